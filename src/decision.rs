@@ -1,0 +1,223 @@
+//! Decides, and does nothing else: no I/O, no clock, no randomness. Time and a nonce are arguments.
+//!
+//! [`decide`] takes a rollout's state and one input, and returns the next state with the events
+//! that lead there. The caller stores the events before anybody acts on them. What is then to be
+//! done follows from the state alone ([`commands`]): a restart finds the same work again without
+//! remembering anything else.
+
+mod alerts;
+mod commands;
+mod confirmation;
+mod draft;
+mod grace;
+mod policy;
+mod rollback;
+
+use chrono::{DateTime, Utc};
+
+pub use commands::{Command, commands, next_deadline};
+pub use confirmation::{AlertmanagerReading, Confirmation, ListedAlert, PrometheusReading, weigh};
+use draft::Draft;
+pub use policy::{Mode, OnUnverified, Policy};
+
+use crate::incident::{
+    Alert, BlobRef, EvidenceFile, IncidentId, Reason, RolloutName, RolloutState, Share, Stage, StepRecord,
+    StoredAs, Verification, WhenTaken,
+};
+
+/// What is known of the canary's share at this instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// There is nowhere to read it.
+    NotConfigured,
+    /// Not read since the start.
+    Never,
+    /// Read, or tried to.
+    At {
+        /// When.
+        at: DateTime<Utc>,
+        /// What it was; `None`: it could not be read.
+        share: Option<Share>,
+    },
+}
+
+/// Everything a decision may look at beside state and input.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The rollout.
+    pub rollout: &'a RolloutName,
+    /// Its settings.
+    pub policy: &'a Policy,
+    /// The present.
+    pub now: DateTime<Utc>,
+    /// Tells apart two incidents that open in one second.
+    pub nonce: u16,
+    /// The latest reading of the share.
+    pub reading: Reading,
+    /// When the share was last read as 0 %, since the start of the process.
+    pub last_zero_at: Option<DateTime<Utc>>,
+    /// Seconds since the Watchdog was heard, or since the start if never; `None`: none is expected.
+    pub watchdog_silent_seconds: Option<u64>,
+}
+
+/// What a person may ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Roll back now.
+    RollBack {
+        /// Why.
+        reason: String,
+        /// The stage, if the person tells it.
+        stage: Option<Stage>,
+    },
+    /// Stop the grace.
+    Hold {
+        /// Which incident.
+        incident: IncidentId,
+        /// Until when; the rollout's setting if `None`.
+        until: Option<DateTime<Utc>>,
+    },
+    /// Let the grace go on.
+    Resume {
+        /// Which incident.
+        incident: IncidentId,
+    },
+    /// Take note of it.
+    Acknowledge {
+        /// Which incident.
+        incident: IncidentId,
+    },
+}
+
+/// What a decision is made about.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// An alert came, by webhook or found by reconciliation.
+    Alert {
+        /// The alert.
+        alert: Alert,
+        /// The raw body that brought it.
+        body: Option<BlobRef>,
+    },
+    /// A critical that fired while Backstop was down, found in Prometheus.
+    Missed {
+        /// The alert, with `starts_at` the last instant at which it fired.
+        alert: Alert,
+    },
+    /// The share was read; the context's reading says what came of it.
+    ShareRead,
+    /// A person asks.
+    Person {
+        /// Who.
+        actor: String,
+        /// What for.
+        request: Request,
+    },
+    /// The outside world was asked about an incident's alerts.
+    Confirmation {
+        /// Which incident.
+        incident: IncidentId,
+        /// The answer.
+        answer: Confirmation,
+        /// Who said what.
+        answers: Vec<String>,
+    },
+    /// A step ended.
+    StepEnded {
+        /// Which incident.
+        incident: IncidentId,
+        /// Which attempt.
+        attempt: u32,
+        /// The step.
+        step: StepRecord,
+    },
+    /// A verification reached its verdict.
+    Verified {
+        /// Which incident.
+        incident: IncidentId,
+        /// Which attempt.
+        attempt: u32,
+        /// The verification.
+        verification: Verification,
+    },
+    /// A metrics snapshot was taken, or could not be.
+    Snapshot {
+        /// Which incident.
+        incident: IncidentId,
+        /// Which snapshot.
+        when: WhenTaken,
+        /// The text, or why there is none.
+        body: Result<BlobRef, String>,
+    },
+    /// Evidence files were written.
+    EvidenceWritten {
+        /// Which incident.
+        incident: IncidentId,
+        /// Whether these are the last.
+        complete: bool,
+        /// The files.
+        files: Vec<EvidenceFile>,
+    },
+    /// Time went by.
+    Tick,
+}
+
+/// Why a person's request was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such incident, or it has closed.
+    #[error("incident {0} is not open: see `backstop status`")]
+    NotOpen(IncidentId),
+    /// Only a grace can be held, and only a hold resumed.
+    #[error("incident {incident} is {state}; {wanted}")]
+    WrongState {
+        /// Which incident.
+        incident: IncidentId,
+        /// Where it stands.
+        state: &'static str,
+        /// What the request needs.
+        wanted: &'static str,
+    },
+}
+
+/// What came of an input.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decided {
+    /// The next state.
+    pub state: RolloutState,
+    /// The events that lead there, in order. Empty: nothing to store.
+    pub events: Vec<StoredAs>,
+    /// Why, by name; `None` where the input only reports.
+    pub reason: Option<Reason>,
+    /// The incident that it was about.
+    pub incident: Option<IncidentId>,
+    /// Set when a person's request was refused.
+    pub refusal: Option<Refusal>,
+}
+
+/// Decides about one input. Deterministic: the same arguments give the same result.
+#[must_use]
+pub fn decide(state: RolloutState, input: &Input, context: &Context<'_>) -> Decided {
+    let mut draft = Draft::new(state, context);
+    let reason = match input {
+        Input::Alert { alert, body } => Some(alerts::received(&mut draft, alert, body.as_ref())),
+        Input::Missed { alert } => Some(alerts::missed(&mut draft, alert)),
+        Input::ShareRead => alerts::share_read(&mut draft),
+        Input::Person { actor, request } => grace::person(&mut draft, actor, request),
+        Input::Confirmation { incident, answer, answers } => {
+            grace::confirmed(&mut draft, incident, *answer, answers)
+        }
+        Input::StepEnded { incident, attempt, step } => {
+            rollback::step_ended(&mut draft, incident, *attempt, step)
+        }
+        Input::Verified { incident, attempt, verification } => {
+            rollback::verified(&mut draft, incident, *attempt, verification)
+        }
+        Input::Snapshot { incident, when, body } => rollback::snapshot(&mut draft, incident, *when, body),
+        Input::EvidenceWritten { incident, complete, files } => {
+            rollback::evidence_written(&mut draft, incident, *complete, files)
+        }
+        Input::Tick => rollback::tick(&mut draft),
+    };
+    draft.finish(reason)
+}

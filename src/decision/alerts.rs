@@ -1,0 +1,346 @@
+//! What an alert leads to.
+
+use chrono::{DateTime, Utc};
+
+use super::Mode;
+use super::draft::{Activity, Draft, Opening};
+use crate::incident::{
+    Alert, AlertStatus, AttachedAlert, BlobRef, Event, GraceCause, IncidentId, NoticeKind, Phase, Reason,
+    Severity, Share, Trigger,
+};
+
+/// An alert came.
+pub(super) fn received(draft: &mut Draft<'_>, alert: &Alert, body: Option<&BlobRef>) -> Reason {
+    match alert.status {
+        AlertStatus::Firing => firing(draft, alert, body),
+        AlertStatus::Resolved => resolved(draft, alert),
+    }
+}
+
+fn firing(draft: &mut Draft<'_>, alert: &Alert, body: Option<&BlobRef>) -> Reason {
+    let known = draft.state.alerts.get(&alert.fingerprint).cloned();
+    let repeat = known.as_ref().is_some_and(|known| {
+        known.alert.status == AlertStatus::Firing && known.alert.starts_at == alert.starts_at
+    });
+    // Looked at before the alert is recorded: its own resolve is what it may be older than.
+    let suspicion = suspicion(draft, alert);
+    if !repeat {
+        draft.rollout_event(Event::AlertSeen { alert: alert.clone() });
+    }
+    if draft.context.policy.mode == Mode::Off {
+        return Reason::ModeOff;
+    }
+    if alert.severity() == Severity::Unknown {
+        return Reason::SeverityNotActionable;
+    }
+    let attached = AttachedAlert {
+        alert: alert.clone(),
+        received_at: draft.now(),
+        reason: Reason::Duplicate,
+        body: body.cloned(),
+    };
+    match draft.state.open_incident().map(|open| (open.id.clone(), open.phase.clone())) {
+        Some((id, phase)) => join(draft, &id, &phase, attached, suspicion),
+        None => fresh(draft, attached, suspicion, repeat),
+    }
+}
+
+/// Why a firing alert may not be about the canary that runs now.
+fn suspicion(draft: &Draft<'_>, alert: &Alert) -> Option<GraceCause> {
+    let resolved_at = draft.state.alerts.get(&alert.fingerprint).and_then(|known| known.resolved_at);
+    if resolved_at.is_some_and(|resolved_at| alert.starts_at <= resolved_at) {
+        return Some(GraceCause::OlderThanResolve);
+    }
+    let run_started_at = draft.state.run.as_ref().and_then(|run| run.started_at);
+    run_started_at.is_some_and(|started| alert.starts_at < started).then_some(GraceCause::OlderThanCanary)
+}
+
+/// When the grace that an alert opens ends.
+///
+/// A warning's runs from its `startsAt`, but never from the future: a sender's clock that is ahead
+/// must not lengthen it. One that is older than the canary gets the same time from the canary's
+/// start. What may be a stale message is asked about at once.
+fn deadline(draft: &Draft<'_>, alert: &Alert, suspicion: Option<GraceCause>) -> DateTime<Utc> {
+    let now = draft.now();
+    let run_started_at = draft.state.run.as_ref().and_then(|run| run.started_at);
+    match (suspicion, alert.severity()) {
+        (Some(GraceCause::OlderThanResolve), Severity::Critical) => now,
+        (Some(GraceCause::OlderThanCanary), _) => run_started_at.unwrap_or(now) + draft.context.policy.grace,
+        _ => alert.starts_at.min(now) + draft.context.policy.grace,
+    }
+}
+
+/// No incident is open.
+fn fresh(
+    draft: &mut Draft<'_>,
+    attached: AttachedAlert,
+    suspicion: Option<GraceCause>,
+    repeat: bool,
+) -> Reason {
+    let activity = draft.activity();
+    match activity {
+        // The next poll of the share sees a canary that starts, and looks at the firing alerts.
+        Activity::ReadFirst | Activity::Inactive if repeat && draft.polled_zero() => Reason::Duplicate,
+        Activity::ReadFirst => {
+            let reason = Reason::ShareUnread;
+            draft.rollout_event(Event::TriageStarted { alert: AttachedAlert { reason, ..attached } });
+            reason
+        }
+        Activity::Inactive => not_active(draft, attached, repeat),
+        Activity::Active | Activity::Unknown => {
+            if let Some(reason) = already_answered(draft, &attached, activity, repeat) {
+                return reason;
+            }
+            act(draft, attached, suspicion)
+        }
+    }
+}
+
+fn not_active(draft: &mut Draft<'_>, attached: AttachedAlert, repeat: bool) -> Reason {
+    let last = draft
+        .state
+        .incident
+        .as_ref()
+        .map(|last| (last.id.clone(), last.phase.clone(), last.carries(&attached.alert.fingerprint)));
+    match last {
+        Some((id, Phase::RolledBack, _)) => attach(draft, &id, attached, Reason::AlreadyRolledBack),
+        Some((_, Phase::Declined { reason: Reason::NoCanary }, true)) if repeat => Reason::Duplicate,
+        _ => {
+            let id = open_for(draft, attached, Reason::NoCanary);
+            draft.incident_event(&id, Event::Declined { reason: Reason::NoCanary });
+            Reason::NoCanary
+        }
+    }
+}
+
+/// Whether the last incident already answered this alert.
+fn already_answered(
+    draft: &mut Draft<'_>,
+    attached: &AttachedAlert,
+    activity: Activity,
+    repeat: bool,
+) -> Option<Reason> {
+    let last = draft.state.incident.as_ref()?;
+    let same_alert = last.carries(&attached.alert.fingerprint);
+    let before_its_end = last.closed_at.is_some_and(|closed_at| attached.alert.starts_at <= closed_at);
+    match (&last.phase, activity) {
+        // Nobody can tell whether the canary was started again: only a new episode counts as news.
+        (Phase::RolledBack, Activity::Unknown) if repeat || before_its_end => {
+            let id = last.id.clone();
+            Some(attach(draft, &id, attached.clone(), Reason::AlreadyRolledBack))
+        }
+        (Phase::Declined { reason: Reason::ShadowMode }, _) if repeat && same_alert => {
+            Some(Reason::Duplicate)
+        }
+        _ => None,
+    }
+}
+
+/// The canary has, or may have, traffic.
+fn act(draft: &mut Draft<'_>, attached: AttachedAlert, suspicion: Option<GraceCause>) -> Reason {
+    let alert = attached.alert.clone();
+    let ends_at = deadline(draft, &alert, suspicion);
+    let (cause, reason) = match (suspicion, alert.severity()) {
+        (None, Severity::Critical) => {
+            let id = open_for(draft, attached, Reason::CriticalAlert);
+            return draft.start_rollback(&id, Reason::CriticalAlert);
+        }
+        (Some(GraceCause::OlderThanCanary), _) => (GraceCause::OlderThanCanary, Reason::OlderThanCanary),
+        (Some(_), Severity::Critical) => (GraceCause::OlderThanResolve, Reason::OlderThanResolve),
+        _ => (GraceCause::Warning, Reason::WarningAlert),
+    };
+    let id = open_for(draft, attached, reason);
+    draft.incident_event(&id, Event::GraceStarted { cause, ends_at });
+    draft.notice(&id, NoticeKind::GraceOpened, format!("{} fires: grace until {ends_at}", alert.name()));
+    reason
+}
+
+fn open_for(draft: &mut Draft<'_>, attached: AttachedAlert, reason: Reason) -> IncidentId {
+    draft.open_incident(Opening {
+        severity: attached.alert.severity(),
+        reason,
+        cause: attached.alert.name().to_owned(),
+        trigger: Trigger::Automatic,
+        stage: None,
+        alert: Some(AttachedAlert { reason, ..attached }),
+    })
+}
+
+/// An incident is open.
+fn join(
+    draft: &mut Draft<'_>,
+    id: &IncidentId,
+    phase: &Phase,
+    attached: AttachedAlert,
+    suspicion: Option<GraceCause>,
+) -> Reason {
+    let critical = attached.alert.severity() == Severity::Critical && suspicion.is_none();
+    match phase {
+        Phase::Grace { .. } | Phase::Held(_) if critical => {
+            attach(draft, id, attached, Reason::CriticalAlert);
+            draft.start_rollback(id, Reason::CriticalAlert)
+        }
+        Phase::Grace { .. } => {
+            let ends_at = deadline(draft, &attached.alert, suspicion);
+            let reason = attach(draft, id, attached, Reason::JoinedGrace);
+            let current = draft.open(id).and_then(|open| open.grace_ends_at);
+            if reason == Reason::JoinedGrace && current.is_some_and(|current| ends_at < current) {
+                draft.incident_event(id, Event::GraceMoved { ends_at });
+            }
+            reason
+        }
+        Phase::Held(_) => attach(draft, id, attached, Reason::JoinedHold),
+        Phase::Opened | Phase::RollingBack { .. } | Phase::Verifying { .. } | Phase::Failed { .. } => {
+            attach(draft, id, attached, Reason::RollbackRunning)
+        }
+        // Closed incidents are not open; named so that a new phase has to be thought of here.
+        Phase::RolledBack | Phase::Cancelled { .. } | Phase::Declined { .. } => Reason::Duplicate,
+    }
+}
+
+/// Attaches the alert unless the incident already carries it just so.
+fn attach(draft: &mut Draft<'_>, id: &IncidentId, attached: AttachedAlert, reason: Reason) -> Reason {
+    draft.about = Some(id.clone());
+    let same = draft.state.incident.as_ref().filter(|incident| incident.id == *id).is_some_and(|incident| {
+        incident.alerts.iter().any(|known| {
+            known.alert.fingerprint == attached.alert.fingerprint
+                && known.alert.status == attached.alert.status
+                && known.alert.starts_at == attached.alert.starts_at
+        })
+    });
+    if same {
+        return Reason::Duplicate;
+    }
+    draft.incident_event(id, Event::AlertAttached(AttachedAlert { reason, ..attached }));
+    reason
+}
+
+fn resolved(draft: &mut Draft<'_>, alert: &Alert) -> Reason {
+    let ends_at = alert.ends_at.unwrap_or(draft.context.now);
+    let known = draft.state.alerts.get(&alert.fingerprint).cloned();
+    let news = known.as_ref().is_none_or(|known| {
+        known.alert.status == AlertStatus::Firing || known.resolved_at.is_none_or(|earlier| earlier < ends_at)
+    });
+    if !news {
+        return Reason::Duplicate;
+    }
+    // A resolve of an earlier episode says nothing about the one that fires now.
+    let current = known
+        .is_none_or(|known| known.alert.status == AlertStatus::Resolved || ends_at > known.alert.starts_at);
+    if !current {
+        return Reason::ResolvedElsewhere;
+    }
+    draft.rollout_event(Event::AlertSeen { alert: Alert { ends_at: Some(ends_at), ..alert.clone() } });
+    let Some(open) = draft.state.open_incident() else { return Reason::ResolvedElsewhere };
+    if !open.carries(&alert.fingerprint) {
+        return Reason::ResolvedElsewhere;
+    }
+    let (id, phase) = (open.id.clone(), open.phase.clone());
+    draft.incident_event(&id, Event::AlertResolved { fingerprint: alert.fingerprint.clone(), ends_at });
+    match phase {
+        Phase::Grace { .. } | Phase::Held(_) => Reason::ResolveNotTrusted,
+        _ => Reason::RollbackRunning,
+    }
+}
+
+/// A critical fired while Backstop was down; `starts_at` is the last instant at which it fired.
+pub(super) fn missed(draft: &mut Draft<'_>, alert: &Alert) -> Reason {
+    let armed = draft.context.policy.mode != Mode::Off;
+    if !armed {
+        return Reason::ModeOff;
+    }
+    if alert.severity() != Severity::Critical {
+        return Reason::SeverityNotActionable;
+    }
+    if draft.state.open_incident().is_some() {
+        return Reason::RollbackRunning;
+    }
+    let run_started_at = draft.state.run.as_ref().and_then(|run| run.started_at);
+    if run_started_at.is_some_and(|started| alert.starts_at < started) {
+        return Reason::OlderThanCanary;
+    }
+    let answered = draft.state.incident.as_ref().and_then(|last| last.closed_at);
+    if answered.is_some_and(|closed_at| alert.starts_at <= closed_at) {
+        return Reason::AlreadyRolledBack;
+    }
+    match draft.activity() {
+        Activity::Inactive => Reason::NoCanary,
+        Activity::ReadFirst => Reason::ShareUnread,
+        Activity::Active | Activity::Unknown => {
+            let attached = AttachedAlert {
+                alert: alert.clone(),
+                received_at: draft.now(),
+                reason: Reason::MissedWhileDown,
+                body: None,
+            };
+            let id = open_for(draft, attached, Reason::MissedWhileDown);
+            draft.start_rollback(&id, Reason::MissedWhileDown)
+        }
+    }
+}
+
+/// The share was read.
+pub(super) fn share_read(draft: &mut Draft<'_>) -> Option<Reason> {
+    let super::Reading::At { share, .. } = draft.context.reading else { return None };
+    let began = share.is_some_and(|share| share > Share::ZERO) && draft.state.run.is_none();
+    if share != draft.state.share || draft.state.share_at.is_none() {
+        let stored_zero_at = draft.state.share_at.filter(|_| draft.state.share == Some(Share::ZERO));
+        let changed_after = draft.context.last_zero_at.or(stored_zero_at);
+        draft.rollout_event(Event::ShareRead { share, changed_after });
+    }
+    let mut reason = undone(draft, share);
+    let waiting = std::mem::take(&mut draft.state.triage);
+    if !waiting.is_empty() {
+        draft.rollout_event(Event::TriageEnded);
+    }
+    for attached in waiting {
+        // A warning that resolved while it waited needs no grace. A critical has fired: that is enough.
+        let resolved = draft
+            .state
+            .alerts
+            .get(&attached.alert.fingerprint)
+            .is_some_and(|known| known.alert.status == AlertStatus::Resolved);
+        if !(resolved && attached.alert.severity() == Severity::Warning) {
+            reason = Some(again(draft, attached));
+        }
+    }
+    if began {
+        let firing: Vec<_> = draft
+            .state
+            .alerts
+            .values()
+            .filter(|known| known.alert.status == AlertStatus::Firing)
+            .cloned()
+            .collect();
+        for known in firing {
+            reason = Some(firing_again(draft, &known.alert));
+        }
+    }
+    reason
+}
+
+/// A canary that has traffic again while its rollback is being verified.
+fn undone(draft: &mut Draft<'_>, share: Option<Share>) -> Option<Reason> {
+    let share = share.filter(|share| *share > Share::ZERO)?;
+    let open = draft.state.open_incident()?;
+    let Phase::Verifying { .. } = open.phase else { return None };
+    let id = open.id.clone();
+    let detail = format!("the canary has {share} of the traffic again");
+    Some(super::rollback::fail(draft, &id, Reason::TrafficReturned, detail))
+}
+
+fn again(draft: &mut Draft<'_>, attached: AttachedAlert) -> Reason {
+    let suspicion = suspicion(draft, &attached.alert);
+    match draft.state.open_incident().map(|open| (open.id.clone(), open.phase.clone())) {
+        Some((id, phase)) => join(draft, &id, &phase, attached, suspicion),
+        None => fresh(draft, attached, suspicion, false),
+    }
+}
+
+fn firing_again(draft: &mut Draft<'_>, alert: &Alert) -> Reason {
+    if draft.context.policy.mode == Mode::Off || alert.severity() == Severity::Unknown {
+        return Reason::Duplicate;
+    }
+    let received_at = draft.now();
+    again(draft, AttachedAlert { alert: alert.clone(), received_at, reason: Reason::Duplicate, body: None })
+}

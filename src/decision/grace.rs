@@ -1,0 +1,168 @@
+//! The end of a grace, and what people may do with one.
+
+use chrono::TimeDelta;
+
+use super::draft::{Activity, Draft, Opening};
+use super::{Confirmation, OnUnverified, Refusal, Request};
+use crate::incident::{Event, IncidentId, NoticeKind, Phase, Reason, Severity, Stage, Trigger};
+
+/// How long a silenced alert is left before it is asked about again.
+const SILENCE_RECHECK: TimeDelta = TimeDelta::minutes(5);
+
+/// Who holds when Backstop itself does.
+const BACKSTOP: &str = "backstop";
+
+/// The outside world was asked about an incident's alerts: at the end of its grace or hold, or
+/// early because they all resolved by message.
+pub(super) fn confirmed(
+    draft: &mut Draft<'_>,
+    id: &IncidentId,
+    answer: Confirmation,
+    answers: &[String],
+) -> Option<Reason> {
+    let open = draft.open(id)?;
+    let due = match &open.phase {
+        Phase::Grace { .. } => open.grace_ends_at.is_none_or(|ends_at| draft.context.now >= ends_at),
+        Phase::Held(hold) => draft.context.now >= hold.until,
+        _ => return None,
+    };
+    let held = matches!(open.phase, Phase::Held(_));
+    let all_resolved = !open.has_firing_alert();
+    // Early, only a trusted "gone" ends the grace; at its end every answer leads somewhere.
+    if !due && !(answer == Confirmation::Gone || (answer == Confirmation::NobodyToAsk && all_resolved)) {
+        let reason = Reason::ResolveNotTrusted;
+        draft.incident_event(id, Event::Confirmed { reason, answers: answers.to_vec() });
+        return Some(reason);
+    }
+    if due && held {
+        let resumed = Event::Resumed { reason: Reason::HoldExpired, actor: BACKSTOP.to_owned() };
+        draft.incident_event(id, resumed);
+    }
+    let reason = match answer {
+        Confirmation::StillFiring => Reason::StillFiring,
+        Confirmation::Silenced => Reason::HeldBySilence,
+        Confirmation::Gone => Reason::ResolvedConfirmed,
+        Confirmation::NobodyToAsk if all_resolved => Reason::ResolvedUnconfirmed,
+        Confirmation::NobodyToAsk => Reason::StillFiring,
+        Confirmation::NoAnswer => match draft.context.policy.on_unverified {
+            OnUnverified::RollBack => Reason::Unverified,
+            OnUnverified::Hold => Reason::HeldUnverified,
+        },
+    };
+    draft.incident_event(id, Event::Confirmed { reason, answers: answers.to_vec() });
+    Some(settle(draft, id, reason))
+}
+
+fn settle(draft: &mut Draft<'_>, id: &IncidentId, reason: Reason) -> Reason {
+    match reason {
+        Reason::ResolvedConfirmed | Reason::ResolvedUnconfirmed => cancel(draft, id, reason),
+        Reason::HeldBySilence => hold(draft, id, reason, SILENCE_RECHECK),
+        Reason::HeldUnverified => hold(draft, id, reason, draft.context.policy.hold),
+        // Somebody may have taken the canary off by hand meanwhile.
+        _ if draft.activity() == Activity::Inactive => cancel(draft, id, Reason::NoCanary),
+        _ => draft.start_rollback(id, reason),
+    }
+}
+
+fn cancel(draft: &mut Draft<'_>, id: &IncidentId, reason: Reason) -> Reason {
+    draft.incident_event(id, Event::Cancelled { reason });
+    draft.notice(id, NoticeKind::GraceCancelled, format!("no rollback: {reason}"));
+    reason
+}
+
+fn hold(draft: &mut Draft<'_>, id: &IncidentId, reason: Reason, span: TimeDelta) -> Reason {
+    let until = draft.now() + span;
+    draft.incident_event(id, Event::Held { reason, actor: BACKSTOP.to_owned(), until });
+    draft.notice(
+        id,
+        NoticeKind::GraceHeld,
+        format!("{reason} until {until}; then the alerts are asked for again"),
+    );
+    reason
+}
+
+/// A person asks.
+pub(super) fn person(draft: &mut Draft<'_>, actor: &str, request: &Request) -> Option<Reason> {
+    match request {
+        Request::RollBack { reason, stage } => Some(roll_back(draft, actor, reason, *stage)),
+        Request::Hold { incident, until } => {
+            let until = until.unwrap_or(draft.context.now + draft.context.policy.hold);
+            let phase = phase_of(draft, incident)?;
+            if !matches!(phase, Phase::Grace { .. } | Phase::Held(_)) {
+                return wrong_state(draft, incident, &phase, "only a grace can be held");
+            }
+            let reason = Reason::HeldByPerson;
+            draft.incident_event(incident, Event::Held { reason, actor: actor.to_owned(), until });
+            draft.notice(incident, NoticeKind::GraceHeld, format!("{actor} holds the grace until {until}"));
+            Some(reason)
+        }
+        Request::Resume { incident } => {
+            let phase = phase_of(draft, incident)?;
+            if !matches!(phase, Phase::Held(_)) {
+                return wrong_state(draft, incident, &phase, "only a hold can be resumed");
+            }
+            let reason = Reason::ResumedByPerson;
+            draft.incident_event(incident, Event::Resumed { reason, actor: actor.to_owned() });
+            Some(reason)
+        }
+        Request::Acknowledge { incident } => {
+            phase_of(draft, incident)?;
+            draft.incident_event(incident, Event::Acknowledged { actor: actor.to_owned() });
+            Some(Reason::Acknowledged)
+        }
+    }
+}
+
+fn phase_of(draft: &mut Draft<'_>, id: &IncidentId) -> Option<Phase> {
+    let phase = draft.open(id).map(|open| open.phase.clone());
+    if phase.is_none() {
+        draft.refuse(Refusal::NotOpen(id.clone()));
+    }
+    phase
+}
+
+fn wrong_state(
+    draft: &mut Draft<'_>,
+    id: &IncidentId,
+    phase: &Phase,
+    wanted: &'static str,
+) -> Option<Reason> {
+    draft.refuse(Refusal::WrongState { incident: id.clone(), state: phase.name(), wanted });
+    None
+}
+
+/// A person orders a rollback. It is carried out in every mode: the mode limits what Backstop
+/// decides, not what a person does.
+fn roll_back(draft: &mut Draft<'_>, actor: &str, cause: &str, stage: Option<Stage>) -> Reason {
+    if let Some((id, phase)) = draft.state.open_incident().map(|open| (open.id.clone(), open.phase.clone())) {
+        draft.about = Some(id.clone());
+        return match phase {
+            Phase::Grace { .. } | Phase::Held(_) => {
+                draft.incident_event(&id, Event::Acknowledged { actor: actor.to_owned() });
+                draft.start_rollback(&id, Reason::Manual)
+            }
+            Phase::Failed { attempt, .. } => {
+                draft.incident_event(&id, Event::Acknowledged { actor: actor.to_owned() });
+                draft.incident_event(
+                    &id,
+                    Event::RollbackStarted { reason: Reason::Manual, attempt: attempt + 1 },
+                );
+                Reason::Manual
+            }
+            _ => Reason::RollbackRunning,
+        };
+    }
+    let id = draft.open_incident(Opening {
+        severity: Severity::Critical,
+        reason: Reason::Manual,
+        cause: cause.to_owned(),
+        trigger: Trigger::Manual { actor: actor.to_owned() },
+        stage,
+        alert: None,
+    });
+    if draft.activity() == Activity::Inactive {
+        draft.incident_event(&id, Event::Declined { reason: Reason::NoCanary });
+        return Reason::NoCanary;
+    }
+    draft.start_rollback(&id, Reason::Manual)
+}

@@ -1,0 +1,51 @@
+//! A rollout's settings, as far as decisions look at them.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+
+use crate::incident::Revision;
+
+/// What Backstop may do for a rollout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Decide and act.
+    Armed,
+    /// Decide, record what would have been done, touch nothing.
+    Shadow,
+    /// Take alerts in, do nothing.
+    Off,
+}
+
+/// What to do at the end of a grace when nobody can say whether the alert still fires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnUnverified {
+    /// Roll back, and say that it was not verified: a needless rollback costs a release, a missed
+    /// one costs customers.
+    RollBack,
+    /// Hold, and tell people.
+    Hold,
+}
+
+/// A rollout's settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// What may be done.
+    pub mode: Mode,
+    /// An alert belongs to the rollout when it carries all of these labels.
+    pub matching: BTreeMap<String, String>,
+    /// The revision on canary.
+    pub revision: Revision,
+    /// From a warning's `startsAt` to the decision; the protocol says five minutes.
+    pub grace: TimeDelta,
+    /// How long a hold lasts unless the person says otherwise.
+    pub hold: TimeDelta,
+    /// What to do when nobody answers.
+    pub on_unverified: OnUnverified,
+    /// How long a verification may take to reach its verdict.
+    pub verify_window: TimeDelta,
+    /// How long a reading of the share above 0 % may be relied upon.
+    pub reading_valid: TimeDelta,
+    /// After this long without a Watchdog, missing data is not trusted and people are told.
+    pub watchdog_timeout: TimeDelta,
+}

@@ -1,0 +1,23 @@
+//! The vocabulary: what an alert, an incident and a stored event are, and how events fold into state.
+//!
+//! No I/O, no async, no clock, no vendor types: everything here can be tested with plain values.
+//! Every other room imports this one; this one imports none of them.
+
+mod alert;
+mod event;
+mod ids;
+mod incident;
+mod reason;
+mod records;
+mod rollout;
+
+pub use alert::{Alert, AlertStatus, Severity};
+pub use event::{AttachedAlert, Event, OpenedIncident, Record, StoredAs};
+pub use ids::{Fingerprint, IncidentId, Revision, RolloutName, Stage, UnknownStage};
+pub use incident::{GraceCause, Hold, Incident, NoteEntry, Phase};
+pub use reason::{NoticeKind, Reason, Trigger};
+pub use records::{
+    Answer, Attempt, BlobRef, Check, CheckName, CheckOutcome, EvidenceFile, Share, Step, StepOutcome,
+    StepRecord, Verdict, Verification, WhenTaken,
+};
+pub use rollout::{AlertState, CanaryRun, RolloutState};

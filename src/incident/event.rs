@@ -1,0 +1,250 @@
+//! The facts that are stored. Appended, never changed; state is their fold.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Alert, BlobRef, EvidenceFile, Fingerprint, GraceCause, IncidentId, NoticeKind, Reason, Revision,
+    RolloutName, Severity, Share, Stage, StepRecord, Trigger, Verification, WhenTaken,
+};
+
+/// One stored event with its place in the journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Place in the journal, from 1, without gaps inside one append.
+    pub seq: u64,
+    /// What is stored.
+    #[serde(flatten)]
+    pub stored: StoredAs,
+}
+
+/// An event with its time and what it belongs to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredAs {
+    /// When it was decided or seen.
+    pub at: DateTime<Utc>,
+    /// The rollout.
+    pub rollout: RolloutName,
+    /// The incident, for events of one incident.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incident: Option<IncidentId>,
+    /// What happened.
+    pub event: Event,
+}
+
+/// An alert that belongs to an incident, and why it was attached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttachedAlert {
+    /// The alert as it came.
+    pub alert: Alert,
+    /// When it was received.
+    pub received_at: DateTime<Utc>,
+    /// Why it was attached.
+    pub reason: Reason,
+    /// The raw webhook body that brought it, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<BlobRef>,
+}
+
+/// What an incident opens with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenedIncident {
+    /// The revision on canary.
+    pub revision: Revision,
+    /// The stage, if the share could be read or a person told it.
+    pub stage: Option<Stage>,
+    /// The share that was last read.
+    pub share: Option<Share>,
+    /// The urgency that opened it.
+    pub severity: Severity,
+    /// Why, as a name.
+    pub reason: Reason,
+    /// Why, in words: the alert's name, or what a person wrote.
+    pub cause: String,
+    /// Who or what.
+    pub trigger: Trigger,
+    /// The alert that opened it, if one did.
+    pub alert: Option<AttachedAlert>,
+}
+
+/// What can happen. Serialised with a `type` tag; new variants and new optional members may be
+/// added, none may change its meaning: old databases must fold for ever.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    // --- of the rollout ---
+    /// An alert's status changed.
+    AlertSeen {
+        /// The alert.
+        alert: Alert,
+    },
+    /// An alert waits for the share to be read.
+    TriageStarted {
+        /// The alert.
+        alert: AttachedAlert,
+    },
+    /// The waiting alerts are dealt with.
+    TriageEnded,
+    /// The share was read and differs from the last one, or could no longer be read.
+    ShareRead {
+        /// `None`: it could not be read.
+        share: Option<Share>,
+        /// The last time it was read otherwise: a canary that is seen now began after that.
+        changed_after: Option<DateTime<Utc>>,
+    },
+    /// The Watchdog has been silent for too long while a canary runs.
+    WatchdogLost {
+        /// Seconds since it was last heard.
+        silent_seconds: u64,
+    },
+    /// The Watchdog is heard again.
+    WatchdogBack,
+
+    // --- of an incident ---
+    /// An incident opened.
+    IncidentOpened(OpenedIncident),
+    /// A grace runs.
+    GraceStarted {
+        /// Why there is a grace.
+        cause: GraceCause,
+        /// When it ends.
+        ends_at: DateTime<Utc>,
+    },
+    /// The grace's end moved: another alert's is earlier, or the earliest one resolved.
+    GraceMoved {
+        /// When it ends now.
+        ends_at: DateTime<Utc>,
+    },
+    /// An alert joined the incident.
+    AlertAttached(AttachedAlert),
+    /// An alert of the incident resolved.
+    AlertResolved {
+        /// Which.
+        fingerprint: Fingerprint,
+        /// When, by Alertmanager.
+        ends_at: DateTime<Utc>,
+    },
+    /// The outside world was asked about the incident's alerts.
+    Confirmed {
+        /// What followed from the answers.
+        reason: Reason,
+        /// Who answered what.
+        answers: Vec<String>,
+    },
+    /// The grace stops until then.
+    Held {
+        /// Why.
+        reason: Reason,
+        /// Who.
+        actor: String,
+        /// Until when; then the alerts are asked for again.
+        until: DateTime<Utc>,
+    },
+    /// The hold ended.
+    Resumed {
+        /// Why.
+        reason: Reason,
+        /// Who.
+        actor: String,
+    },
+    /// A person has taken note.
+    Acknowledged {
+        /// Who.
+        actor: String,
+    },
+    /// The grace ended without a rollback.
+    Cancelled {
+        /// Why.
+        reason: Reason,
+    },
+    /// No rollback is made.
+    Declined {
+        /// Why.
+        reason: Reason,
+    },
+    /// A rollback begins, or is tried again.
+    RollbackStarted {
+        /// Why.
+        reason: Reason,
+        /// 1 for the first.
+        attempt: u32,
+    },
+    /// A step ended, well or not.
+    StepEnded(StepRecord),
+    /// All steps are done; verification begins.
+    VerificationStarted {
+        /// When it must have a verdict.
+        until: DateTime<Utc>,
+    },
+    /// The verification has a verdict.
+    VerificationEnded(Verification),
+    /// The traffic was read back as off the canary, and verification has ended.
+    RolledBack,
+    /// The rollback failed or can't be verified; it is tried again.
+    Failed {
+        /// Why.
+        reason: Reason,
+        /// In words.
+        detail: String,
+        /// When it is tried again.
+        retry_at: DateTime<Utc>,
+    },
+    /// A metrics snapshot was taken, or could not be.
+    SnapshotTaken {
+        /// Which.
+        when: WhenTaken,
+        /// The text, if it could be read.
+        body: Option<BlobRef>,
+        /// Why not.
+        error: Option<String>,
+    },
+    /// Evidence files were written.
+    EvidenceWritten {
+        /// Whether the incident has ended and these are its last.
+        complete: bool,
+        /// The files.
+        files: Vec<EvidenceFile>,
+    },
+    /// People have to be told.
+    NoticeRaised {
+        /// What about.
+        kind: NoticeKind,
+        /// In a sentence.
+        text: String,
+    },
+}
+
+impl Event {
+    /// The name of the event's type, as stored.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::AlertSeen { .. } => "alert_seen",
+            Self::TriageStarted { .. } => "triage_started",
+            Self::TriageEnded => "triage_ended",
+            Self::ShareRead { .. } => "share_read",
+            Self::WatchdogLost { .. } => "watchdog_lost",
+            Self::WatchdogBack => "watchdog_back",
+            Self::IncidentOpened(_) => "incident_opened",
+            Self::GraceStarted { .. } => "grace_started",
+            Self::GraceMoved { .. } => "grace_moved",
+            Self::AlertAttached(_) => "alert_attached",
+            Self::AlertResolved { .. } => "alert_resolved",
+            Self::Confirmed { .. } => "confirmed",
+            Self::Held { .. } => "held",
+            Self::Resumed { .. } => "resumed",
+            Self::Acknowledged { .. } => "acknowledged",
+            Self::Cancelled { .. } => "cancelled",
+            Self::Declined { .. } => "declined",
+            Self::RollbackStarted { .. } => "rollback_started",
+            Self::StepEnded(_) => "step_ended",
+            Self::VerificationStarted { .. } => "verification_started",
+            Self::VerificationEnded(_) => "verification_ended",
+            Self::RolledBack => "rolled_back",
+            Self::Failed { .. } => "failed",
+            Self::SnapshotTaken { .. } => "snapshot_taken",
+            Self::EvidenceWritten { .. } => "evidence_written",
+            Self::NoticeRaised { .. } => "notice_raised",
+        }
+    }
+}

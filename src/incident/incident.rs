@@ -1,0 +1,397 @@
+//! One incident: the fold of its events.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    AttachedAlert, BlobRef, Event, EvidenceFile, IncidentId, NoticeKind, OpenedIncident, Reason, Revision,
+    RolloutName, Severity, Share, Stage, StepRecord, Trigger, Verification, WhenTaken,
+};
+
+/// Why a grace runs instead of a rollback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GraceCause {
+    /// A warning: the protocol's five minutes.
+    Warning,
+    /// The alert is older than the canary: it may be about its predecessor.
+    OlderThanCanary,
+    /// The alert is older than its own resolve: it may be a stale message.
+    OlderThanResolve,
+}
+
+/// A stop to a grace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Who put it.
+    pub actor: String,
+    /// Why.
+    pub reason: Reason,
+    /// When it ends.
+    pub until: DateTime<Utc>,
+}
+
+/// Where an incident stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Phase {
+    /// Opened a moment ago, by the same append that says what follows.
+    Opened,
+    /// Waiting for the end of the grace.
+    Grace {
+        /// Why there is one.
+        cause: GraceCause,
+        /// Set when every alert has resolved by message and that is yet to be confirmed.
+        confirm_early: bool,
+    },
+    /// Stopped by a person or a silence.
+    Held(Hold),
+    /// The steps are being carried out.
+    RollingBack {
+        /// 1 for the first.
+        attempt: u32,
+        /// Since when.
+        since: DateTime<Utc>,
+    },
+    /// The steps are done and the world is being read.
+    Verifying {
+        /// Since when.
+        since: DateTime<Utc>,
+        /// When a verdict is due.
+        until: DateTime<Utc>,
+        /// The attempt that is verified.
+        attempt: u32,
+    },
+    /// Read back as off the canary; verification ended.
+    RolledBack,
+    /// The grace ended without a rollback.
+    Cancelled {
+        /// Why.
+        reason: Reason,
+    },
+    /// Nothing was to be done.
+    Declined {
+        /// Why.
+        reason: Reason,
+    },
+    /// Failed or not verifiable; open, and tried again.
+    Failed {
+        /// Why.
+        reason: Reason,
+        /// The attempt that failed.
+        attempt: u32,
+        /// When it is tried again.
+        retry_at: DateTime<Utc>,
+    },
+}
+
+impl Phase {
+    /// The state's name in the API (design, section 7).
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Opened | Self::RollingBack { .. } => "rolling_back",
+            Self::Grace { .. } => "grace",
+            Self::Held(_) => "held",
+            Self::Verifying { .. } => "verifying",
+            Self::RolledBack => "rolled_back",
+            Self::Cancelled { .. } => "cancelled",
+            Self::Declined { .. } => "declined",
+            Self::Failed { .. } => "failed",
+        }
+    }
+
+    /// Whether nothing more will be done.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        match self {
+            Self::RolledBack | Self::Cancelled { .. } | Self::Declined { .. } => true,
+            Self::Opened
+            | Self::Grace { .. }
+            | Self::Held(_)
+            | Self::RollingBack { .. }
+            | Self::Verifying { .. }
+            | Self::Failed { .. } => false,
+        }
+    }
+}
+
+/// A decision with its reason, as it was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoteEntry {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The event's name.
+    pub event: String,
+    /// Its reason.
+    pub reason: Option<Reason>,
+    /// In words.
+    pub text: String,
+}
+
+/// One incident.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Incident {
+    /// Its id.
+    pub id: IncidentId,
+    /// Its rollout.
+    pub rollout: RolloutName,
+    /// What it opened with.
+    pub opened: OpenedIncident,
+    /// When it opened.
+    pub opened_at: DateTime<Utc>,
+    /// When nothing more was to be done.
+    pub closed_at: Option<DateTime<Utc>>,
+    /// Where it stands.
+    pub phase: Phase,
+    /// The urgency now: a critical may join a warning's grace.
+    pub severity: Severity,
+    /// When the grace ends or ended.
+    pub grace_ends_at: Option<DateTime<Utc>>,
+    /// When the first rollback began.
+    pub rollback_started_at: Option<DateTime<Utc>>,
+    /// Its alerts, each once, in the order they came.
+    pub alerts: Vec<Arc<AttachedAlert>>,
+    /// Every step carried out.
+    pub steps: Vec<StepRecord>,
+    /// The last finished verification.
+    pub verification: Option<Verification>,
+    /// The evidence files.
+    pub evidence: Vec<EvidenceFile>,
+    /// Whether the evidence is the last one.
+    pub evidence_complete: bool,
+    /// The metrics snapshots: `None` inside means it could not be taken.
+    pub snapshots: Vec<(WhenTaken, Option<BlobRef>, Option<String>)>,
+    /// What people had to be told.
+    pub notices: Vec<(DateTime<Utc>, NoticeKind, String)>,
+    /// Who has taken note.
+    pub acknowledged_by: Option<String>,
+    /// Every decision with its reason.
+    pub notes: Vec<NoteEntry>,
+}
+
+/// The decisions that one incident remembers. An alert that flaps for days must not grow the
+/// incident without bound; the events themselves are all kept in the store.
+const MAX_NOTES: usize = 500;
+
+/// The alerts that one incident carries. One alert is reason enough; a storm of ten thousand label
+/// sets would only bury it. The others are in the store as seen.
+const MAX_ALERTS: usize = 1_000;
+
+impl Incident {
+    /// An incident as it opens.
+    #[must_use]
+    pub fn open(id: IncidentId, rollout: RolloutName, at: DateTime<Utc>, opened: OpenedIncident) -> Self {
+        let mut incident = Self {
+            id,
+            rollout,
+            opened_at: at,
+            closed_at: None,
+            phase: Phase::Opened,
+            severity: opened.severity,
+            grace_ends_at: None,
+            rollback_started_at: None,
+            alerts: opened.alert.iter().cloned().map(Arc::new).collect(),
+            steps: Vec::new(),
+            verification: None,
+            evidence: Vec::new(),
+            evidence_complete: false,
+            snapshots: Vec::new(),
+            notices: Vec::new(),
+            acknowledged_by: None,
+            notes: Vec::new(),
+            opened,
+        };
+        let text = format!("{} ({})", incident.opened.cause, incident.opened.trigger);
+        incident.note(at, "incident_opened", Some(incident.opened.reason), text);
+        incident
+    }
+
+    /// The revision on canary when it opened.
+    #[must_use]
+    pub fn revision(&self) -> &Revision {
+        &self.opened.revision
+    }
+
+    /// The stage when it opened.
+    #[must_use]
+    pub fn stage(&self) -> Option<Stage> {
+        self.opened.stage
+    }
+
+    /// The share when it opened.
+    #[must_use]
+    pub fn share(&self) -> Option<Share> {
+        self.opened.share
+    }
+
+    /// Who or what caused it.
+    #[must_use]
+    pub fn trigger(&self) -> &Trigger {
+        &self.opened.trigger
+    }
+
+    /// Whether a rollback was begun for it.
+    #[must_use]
+    pub fn has_rolled_back(&self) -> bool {
+        self.rollback_started_at.is_some()
+    }
+
+    /// Whether the alert is among the incident's.
+    #[must_use]
+    pub fn carries(&self, fingerprint: &super::Fingerprint) -> bool {
+        self.alerts.iter().any(|known| known.alert.fingerprint == *fingerprint)
+    }
+
+    /// Whether an alert of the incident fires, by the last message about it.
+    #[must_use]
+    pub fn has_firing_alert(&self) -> bool {
+        self.alerts.iter().any(|attached| attached.alert.ends_at.is_none())
+    }
+
+    /// Applies one event of this incident. Replaying the same events gives the same incident.
+    pub fn apply(&mut self, at: DateTime<Utc>, event: &Event) {
+        match event {
+            Event::IncidentOpened(_)
+            | Event::AlertSeen { .. }
+            | Event::TriageStarted { .. }
+            | Event::TriageEnded
+            | Event::ShareRead { .. }
+            | Event::WatchdogLost { .. }
+            | Event::WatchdogBack => {}
+            Event::GraceStarted { cause, ends_at } => {
+                self.phase = Phase::Grace { cause: *cause, confirm_early: false };
+                self.grace_ends_at = Some(*ends_at);
+                self.note(at, event.name(), None, format!("grace until {}", rfc3339(*ends_at)));
+            }
+            Event::GraceMoved { ends_at } => {
+                self.grace_ends_at = Some(*ends_at);
+                self.note(at, event.name(), None, format!("grace until {}", rfc3339(*ends_at)));
+            }
+            Event::AlertAttached(attached) => self.attach(at, attached),
+            Event::AlertResolved { fingerprint, ends_at } => {
+                for known in self.alerts.iter_mut().filter(|known| known.alert.fingerprint == *fingerprint) {
+                    let known = Arc::make_mut(known);
+                    known.alert.ends_at = Some(*ends_at);
+                    known.alert.status = super::AlertStatus::Resolved;
+                }
+                let firing = self.has_firing_alert();
+                if let Phase::Grace { confirm_early, .. } = &mut self.phase {
+                    *confirm_early = !firing;
+                }
+                self.note(at, event.name(), None, format!("{fingerprint} resolved"));
+            }
+            Event::Confirmed { reason, answers } => {
+                if let Phase::Grace { confirm_early, .. } = &mut self.phase {
+                    *confirm_early = false;
+                }
+                self.note(at, event.name(), Some(*reason), answers.join("; "));
+            }
+            Event::Held { reason, actor, until } => {
+                self.phase = Phase::Held(Hold { actor: actor.clone(), reason: *reason, until: *until });
+                self.note(at, event.name(), Some(*reason), format!("{actor}, until {}", rfc3339(*until)));
+            }
+            Event::Resumed { reason, actor } => {
+                self.phase = Phase::Grace { cause: GraceCause::Warning, confirm_early: false };
+                self.note(at, event.name(), Some(*reason), actor.clone());
+            }
+            Event::Acknowledged { actor } => {
+                self.acknowledged_by = Some(actor.clone());
+                self.note(at, event.name(), Some(Reason::Acknowledged), actor.clone());
+            }
+            Event::Cancelled { reason } => {
+                self.close(at, event, Phase::Cancelled { reason: *reason }, *reason)
+            }
+            Event::Declined { reason } => self.close(at, event, Phase::Declined { reason: *reason }, *reason),
+            Event::RolledBack => self.close(at, event, Phase::RolledBack, Reason::ReadBack),
+            Event::RollbackStarted { reason, attempt } => {
+                self.phase = Phase::RollingBack { attempt: *attempt, since: at };
+                self.rollback_started_at.get_or_insert(at);
+                self.note(at, event.name(), Some(*reason), format!("attempt {attempt}"));
+            }
+            Event::StepEnded(step) => {
+                let text =
+                    format!("{} {:?} after {} tries", step.step.as_str(), step.outcome, step.attempts.len());
+                self.steps.push(step.clone());
+                self.note(at, event.name(), None, text);
+            }
+            Event::VerificationStarted { until } => {
+                let attempt = self.attempt();
+                self.phase = Phase::Verifying { since: at, until: *until, attempt };
+                self.note(at, event.name(), None, format!("verdict due by {}", rfc3339(*until)));
+            }
+            Event::VerificationEnded(verification) => {
+                let text = verification.verdict.as_str().to_owned();
+                self.verification = Some(verification.clone());
+                self.note(at, event.name(), None, text);
+            }
+            Event::Failed { reason, detail, retry_at } => {
+                let attempt = self.attempt();
+                self.phase = Phase::Failed { reason: *reason, attempt, retry_at: *retry_at };
+                self.acknowledged_by = None;
+                let text = format!("{detail}; tried again at {}", rfc3339(*retry_at));
+                self.note(at, event.name(), Some(*reason), text);
+            }
+            Event::SnapshotTaken { when, body, error } => {
+                self.snapshots.retain(|(taken, ..)| taken != when);
+                self.snapshots.push((*when, body.clone(), error.clone()));
+            }
+            Event::EvidenceWritten { complete, files } => {
+                self.evidence.clone_from(files);
+                self.evidence_complete = *complete;
+            }
+            Event::NoticeRaised { kind, text } => self.notices.push((at, *kind, text.clone())),
+        }
+    }
+
+    /// The rollback attempt that runs or ran last; 0 before the first.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        match self.phase {
+            Phase::RollingBack { attempt, .. }
+            | Phase::Verifying { attempt, .. }
+            | Phase::Failed { attempt, .. } => attempt,
+            Phase::Opened
+            | Phase::Grace { .. }
+            | Phase::Held(_)
+            | Phase::RolledBack
+            | Phase::Cancelled { .. }
+            | Phase::Declined { .. } => 0,
+        }
+    }
+
+    fn attach(&mut self, at: DateTime<Utc>, attached: &AttachedAlert) {
+        self.severity = self.severity.max(attached.alert.severity());
+        let text = format!("{} {}", attached.alert.name(), attached.alert.fingerprint);
+        let place =
+            self.alerts.iter().position(|known| known.alert.fingerprint == attached.alert.fingerprint);
+        match place {
+            Some(place) => self.alerts[place] = Arc::new(attached.clone()),
+            None if self.alerts.len() < MAX_ALERTS => self.alerts.push(Arc::new(attached.clone())),
+            None => {}
+        }
+        if let Phase::Grace { confirm_early, .. } = &mut self.phase {
+            *confirm_early = false;
+        }
+        self.note(at, "alert_attached", Some(attached.reason), text);
+    }
+
+    fn close(&mut self, at: DateTime<Utc>, event: &Event, phase: Phase, reason: Reason) {
+        self.phase = phase;
+        self.closed_at = Some(at);
+        self.note(at, event.name(), Some(reason), String::new());
+    }
+
+    fn note(&mut self, at: DateTime<Utc>, event: &str, reason: Option<Reason>, text: String) {
+        if self.notes.len() < MAX_NOTES {
+            self.notes.push(NoteEntry { at, event: event.to_owned(), reason, text });
+        }
+    }
+}
+
+/// A time as it is shown everywhere: RFC 3339, UTC, to the millisecond.
+fn rfc3339(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+}

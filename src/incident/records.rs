@@ -1,0 +1,296 @@
+//! What was done and seen: steps, attempts, read-backs, checks. Stored as they happened.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// The canary's share of the traffic in per cent, 0 to 100.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Share(pub u8);
+
+impl Share {
+    /// No traffic on the canary.
+    pub const ZERO: Self = Self(0);
+}
+
+impl std::fmt::Display for Share {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} %", self.0)
+    }
+}
+
+/// One step of a rollback: an absolute value, so that repeating it is harmless.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Set the canary's share of the traffic to 0 %, and read it back.
+    TrafficOff,
+}
+
+impl Step {
+    /// The steps of a rollback, in order.
+    pub const PLAN: &'static [Self] = &[Self::TrafficOff];
+
+    /// The text used in JSON, logs and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TrafficOff => "traffic_off",
+        }
+    }
+}
+
+/// How a step, or one attempt at it, came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepOutcome {
+    /// Acknowledged, and read back as wanted.
+    Done,
+    /// Acknowledged; there is nowhere to read it back.
+    DoneUnread,
+    /// Acknowledged, but the read-back says otherwise: not believed.
+    NotEffective,
+    /// Refused or unreachable.
+    Failed,
+    /// Sent, and no answer came: it may have been applied.
+    Unknown,
+}
+
+impl StepOutcome {
+    /// Whether the rollback may go on to verification.
+    #[must_use]
+    pub fn is_done(self) -> bool {
+        match self {
+            Self::Done | Self::DoneUnread => true,
+            Self::NotEffective | Self::Failed | Self::Unknown => false,
+        }
+    }
+}
+
+/// What an outside system answered, free of secrets, cut to a bounded length.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// HTTP status, if an answer came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// The body, or the error in words.
+    pub text: String,
+}
+
+/// One try at a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// When the request was sent.
+    pub started_at: DateTime<Utc>,
+    /// When its answer, or the end of waiting for it, came.
+    pub ended_at: DateTime<Utc>,
+    /// What was asked, such as `POST http://…/rollout {"feature":…}`.
+    pub request: String,
+    /// What came back.
+    pub answer: Answer,
+    /// What was read back afterwards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_back: Option<Share>,
+    /// How this try came out.
+    pub outcome: StepOutcome,
+}
+
+/// A step with all its attempts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// Which step.
+    pub step: Step,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub ended_at: DateTime<Utc>,
+    /// Every try, in order.
+    pub attempts: Vec<Attempt>,
+    /// How it came out.
+    pub outcome: StepOutcome,
+}
+
+/// What a verification looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckName {
+    /// The canary's share read from the traffic system is 0 %.
+    TrafficShare,
+    /// healthz `.version` equals the stable version.
+    StableVersion,
+    /// Every critical or warning expression of the incident is below its threshold.
+    AlertExpression,
+    /// The application's metrics can be read.
+    Metrics,
+}
+
+impl CheckName {
+    /// The text used in JSON, logs and evidence.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TrafficShare => "traffic_share",
+            Self::StableVersion => "stable_version",
+            Self::AlertExpression => "alert_expression",
+            Self::Metrics => "metrics",
+        }
+    }
+}
+
+/// How a check came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckOutcome {
+    /// Read, and right.
+    Pass,
+    /// Read, and wrong.
+    Fail,
+    /// Could not be read, or no data: never taken as healthy.
+    Unknown,
+    /// No source is configured: left out, and named.
+    NotConfigured,
+}
+
+impl CheckOutcome {
+    /// The text used in JSON, logs and evidence.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Unknown => "unknown",
+            Self::NotConfigured => "not_configured",
+        }
+    }
+}
+
+/// One check of a verification.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// What was looked at.
+    pub name: CheckName,
+    /// How it came out.
+    pub outcome: CheckOutcome,
+    /// What was seen, in words and figures.
+    pub detail: String,
+}
+
+/// The verdict of a verification (design, section 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// All that is configured was read and is right.
+    Verified,
+    /// Something read back is wrong.
+    NotVerified,
+    /// What could be read is right; something could not be read.
+    Inconclusive,
+}
+
+impl Verdict {
+    /// The text used in JSON, logs, metrics and evidence.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Verified => "verified",
+            Self::NotVerified => "not_verified",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+}
+
+/// A finished verification.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verification {
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When its verdict was reached.
+    pub ended_at: DateTime<Utc>,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The checks as last read.
+    pub checks: Vec<Check>,
+}
+
+impl Verification {
+    /// Whether the traffic was read back as off the canary: the share itself or, where the share
+    /// can't be read, the stable version answering.
+    #[must_use]
+    pub fn traffic_read_back_off(&self) -> bool {
+        let outcome = |name| self.checks.iter().find(|check| check.name == name).map(|check| check.outcome);
+        match outcome(CheckName::TrafficShare) {
+            Some(CheckOutcome::Pass) => true,
+            Some(CheckOutcome::NotConfigured) | None => {
+                outcome(CheckName::StableVersion) == Some(CheckOutcome::Pass)
+            }
+            Some(CheckOutcome::Fail | CheckOutcome::Unknown) => false,
+        }
+    }
+}
+
+/// Bytes kept beside the events, found by their SHA-256.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlobRef {
+    /// SHA-256 in lower-case hex.
+    pub sha256: String,
+    /// Length in bytes.
+    pub bytes: u64,
+}
+
+/// Which of the two metrics snapshots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenTaken {
+    /// As the rollback began.
+    Before,
+    /// As its verification ended.
+    After,
+}
+
+impl WhenTaken {
+    /// The text used in file names and JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::After => "after",
+        }
+    }
+}
+
+/// One evidence file as it was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceFile {
+    /// Name inside the evidence directory.
+    pub name: String,
+    /// SHA-256 in lower-case hex.
+    pub sha256: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verification(share: CheckOutcome, version: CheckOutcome) -> Verification {
+        let at = DateTime::UNIX_EPOCH;
+        let check = |name, outcome| Check { name, outcome, detail: String::new() };
+        let checks = vec![check(CheckName::TrafficShare, share), check(CheckName::StableVersion, version)];
+        Verification { started_at: at, ended_at: at, verdict: Verdict::Inconclusive, checks }
+    }
+
+    #[test]
+    fn traffic_is_read_back_by_the_share_and_by_the_version_only_where_no_share_is_configured() {
+        use CheckOutcome::{Fail, NotConfigured, Pass, Unknown};
+        for (share, version, off) in [
+            (Pass, Pass, true),
+            (Pass, Unknown, true),
+            (Fail, Pass, false),
+            (Unknown, Pass, false),
+            (NotConfigured, Pass, true),
+            (NotConfigured, Unknown, false),
+            (NotConfigured, NotConfigured, false),
+        ] {
+            assert_eq!(verification(share, version).traffic_read_back_off(), off, "{share:?} {version:?}");
+        }
+    }
+}

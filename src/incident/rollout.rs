@@ -1,0 +1,157 @@
+//! The state of one rollout: the fold of its events.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Alert, AlertStatus, AttachedAlert, Event, Fingerprint, Incident, IncidentId, Revision, Share, StoredAs,
+};
+
+/// How long rollbacks are remembered: the longest span that a decision asks about
+/// ("the third in a day").
+const ROLLBACK_MEMORY: TimeDelta = TimeDelta::days(1);
+
+/// How many resolved alerts a rollout remembers. A storm of ever new label sets must not grow the
+/// state without bound; what falls out is the oldest resolve, needed only to spot stale messages.
+pub const MAX_RESOLVED_ALERTS: usize = 2_000;
+
+/// What is known of one alert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertState {
+    /// The last message that changed anything.
+    pub alert: Alert,
+    /// The latest `endsAt` of a resolve.
+    pub resolved_at: Option<DateTime<Utc>>,
+}
+
+/// One run of a canary: from the first traffic on it to the last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CanaryRun {
+    /// The earliest instant at which it can have begun: when the share was last read as 0 %.
+    /// `None` when it had traffic at the first reading ever. An alert that is older than this is
+    /// about its predecessor; the estimate is early so that none is taken for older wrongly.
+    pub started_at: Option<DateTime<Utc>>,
+}
+
+/// Everything that decisions about one rollout rest on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RolloutState {
+    /// Alerts by identity, firing and recently resolved.
+    pub alerts: BTreeMap<Fingerprint, Arc<AlertState>>,
+    /// Alerts that wait for the share to be read.
+    pub triage: Vec<AttachedAlert>,
+    /// The share as last read; `None`: never, or no longer readable.
+    pub share: Option<Share>,
+    /// When that reading was stored.
+    pub share_at: Option<DateTime<Utc>>,
+    /// The run of the canary that has traffic now.
+    pub run: Option<CanaryRun>,
+    /// The incident that is open, or else the one that closed last.
+    pub incident: Option<Arc<Incident>>,
+    /// Closed incidents whose evidence is yet to be completed.
+    pub unfinished_evidence: BTreeMap<IncidentId, Arc<Incident>>,
+    /// Rollbacks of the last day: when, and of which revision.
+    pub rollbacks: VecDeque<(DateTime<Utc>, Revision)>,
+    /// Whether people were told that the Watchdog is silent.
+    pub watchdog_lost: bool,
+}
+
+impl RolloutState {
+    /// The incident that is open.
+    #[must_use]
+    pub fn open_incident(&self) -> Option<&Incident> {
+        self.incident.as_deref().filter(|incident| !incident.phase.is_closed())
+    }
+
+    /// Applies one stored event. Replaying the same events gives the same state.
+    pub fn apply(&mut self, stored: &StoredAs) {
+        let at = stored.at;
+        match &stored.event {
+            Event::AlertSeen { alert } => self.see(alert),
+            Event::TriageStarted { alert } => {
+                self.triage.retain(|waiting| waiting.alert.fingerprint != alert.alert.fingerprint);
+                self.triage.push(alert.clone());
+            }
+            Event::TriageEnded => self.triage.clear(),
+            Event::ShareRead { share, changed_after } => self.read(at, *share, *changed_after),
+            Event::WatchdogLost { .. } => self.watchdog_lost = true,
+            Event::WatchdogBack => self.watchdog_lost = false,
+            Event::IncidentOpened(opened) => {
+                if let Some(id) = &stored.incident {
+                    self.retire_incident();
+                    let incident = Incident::open(id.clone(), stored.rollout.clone(), at, opened.clone());
+                    self.incident = Some(Arc::new(incident));
+                }
+            }
+            event => {
+                if let (Event::RollbackStarted { attempt: 1, .. }, Some(incident)) = (event, &self.incident) {
+                    self.rollbacks.push_back((at, incident.revision().clone()));
+                    while self.rollbacks.front().is_some_and(|(then, _)| *then + ROLLBACK_MEMORY < at) {
+                        self.rollbacks.pop_front();
+                    }
+                }
+                self.apply_to_incident(stored);
+            }
+        }
+    }
+
+    fn apply_to_incident(&mut self, stored: &StoredAs) {
+        let Some(id) = &stored.incident else { return };
+        if let Some(current) = self.incident.as_mut().filter(|incident| incident.id == *id) {
+            Arc::make_mut(current).apply(stored.at, &stored.event);
+        } else if let Some(earlier) = self.unfinished_evidence.get_mut(id) {
+            Arc::make_mut(earlier).apply(stored.at, &stored.event);
+            if earlier.evidence_complete {
+                self.unfinished_evidence.remove(id);
+            }
+        }
+    }
+
+    /// Makes room for a new incident, without forgetting that the old one's evidence is due.
+    fn retire_incident(&mut self) {
+        if let Some(old) = self.incident.take().filter(|old| old.has_rolled_back() && !old.evidence_complete)
+        {
+            self.unfinished_evidence.insert(old.id.clone(), old);
+        }
+    }
+
+    fn see(&mut self, alert: &Alert) {
+        let earlier = self.alerts.get(&alert.fingerprint).and_then(|known| known.resolved_at);
+        let resolved_at = match alert.status {
+            AlertStatus::Firing => earlier,
+            AlertStatus::Resolved => earlier.max(alert.ends_at),
+        };
+        let state = AlertState { alert: alert.clone(), resolved_at };
+        self.alerts.insert(alert.fingerprint.clone(), Arc::new(state));
+        if self.alerts.len() > MAX_RESOLVED_ALERTS {
+            self.forget_oldest_resolved();
+        }
+    }
+
+    fn forget_oldest_resolved(&mut self) {
+        let oldest = self
+            .alerts
+            .values()
+            .filter(|known| known.alert.status == AlertStatus::Resolved)
+            .min_by_key(|known| known.resolved_at)
+            .map(|known| known.alert.fingerprint.clone());
+        if let Some(oldest) = oldest {
+            self.alerts.remove(&oldest);
+        }
+    }
+
+    fn read(&mut self, at: DateTime<Utc>, share: Option<Share>, changed_after: Option<DateTime<Utc>>) {
+        match share {
+            // Unreadable: whether a run goes on is not known, so the one that was known stays.
+            None => {}
+            Some(Share::ZERO) => self.run = None,
+            Some(_) if self.run.is_some() => {}
+            Some(_) => self.run = Some(CanaryRun { started_at: changed_after }),
+        }
+        self.share = share;
+        self.share_at = Some(at);
+    }
+}

@@ -1,0 +1,5 @@
+//! Backstop.
+pub mod clock;
+pub mod decision;
+pub mod incident;
+pub mod store;

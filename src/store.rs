@@ -1,0 +1,162 @@
+//! Where events are kept. One trait, so that a shared store can take SQLite's place.
+//!
+//! A store keeps; it decides nothing. What it acknowledges is durable: a crash of the machine a
+//! moment later must not lose it.
+
+// mod memory;
+// mod sqlite;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+// pub use memory::MemoryStore;
+// pub use sqlite::SqliteStore;
+
+use crate::incident::{BlobRef, Incident, IncidentId, RolloutName, RolloutState, StoredAs};
+
+/// Why a store could not do as asked; each variant says what the caller may do.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It may work later: the disk is full, read-only, or busy. Nothing of the batch was kept.
+    #[error(
+        "the store can't be written or read now ({doing}); free space or mend the disk, then it goes on by itself"
+    )]
+    Unavailable {
+        /// What was being done.
+        doing: &'static str,
+        /// Why it failed.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Somebody else appended meanwhile: load again and decide again.
+    #[error("another writer appended first: expected the journal to end at {expected}, it ends at {found}")]
+    Conflict {
+        /// Where the caller thought the journal ends.
+        expected: u64,
+        /// Where it ends.
+        found: u64,
+    },
+    /// Another process has the store: never wait for it, never share it.
+    #[error("{path} is in use by another Backstop process; stop it, or give this one another `store.path`")]
+    InUse {
+        /// The store's file.
+        path: PathBuf,
+    },
+    /// It was written by a newer version; going back could misread it.
+    #[error(
+        "{path} has schema {found}, this version knows up to {known}; use the newer Backstop, or another `store.path`"
+    )]
+    NewerSchema {
+        /// The store's file.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// The newest that this version knows.
+        known: i64,
+    },
+    /// What is stored can't be understood. Keep the file; start with another path or a backup.
+    #[error(
+        "{what} can't be read; keep the file for inspection and restore a backup or set another `store.path`"
+    )]
+    Corrupt {
+        /// What is broken.
+        what: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// What is appended in one go: all of it becomes durable, or none.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// Where the caller thinks the journal ends.
+    pub expected_seq: u64,
+    /// The events, in order.
+    pub events: Vec<StoredAs>,
+    /// Bytes that the events refer to by their SHA-256.
+    pub blobs: Vec<(BlobRef, Arc<[u8]>)>,
+}
+
+/// What is stored, folded.
+#[derive(Debug, Clone, Default)]
+pub struct Loaded {
+    /// Where the journal ends; 0 when empty.
+    pub seq: u64,
+    /// Each rollout's state.
+    pub rollouts: BTreeMap<RolloutName, RolloutState>,
+    /// When the last process was last alive, if one ever was.
+    pub last_alive: Option<DateTime<Utc>>,
+}
+
+/// Which incidents to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IncidentFilter {
+    /// Only of this rollout.
+    pub rollout: Option<RolloutName>,
+    /// Only in this state (the name in the API).
+    pub state: Option<String>,
+    /// At most this many, the newest first.
+    pub limit: usize,
+}
+
+/// Keeps events and folds them back.
+#[async_trait]
+pub trait IncidentStore: Send + Sync + std::fmt::Debug {
+    /// Appends a batch and returns where the journal ends now. Durable when it returns.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] and [`StoreError::Conflict`]; nothing of the batch was kept.
+    async fn append(&self, batch: Batch) -> Result<u64, StoreError>;
+
+    /// Folds everything that is stored.
+    ///
+    /// # Errors
+    /// Any but [`StoreError::Conflict`].
+    async fn load(&self) -> Result<Loaded, StoreError>;
+
+    /// One incident, folded from its events.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    async fn incident(&self, id: &IncidentId) -> Result<Option<Incident>, StoreError>;
+
+    /// Incidents, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
+    async fn incidents(&self, filter: &IncidentFilter) -> Result<Vec<Incident>, StoreError>;
+
+    /// Bytes by their SHA-256 in hex.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn blob(&self, sha256: &str) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Records that the process is alive, so that the next one knows how long nobody was.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn alive(&self, now: DateTime<Utc>) -> Result<(), StoreError>;
+
+    /// Saves the fold of everything up to `seq`, so that loading needn't start from the first event.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn checkpoint(
+        &self,
+        seq: u64,
+        rollouts: BTreeMap<RolloutName, Arc<RolloutState>>,
+    ) -> Result<(), StoreError>;
+
+    /// Forgets incidents that closed before `before`, with their events and bytes, and what the
+    /// last checkpoint already covers of rollout events that old. Returns how many incidents went.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn prune(&self, before: DateTime<Utc>) -> Result<u64, StoreError>;
+}
