@@ -5,16 +5,18 @@
 
 mod alert;
 mod event;
+mod folded;
 mod ids;
-mod incident;
+mod phase;
 mod reason;
 mod records;
 mod rollout;
 
 pub use alert::{Alert, AlertStatus, Severity};
 pub use event::{AttachedAlert, Event, OpenedIncident, Record, StoredAs};
+pub use folded::{Incident, NoteEntry};
 pub use ids::{Fingerprint, IncidentId, Revision, RolloutName, Stage, UnknownStage};
-pub use incident::{GraceCause, Hold, Incident, NoteEntry, Phase};
+pub use phase::{GraceCause, Hold, Phase};
 pub use reason::{NoticeKind, Reason, Trigger};
 pub use records::{
     Answer, Attempt, BlobRef, Check, CheckName, CheckOutcome, EvidenceFile, Share, Step, StepOutcome,

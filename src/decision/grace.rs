@@ -29,7 +29,8 @@ pub(super) fn confirmed(
     let held = matches!(open.phase, Phase::Held(_));
     let all_resolved = !open.has_firing_alert();
     // Early, only a trusted "gone" ends the grace; at its end every answer leads somewhere.
-    if !due && !(answer == Confirmation::Gone || (answer == Confirmation::NobodyToAsk && all_resolved)) {
+    let ends_early = answer == Confirmation::Gone || (answer == Confirmation::NobodyToAsk && all_resolved);
+    if !due && !ends_early {
         let reason = Reason::ResolveNotTrusted;
         draft.incident_event(id, Event::Confirmed { reason, answers: answers.to_vec() });
         return Some(reason);

@@ -16,7 +16,7 @@ const ROLLBACK_MEMORY: TimeDelta = TimeDelta::days(1);
 
 /// How many resolved alerts a rollout remembers. A storm of ever new label sets must not grow the
 /// state without bound; what falls out is the oldest resolve, needed only to spot stale messages.
-pub const MAX_RESOLVED_ALERTS: usize = 2_000;
+const MAX_RESOLVED_ALERTS: usize = 2_000;
 
 /// What is known of one alert.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

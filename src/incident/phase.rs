@@ -1,0 +1,114 @@
+//! Where an incident stands.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::Reason;
+
+/// Why a grace runs instead of a rollback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GraceCause {
+    /// A warning: the protocol's five minutes.
+    Warning,
+    /// The alert is older than the canary: it may be about its predecessor.
+    OlderThanCanary,
+    /// The alert is older than its own resolve: it may be a stale message.
+    OlderThanResolve,
+}
+
+/// A stop to a grace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Who put it.
+    pub actor: String,
+    /// Why.
+    pub reason: Reason,
+    /// When it ends.
+    pub until: DateTime<Utc>,
+}
+
+/// Where an incident stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Phase {
+    /// Opened a moment ago, by the same append that says what follows.
+    Opened,
+    /// Waiting for the end of the grace.
+    Grace {
+        /// Why there is one.
+        cause: GraceCause,
+        /// Set when every alert has resolved by message and that is yet to be confirmed.
+        confirm_early: bool,
+    },
+    /// Stopped by a person or a silence.
+    Held(Hold),
+    /// The steps are being carried out.
+    RollingBack {
+        /// 1 for the first.
+        attempt: u32,
+        /// Since when.
+        since: DateTime<Utc>,
+    },
+    /// The steps are done and the world is being read.
+    Verifying {
+        /// Since when.
+        since: DateTime<Utc>,
+        /// When a verdict is due.
+        until: DateTime<Utc>,
+        /// The attempt that is verified.
+        attempt: u32,
+    },
+    /// Read back as off the canary; verification ended.
+    RolledBack,
+    /// The grace ended without a rollback.
+    Cancelled {
+        /// Why.
+        reason: Reason,
+    },
+    /// Nothing was to be done.
+    Declined {
+        /// Why.
+        reason: Reason,
+    },
+    /// Failed or not verifiable; open, and tried again.
+    Failed {
+        /// Why.
+        reason: Reason,
+        /// The attempt that failed.
+        attempt: u32,
+        /// When it is tried again.
+        retry_at: DateTime<Utc>,
+    },
+}
+
+impl Phase {
+    /// The state's name in the API (design, section 7).
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Opened | Self::RollingBack { .. } => "rolling_back",
+            Self::Grace { .. } => "grace",
+            Self::Held(_) => "held",
+            Self::Verifying { .. } => "verifying",
+            Self::RolledBack => "rolled_back",
+            Self::Cancelled { .. } => "cancelled",
+            Self::Declined { .. } => "declined",
+            Self::Failed { .. } => "failed",
+        }
+    }
+
+    /// Whether nothing more will be done.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        match self {
+            Self::RolledBack | Self::Cancelled { .. } | Self::Declined { .. } => true,
+            Self::Opened
+            | Self::Grace { .. }
+            | Self::Held(_)
+            | Self::RollingBack { .. }
+            | Self::Verifying { .. }
+            | Self::Failed { .. } => false,
+        }
+    }
+}
