@@ -11,7 +11,14 @@ mod confirmation;
 mod draft;
 mod grace;
 mod policy;
+#[cfg(test)]
+mod promise_tests;
 mod rollback;
+mod share;
+#[cfg(test)]
+mod table_tests;
+#[cfg(test)]
+mod world;
 
 use chrono::{DateTime, Utc};
 
@@ -201,8 +208,8 @@ pub fn decide(state: RolloutState, input: &Input, context: &Context<'_>) -> Deci
     let mut draft = Draft::new(state, context);
     let reason = match input {
         Input::Alert { alert, body } => Some(alerts::received(&mut draft, alert, body.as_ref())),
-        Input::Missed { alert } => Some(alerts::missed(&mut draft, alert)),
-        Input::ShareRead => alerts::share_read(&mut draft),
+        Input::Missed { alert } => Some(share::missed(&mut draft, alert)),
+        Input::ShareRead => share::share_read(&mut draft),
         Input::Person { actor, request } => grace::person(&mut draft, actor, request),
         Input::Confirmation { incident, answer, answers } => {
             grace::confirmed(&mut draft, incident, *answer, answers)

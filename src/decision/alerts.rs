@@ -6,7 +6,7 @@ use super::Mode;
 use super::draft::{Activity, Draft, Opening};
 use crate::incident::{
     Alert, AlertStatus, AttachedAlert, BlobRef, Event, GraceCause, IncidentId, NoticeKind, Phase, Reason,
-    Severity, Share, Trigger,
+    Severity, Trigger,
 };
 
 /// An alert came.
@@ -46,13 +46,14 @@ fn firing(draft: &mut Draft<'_>, alert: &Alert, body: Option<&BlobRef>) -> Reaso
 }
 
 /// Why a firing alert may not be about the canary that runs now.
-fn suspicion(draft: &Draft<'_>, alert: &Alert) -> Option<GraceCause> {
+pub(super) fn suspicion(draft: &Draft<'_>, alert: &Alert) -> Option<GraceCause> {
     let resolved_at = draft.state.alerts.get(&alert.fingerprint).and_then(|known| known.resolved_at);
     if resolved_at.is_some_and(|resolved_at| alert.starts_at <= resolved_at) {
         return Some(GraceCause::OlderThanResolve);
     }
     let run_started_at = draft.state.run.as_ref().and_then(|run| run.started_at);
-    run_started_at.is_some_and(|started| alert.starts_at < started).then_some(GraceCause::OlderThanCanary)
+    // At that instant the canary had no traffic: what fired then is not about it.
+    run_started_at.is_some_and(|started| alert.starts_at <= started).then_some(GraceCause::OlderThanCanary)
 }
 
 /// When the grace that an alert opens ends.
@@ -71,7 +72,7 @@ fn deadline(draft: &Draft<'_>, alert: &Alert, suspicion: Option<GraceCause>) -> 
 }
 
 /// No incident is open.
-fn fresh(
+pub(super) fn fresh(
     draft: &mut Draft<'_>,
     attached: AttachedAlert,
     suspicion: Option<GraceCause>,
@@ -82,9 +83,11 @@ fn fresh(
         // The next poll of the share sees a canary that starts, and looks at the firing alerts.
         Activity::ReadFirst | Activity::Inactive if repeat && draft.polled_zero() => Reason::Duplicate,
         Activity::ReadFirst => {
-            let reason = Reason::ShareUnread;
+            // Kept with it: a resolve that comes while it waits must not make it look stale.
+            let stale = suspicion == Some(GraceCause::OlderThanResolve);
+            let reason = if stale { Reason::OlderThanResolve } else { Reason::ShareUnread };
             draft.rollout_event(Event::TriageStarted { alert: AttachedAlert { reason, ..attached } });
-            reason
+            Reason::ShareUnread
         }
         Activity::Inactive => not_active(draft, attached, repeat),
         Activity::Active | Activity::Unknown => {
@@ -155,7 +158,7 @@ fn act(draft: &mut Draft<'_>, attached: AttachedAlert, suspicion: Option<GraceCa
     reason
 }
 
-fn open_for(draft: &mut Draft<'_>, attached: AttachedAlert, reason: Reason) -> IncidentId {
+pub(super) fn open_for(draft: &mut Draft<'_>, attached: AttachedAlert, reason: Reason) -> IncidentId {
     draft.open_incident(Opening {
         severity: attached.alert.severity(),
         reason,
@@ -167,7 +170,7 @@ fn open_for(draft: &mut Draft<'_>, attached: AttachedAlert, reason: Reason) -> I
 }
 
 /// An incident is open.
-fn join(
+pub(super) fn join(
     draft: &mut Draft<'_>,
     id: &IncidentId,
     phase: &Phase,
@@ -241,106 +244,4 @@ fn resolved(draft: &mut Draft<'_>, alert: &Alert) -> Reason {
         Phase::Grace { .. } | Phase::Held(_) => Reason::ResolveNotTrusted,
         _ => Reason::RollbackRunning,
     }
-}
-
-/// A critical fired while Backstop was down; `starts_at` is the last instant at which it fired.
-pub(super) fn missed(draft: &mut Draft<'_>, alert: &Alert) -> Reason {
-    let armed = draft.context.policy.mode != Mode::Off;
-    if !armed {
-        return Reason::ModeOff;
-    }
-    if alert.severity() != Severity::Critical {
-        return Reason::SeverityNotActionable;
-    }
-    if draft.state.open_incident().is_some() {
-        return Reason::RollbackRunning;
-    }
-    let run_started_at = draft.state.run.as_ref().and_then(|run| run.started_at);
-    if run_started_at.is_some_and(|started| alert.starts_at < started) {
-        return Reason::OlderThanCanary;
-    }
-    let answered = draft.state.incident.as_ref().and_then(|last| last.closed_at);
-    if answered.is_some_and(|closed_at| alert.starts_at <= closed_at) {
-        return Reason::AlreadyRolledBack;
-    }
-    match draft.activity() {
-        Activity::Inactive => Reason::NoCanary,
-        Activity::ReadFirst => Reason::ShareUnread,
-        Activity::Active | Activity::Unknown => {
-            let attached = AttachedAlert {
-                alert: alert.clone(),
-                received_at: draft.now(),
-                reason: Reason::MissedWhileDown,
-                body: None,
-            };
-            let id = open_for(draft, attached, Reason::MissedWhileDown);
-            draft.start_rollback(&id, Reason::MissedWhileDown)
-        }
-    }
-}
-
-/// The share was read.
-pub(super) fn share_read(draft: &mut Draft<'_>) -> Option<Reason> {
-    let super::Reading::At { share, .. } = draft.context.reading else { return None };
-    let began = share.is_some_and(|share| share > Share::ZERO) && draft.state.run.is_none();
-    if share != draft.state.share || draft.state.share_at.is_none() {
-        let stored_zero_at = draft.state.share_at.filter(|_| draft.state.share == Some(Share::ZERO));
-        let changed_after = draft.context.last_zero_at.or(stored_zero_at);
-        draft.rollout_event(Event::ShareRead { share, changed_after });
-    }
-    let mut reason = undone(draft, share);
-    let waiting = std::mem::take(&mut draft.state.triage);
-    if !waiting.is_empty() {
-        draft.rollout_event(Event::TriageEnded);
-    }
-    for attached in waiting {
-        // A warning that resolved while it waited needs no grace. A critical has fired: that is enough.
-        let resolved = draft
-            .state
-            .alerts
-            .get(&attached.alert.fingerprint)
-            .is_some_and(|known| known.alert.status == AlertStatus::Resolved);
-        if !(resolved && attached.alert.severity() == Severity::Warning) {
-            reason = Some(again(draft, attached));
-        }
-    }
-    if began {
-        let firing: Vec<_> = draft
-            .state
-            .alerts
-            .values()
-            .filter(|known| known.alert.status == AlertStatus::Firing)
-            .cloned()
-            .collect();
-        for known in firing {
-            reason = Some(firing_again(draft, &known.alert));
-        }
-    }
-    reason
-}
-
-/// A canary that has traffic again while its rollback is being verified.
-fn undone(draft: &mut Draft<'_>, share: Option<Share>) -> Option<Reason> {
-    let share = share.filter(|share| *share > Share::ZERO)?;
-    let open = draft.state.open_incident()?;
-    let Phase::Verifying { .. } = open.phase else { return None };
-    let id = open.id.clone();
-    let detail = format!("the canary has {share} of the traffic again");
-    Some(super::rollback::fail(draft, &id, Reason::TrafficReturned, detail))
-}
-
-fn again(draft: &mut Draft<'_>, attached: AttachedAlert) -> Reason {
-    let suspicion = suspicion(draft, &attached.alert);
-    match draft.state.open_incident().map(|open| (open.id.clone(), open.phase.clone())) {
-        Some((id, phase)) => join(draft, &id, &phase, attached, suspicion),
-        None => fresh(draft, attached, suspicion, false),
-    }
-}
-
-fn firing_again(draft: &mut Draft<'_>, alert: &Alert) -> Reason {
-    if draft.context.policy.mode == Mode::Off || alert.severity() == Severity::Unknown {
-        return Reason::Duplicate;
-    }
-    let received_at = draft.now();
-    again(draft, AttachedAlert { alert: alert.clone(), received_at, reason: Reason::Duplicate, body: None })
 }

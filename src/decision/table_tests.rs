@@ -1,0 +1,5 @@
+//! The decision table, row by row (design, section 4).
+
+mod alerts;
+mod grace;
+mod rollback;

@@ -1,0 +1,139 @@
+//! What follows from steps, read-backs, time and the Watchdog.
+
+use crate::decision::world::World;
+use crate::decision::{Command, Input, Reading};
+use crate::incident::{CheckOutcome, Reason, Revision, Share, StepOutcome, Verdict};
+
+#[test]
+fn a_running_rollback_is_not_interrupted_by_a_resolve() {
+    let mut world = World::with_canary();
+    world.critical("ErrorRate");
+    world.wait(1);
+    assert_eq!(world.resolve("ErrorRate"), Some(Reason::RollbackRunning));
+    assert_eq!(world.phase(), "rolling_back");
+    world.step(StepOutcome::Done);
+    assert_eq!(world.phase(), "verifying");
+}
+
+#[test]
+fn a_second_revision_within_an_hour_still_rolls_back_and_pages() {
+    let mut world = World::with_canary();
+    world.critical("ErrorRate");
+    world.finish();
+    world.wait(600);
+    world.policy.revision = Revision::new("v1.4.1");
+    world.share(1);
+    world.wait(1);
+    assert_eq!(world.critical("Latency"), Some(Reason::CriticalAlert));
+    assert_eq!(world.rollbacks(), 2);
+    assert!(world.notices().contains(&"repeated_rollback"));
+}
+
+#[test]
+fn the_third_rollback_in_a_day_pages_and_the_second_of_one_revision_does_not() {
+    let mut world = World::with_canary();
+    for round in 1..=3 {
+        world.critical(&format!("Alert{round}"));
+        world.finish();
+        let paged = world.notices().contains(&"repeated_rollback");
+        assert_eq!(paged, round == 3, "rollback {round}");
+        world.wait(4_000);
+        world.share(0);
+        world.wait(1);
+        world.share(5);
+        world.wait(1);
+    }
+}
+
+#[test]
+fn a_failed_step_stays_open_is_loud_and_is_tried_again() {
+    let mut world = World::with_canary();
+    world.critical("ErrorRate");
+    assert_eq!(world.step(StepOutcome::NotEffective), Some(Reason::StepFailed));
+    assert_eq!(world.phase(), "failed");
+    assert!(world.notices().contains(&"rollback_failed"));
+    world.wait(14);
+    assert!(!world.due().contains(&Command::Tick));
+    world.wait(1);
+    assert!(world.due().contains(&Command::Tick));
+    assert_eq!(world.send(&Input::Tick), Some(Reason::Retry));
+    assert_eq!((world.phase(), world.incident().attempt()), ("rolling_back", 2));
+    world.finish();
+    assert_eq!(world.rollbacks(), 1, "an attempt is not another rollback");
+}
+
+#[test]
+fn only_traffic_that_was_read_back_off_makes_a_rollback() {
+    for (verdict, share, phase) in [
+        (Verdict::Verified, CheckOutcome::Pass, "rolled_back"),
+        (Verdict::Inconclusive, CheckOutcome::Pass, "rolled_back"),
+        (Verdict::Inconclusive, CheckOutcome::Unknown, "failed"),
+        (Verdict::Inconclusive, CheckOutcome::NotConfigured, "failed"),
+        (Verdict::NotVerified, CheckOutcome::Fail, "failed"),
+        (Verdict::NotVerified, CheckOutcome::Pass, "failed"),
+    ] {
+        let mut world = World::with_canary();
+        world.critical("ErrorRate");
+        world.step(StepOutcome::Done);
+        world.verify(verdict, share);
+        assert_eq!(world.phase(), phase, "{verdict:?} {share:?}");
+    }
+}
+
+#[test]
+fn traffic_that_returns_during_verification_fails_the_rollback() {
+    let mut world = World::with_canary();
+    world.critical("ErrorRate");
+    world.step(StepOutcome::Done);
+    world.share(0);
+    world.wait(5);
+    assert_eq!(world.share(25), Some(Reason::TrafficReturned));
+    assert_eq!(world.phase(), "failed");
+}
+
+#[test]
+fn a_silent_watchdog_is_told_once_and_only_while_a_canary_runs() {
+    let mut world = World::with_canary();
+    world.watchdog_silent_seconds = 179;
+    world.send(&Input::Tick);
+    assert!(!world.state.watchdog_lost);
+    world.watchdog_silent_seconds = 180;
+    world.send(&Input::Tick);
+    let events = world.journal.len();
+    world.send(&Input::Tick);
+    assert!(world.state.watchdog_lost && world.journal.len() == events);
+    assert_eq!(world.rollbacks(), 0, "missing data never rolls back");
+    world.watchdog_silent_seconds = 0;
+    world.send(&Input::Tick);
+    assert!(!world.state.watchdog_lost);
+    let mut idle = World::with_canary();
+    idle.share(0);
+    idle.watchdog_silent_seconds = 9_999;
+    idle.send(&Input::Tick);
+    assert!(!idle.state.watchdog_lost);
+}
+
+#[test]
+fn a_critical_that_fired_while_backstop_was_down_rolls_back_the_canary_it_is_about() {
+    let mut world = World::with_canary();
+    let missed = world.alert("ErrorRate", "critical", 30);
+    assert_eq!(world.send(&Input::Missed { alert: missed.clone() }), Some(Reason::MissedWhileDown));
+    world.finish();
+    assert_eq!(world.send(&Input::Missed { alert: missed }), Some(Reason::AlreadyRolledBack));
+
+    let mut newer = World::with_canary();
+    newer.share(0);
+    newer.wait(60);
+    newer.share(5);
+    let old = newer.alert("ErrorRate", "critical", 90);
+    assert_eq!(newer.send(&Input::Missed { alert: old }), Some(Reason::OlderThanCanary));
+}
+
+#[test]
+fn a_reading_taken_before_the_clock_was_set_back_is_not_relied_upon() {
+    let mut world = World::with_canary();
+    world.wait(-3_600);
+    assert_eq!(world.critical("ErrorRate"), Some(Reason::ShareUnread));
+    world.reading = Reading::At { at: world.now, share: Some(Share(25)) };
+    assert_eq!(world.send(&Input::ShareRead), Some(Reason::CriticalAlert));
+}

@@ -1,0 +1,355 @@
+//! Every figure that Backstop exports, all present at zero from the start, so that `rate()` and
+//! alerts work from the first failure on. Label values are closed lists or configured names.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::incident::{Event, NoticeKind, Phase, Reason, RolloutName, StoredAs, Verdict};
+use crate::pipeline::States;
+
+/// What may come of a webhook request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WebhookOutcome {
+    /// Something new is on disk.
+    Stored,
+    /// All of it was known.
+    Duplicate,
+    /// No alert belonged to a rollout.
+    Irrelevant,
+    /// Not version 4 JSON.
+    BadRequest,
+    /// No or a wrong token.
+    Unauthorized,
+    /// Over the limit.
+    TooLarge,
+    /// It can't be stored now.
+    Unavailable,
+}
+
+impl WebhookOutcome {
+    /// Every outcome.
+    pub const ALL: [Self; 7] = [
+        Self::Stored,
+        Self::Duplicate,
+        Self::Irrelevant,
+        Self::BadRequest,
+        Self::Unauthorized,
+        Self::TooLarge,
+        Self::Unavailable,
+    ];
+
+    /// The text used in metrics and answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Duplicate => "duplicate",
+            Self::Irrelevant => "irrelevant",
+            Self::BadRequest => "bad_request",
+            Self::Unauthorized => "unauthorized",
+            Self::TooLarge => "too_large",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfRollout {
+    rollout: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RolloutReason {
+    rollout: String,
+    reason: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RolloutState {
+    rollout: String,
+    state: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RolloutVerdict {
+    rollout: String,
+    verdict: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Source {
+    source: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Kind {
+    kind: String,
+}
+
+#[derive(Debug, Default)]
+struct Figures {
+    webhook_requests: Family<Outcome, Counter>,
+    alerts: Family<Outcome, Counter>,
+    decisions: Family<RolloutReason, Counter>,
+    rollbacks: Family<OfRollout, Counter>,
+    rollback_failures: Family<OfRollout, Counter>,
+    verifications: Family<RolloutVerdict, Counter>,
+    incidents_open: Family<RolloutState, Gauge>,
+    grace_overdue_seconds: Family<OfRollout, Gauge>,
+    canary_share_percent: Family<OfRollout, Gauge>,
+    store_append_failures: Counter,
+    store_healthy: Gauge,
+    evidence_writes: Family<Outcome, Counter>,
+    reconciliation_failures: Family<Source, Counter>,
+    reconciliation_last_success: Family<Source, Gauge>,
+    watchdog_age_seconds: Gauge,
+    notices: Family<Kind, Counter>,
+    tasks_panicked: Counter,
+}
+
+/// The figures. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    figures: Arc<Figures>,
+    registry: Arc<Registry>,
+}
+
+/// The states of incidents that are open.
+const OPEN_STATES: [&str; 5] = ["grace", "held", "rolling_back", "verifying", "failed"];
+
+impl Metrics {
+    /// All figures at zero, for these rollouts and these sources of reconciliation.
+    #[must_use]
+    pub fn new(rollouts: &[RolloutName], sources: &[String]) -> Self {
+        let figures = Arc::new(Figures::default());
+        let registry = Arc::new(registry(&figures));
+        let metrics = Self { figures, registry };
+        metrics.initialise(rollouts, sources);
+        metrics
+    }
+
+    fn initialise(&self, rollouts: &[RolloutName], sources: &[String]) {
+        let figures = &self.figures;
+        for outcome in WebhookOutcome::ALL {
+            touch(&figures.webhook_requests, &Outcome { outcome: outcome.as_str().into() });
+        }
+        for outcome in ["accepted", "malformed", "irrelevant"] {
+            touch(&figures.alerts, &Outcome { outcome: outcome.into() });
+        }
+        for outcome in ["written", "failed"] {
+            touch(&figures.evidence_writes, &Outcome { outcome: outcome.into() });
+        }
+        for kind in NoticeKind::ALL {
+            touch(&figures.notices, &Kind { kind: kind.to_string() });
+        }
+        for source in sources {
+            touch(&figures.reconciliation_failures, &Source { source: source.clone() });
+        }
+        for rollout in rollouts {
+            let of_rollout = OfRollout { rollout: rollout.to_string() };
+            touch(&figures.rollbacks, &of_rollout);
+            touch(&figures.rollback_failures, &of_rollout);
+            touch(&figures.grace_overdue_seconds, &of_rollout);
+            for reason in Reason::ALL {
+                let labels = RolloutReason { rollout: rollout.to_string(), reason: reason.to_string() };
+                touch(&figures.decisions, &labels);
+            }
+            for state in OPEN_STATES {
+                self.open(rollout, state).set(0);
+            }
+            for verdict in [Verdict::Verified, Verdict::NotVerified, Verdict::Inconclusive] {
+                touch(&figures.verifications, &of_verdict(rollout, verdict));
+            }
+        }
+        figures.store_healthy.set(1);
+    }
+
+    fn open(&self, rollout: &RolloutName, state: &str) -> Gauge {
+        let labels = RolloutState { rollout: rollout.to_string(), state: state.to_owned() };
+        self.figures.incidents_open.get_or_create_owned(&labels)
+    }
+
+    /// A webhook request was answered.
+    pub fn webhook(&self, outcome: WebhookOutcome) {
+        self.figures.webhook_requests.get_or_create(&Outcome { outcome: outcome.as_str().into() }).inc();
+    }
+
+    /// Alerts were counted: `accepted`, `malformed` or `irrelevant`.
+    pub fn alerts(&self, outcome: &'static str, count: usize) {
+        self.figures.alerts.get_or_create(&Outcome { outcome: outcome.into() }).inc_by(count as u64);
+    }
+
+    /// A decision was made.
+    pub fn decided(&self, rollout: &RolloutName, reason: Reason) {
+        let labels = RolloutReason { rollout: rollout.to_string(), reason: reason.to_string() };
+        self.figures.decisions.get_or_create(&labels).inc();
+    }
+
+    /// An event was stored.
+    pub fn stored(&self, stored: &StoredAs) {
+        let rollout = OfRollout { rollout: stored.rollout.to_string() };
+        match &stored.event {
+            Event::RollbackStarted { attempt: 1, .. } => {
+                self.figures.rollbacks.get_or_create(&rollout).inc();
+            }
+            Event::Failed { .. } => {
+                self.figures.rollback_failures.get_or_create(&rollout).inc();
+            }
+            Event::VerificationEnded(verification) => {
+                let labels = of_verdict(&stored.rollout, verification.verdict);
+                self.figures.verifications.get_or_create(&labels).inc();
+            }
+            Event::NoticeRaised { kind, .. } => self.notice(*kind),
+            Event::WatchdogLost { .. } => self.notice(NoticeKind::WatchdogLost),
+            Event::WatchdogBack => self.notice(NoticeKind::WatchdogBack),
+            Event::ShareRead { share, .. } => {
+                // An unread share is no figure: -1 stands out and breaks no sum of shares above 0.
+                let percent = share.map_or(-1, |share| i64::from(share.0));
+                self.figures.canary_share_percent.get_or_create(&rollout).set(percent);
+            }
+            _ => {}
+        }
+    }
+
+    fn notice(&self, kind: NoticeKind) {
+        self.figures.notices.get_or_create(&Kind { kind: kind.to_string() }).inc();
+    }
+
+    /// The store acknowledged, or came back.
+    pub fn store_healthy(&self, healthy: bool) {
+        self.figures.store_healthy.set(i64::from(healthy));
+    }
+
+    /// The store refused.
+    pub fn store_failed(&self) {
+        self.figures.store_append_failures.inc();
+        self.figures.store_healthy.set(0);
+    }
+
+    /// Whether the last append was acknowledged.
+    #[must_use]
+    pub fn is_store_healthy(&self) -> bool {
+        self.figures.store_healthy.get() == 1
+    }
+
+    /// Evidence was written, or could not be.
+    pub fn evidence_written(&self, written: bool) {
+        let outcome = if written { "written" } else { "failed" };
+        self.figures.evidence_writes.get_or_create(&Outcome { outcome: outcome.into() }).inc();
+    }
+
+    /// A source of reconciliation answered, or did not.
+    pub fn reconciled(&self, source: &str, now: DateTime<Utc>, answered: bool) {
+        let labels = Source { source: source.to_owned() };
+        if answered {
+            self.figures.reconciliation_last_success.get_or_create(&labels).set(now.timestamp());
+        } else {
+            self.figures.reconciliation_failures.get_or_create(&labels).inc();
+        }
+    }
+
+    /// A task broke off.
+    pub fn task_panicked(&self) {
+        self.figures.tasks_panicked.inc();
+    }
+
+    /// Sets the gauges that follow from the states.
+    pub fn observe_states(&self, states: &States, now: DateTime<Utc>, watchdog_age_seconds: u64) {
+        let age = i64::try_from(watchdog_age_seconds).unwrap_or(i64::MAX);
+        self.figures.watchdog_age_seconds.set(age);
+        for (name, state) in states {
+            let open = state.open_incident();
+            for known in OPEN_STATES {
+                let is_open = open.is_some_and(|incident| incident.phase.name() == known);
+                self.open(name, known).set(i64::from(is_open));
+            }
+            let overdue = open
+                .filter(|incident| matches!(incident.phase, Phase::Grace { .. }))
+                .and_then(|incident| incident.grace_ends_at)
+                .map_or(0, |ends_at| (now - ends_at).num_seconds().max(0));
+            let of_rollout = OfRollout { rollout: name.to_string() };
+            self.figures.grace_overdue_seconds.get_or_create(&of_rollout).set(overdue);
+        }
+    }
+
+    /// The figures as text, in the OpenMetrics format that Prometheus reads.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        match prometheus_client::encoding::text::encode(&mut text, &self.registry) {
+            Ok(()) => text,
+            // Writing into a String can't fail; an empty page would read as "all gone".
+            Err(error) => format!("# encoding failed: {error}\n"),
+        }
+    }
+}
+
+/// Makes a figure exist at zero.
+fn touch<L, M>(family: &Family<L, M>, labels: &L)
+where
+    L: Clone + std::hash::Hash + Eq,
+    M: Default + Clone,
+{
+    drop(family.get_or_create_owned(labels));
+}
+
+fn of_verdict(rollout: &RolloutName, verdict: Verdict) -> RolloutVerdict {
+    RolloutVerdict { rollout: rollout.to_string(), verdict: verdict.as_str().to_owned() }
+}
+
+fn registry(figures: &Figures) -> Registry {
+    let mut r = Registry::with_prefix("backstop");
+    r.register("webhook_requests", "Webhook requests by what came of them", figures.webhook_requests.clone());
+    r.register("alerts", "Alerts in webhooks", figures.alerts.clone());
+    r.register("decisions", "Decisions by reason", figures.decisions.clone());
+    r.register("rollbacks", "Rollbacks begun", figures.rollbacks.clone());
+    r.register(
+        "rollback_failures",
+        "Rollback attempts not achieved or not verifiable",
+        figures.rollback_failures.clone(),
+    );
+    r.register("verifications", "Verifications by verdict", figures.verifications.clone());
+    r.register("incidents_open", "Open incidents", figures.incidents_open.clone());
+    r.register(
+        "grace_overdue_seconds",
+        "Seconds by which an undecided grace is past its end",
+        figures.grace_overdue_seconds.clone(),
+    );
+    r.register(
+        "canary_share_percent",
+        "The canary's share as last read, -1 if unreadable",
+        figures.canary_share_percent.clone(),
+    );
+    r.register(
+        "store_append_failures",
+        "Appends that the store refused",
+        figures.store_append_failures.clone(),
+    );
+    r.register("store_healthy", "Whether the last append was durable", figures.store_healthy.clone());
+    r.register("evidence_writes", "Writings of evidence", figures.evidence_writes.clone());
+    r.register("reconciliation_failures", "Polls without an answer", figures.reconciliation_failures.clone());
+    r.register(
+        "reconciliation_last_success_timestamp_seconds",
+        "When a poll was last answered",
+        figures.reconciliation_last_success.clone(),
+    );
+    r.register(
+        "watchdog_age_seconds",
+        "Seconds since the Watchdog was heard, or since the start",
+        figures.watchdog_age_seconds.clone(),
+    );
+    r.register("notices", "What people had to be told", figures.notices.clone());
+    r.register("tasks_panicked", "Tasks that broke off", figures.tasks_panicked.clone());
+    r
+}

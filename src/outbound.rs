@@ -1,0 +1,162 @@
+//! Requests to other systems: one client, bounded in time and size, that never follows a redirect
+//! (it would carry the token to another origin) and says whether a request can have arrived.
+
+use std::time::Duration;
+
+use reqwest::Url;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+
+use crate::config::SecretFile;
+
+/// The longest answer that is read. Metrics of a large application are a few MiB; a rule list or
+/// an alert list of thousands is less.
+const MAX_ANSWER_BYTES: usize = 16 << 20;
+
+/// The longest text of an answer that is kept in evidence and logs.
+const MAX_KEPT_CHARS: usize = 512;
+
+/// How long a TCP connection may take. On one site anything above a second is an outage.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// Whether the status is 2xx.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// The body as text, cut to a length that may be kept.
+    #[must_use]
+    pub fn kept_text(&self) -> String {
+        kept(&String::from_utf8_lossy(&self.body))
+    }
+}
+
+/// Cuts a foreign text to a length that may be kept.
+#[must_use]
+pub fn kept(text: &str) -> String {
+    let text = text.trim();
+    match text.char_indices().nth(MAX_KEPT_CHARS) {
+        Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
+        None => text.to_owned(),
+    }
+}
+
+/// Why no answer came; the variants tell what can have happened on the other side.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OutboundError {
+    /// The request was not sent: nothing happened there. Safe to try again.
+    #[error("not sent: {0}")]
+    NotSent(String),
+    /// It was sent and no whole answer came: it may have been carried out. Read before believing.
+    #[error("sent, but no answer: {0}")]
+    NoAnswer(String),
+}
+
+/// A client for one outside system.
+#[derive(Debug, Clone)]
+pub struct Outbound {
+    client: reqwest::Client,
+    bearer: Option<SecretFile>,
+}
+
+impl Outbound {
+    /// A client whose requests end within `timeout`, with an optional bearer token.
+    ///
+    /// # Errors
+    /// When the TLS set-up can't be built.
+    pub fn new(timeout: Duration, bearer: Option<SecretFile>) -> Result<Self, reqwest::Error> {
+        let client = reqwest::Client::builder()
+            .timeout(timeout)
+            .connect_timeout(CONNECT_TIMEOUT.min(timeout))
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("backstop/", env!("CARGO_PKG_VERSION")))
+            .no_proxy()
+            .build()?;
+        Ok(Self { client, bearer })
+    }
+
+    /// GET.
+    ///
+    /// # Errors
+    /// See [`OutboundError`]; any HTTP status is a [`Reply`].
+    pub async fn get(&self, url: Url) -> Result<Reply, OutboundError> {
+        self.send(self.client.get(url)).await
+    }
+
+    /// POST of a JSON text.
+    ///
+    /// # Errors
+    /// See [`OutboundError`]; any HTTP status is a [`Reply`].
+    pub async fn post_json(&self, url: Url, body: String) -> Result<Reply, OutboundError> {
+        let request = self.client.post(url).header(CONTENT_TYPE, "application/json").body(body);
+        self.send(request).await
+    }
+
+    /// GET of JSON, for answers that must be 2xx.
+    ///
+    /// # Errors
+    /// In words: no answer, a status other than 2xx, or not the JSON that was expected.
+    pub async fn get_json<T: serde::de::DeserializeOwned>(&self, url: Url) -> Result<T, String> {
+        let place = url.path().to_owned();
+        let reply = self.get(url).await.map_err(|error| format!("{place}: {error}"))?;
+        if !reply.is_success() {
+            return Err(format!("{place}: status {}: {}", reply.status, reply.kept_text()));
+        }
+        serde_json::from_slice(&reply.body)
+            .map_err(|error| format!("{place}: not the JSON expected: {error}"))
+    }
+
+    async fn send(&self, mut request: reqwest::RequestBuilder) -> Result<Reply, OutboundError> {
+        if let Some(bearer) = &self.bearer {
+            let secret = bearer.read().map_err(|error| OutboundError::NotSent(error.to_string()))?;
+            let mut value = HeaderValue::from_str(&format!("Bearer {}", secret.expose())).map_err(|_| {
+                OutboundError::NotSent("the token has characters that no header may carry".into())
+            })?;
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
+        }
+        let mut response = request.send().await.map_err(classify)?;
+        let status = response.status().as_u16();
+        let mut body = Vec::new();
+        while let Some(chunk) =
+            response.chunk().await.map_err(|error| OutboundError::NoAnswer(words(&error)))?
+        {
+            if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+                return Err(OutboundError::NoAnswer(format!(
+                    "the answer is longer than {MAX_ANSWER_BYTES} bytes"
+                )));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Reply { status, body })
+    }
+}
+
+fn classify(error: reqwest::Error) -> OutboundError {
+    if error.is_connect() || error.is_builder() {
+        OutboundError::NotSent(words(&error))
+    } else {
+        OutboundError::NoAnswer(words(&error))
+    }
+}
+
+/// The error with its causes, without the URL: a URL's query may carry what nobody should read.
+fn words(error: &reqwest::Error) -> String {
+    let mut text = if error.is_timeout() { "timed out".to_owned() } else { String::from("failed") };
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}

@@ -1,0 +1,19 @@
+//! Walks the stages: webhook → decision → execution → verification → evidence.
+//!
+//! Three parts. The [`Journal`] takes every input, decides, and stores; nothing happens that is not
+//! stored first. The [`Worker`] reads off the state what is to be done, does it, and reports. The
+//! [`Watcher`] looks at the world in between: the share, the alerts that no webhook brought.
+
+mod journal;
+mod observed;
+mod perform;
+mod rollouts;
+mod watcher;
+mod worker;
+
+pub use journal::{Journal, JournalError, JournalTask, Ruling, States, Submission};
+pub use observed::Observed;
+pub use perform::blob_ref;
+pub use rollouts::{Rollout, Rollouts};
+pub use watcher::{Sources, Watcher};
+pub use worker::Worker;

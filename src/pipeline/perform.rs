@@ -1,0 +1,208 @@
+//! Carries out one command and reports what came of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
+
+use super::{Rollout, Submission, Worker};
+use crate::decision::{Command, Input};
+use crate::evidence::EvidenceBlobs;
+use crate::execution::traffic_off;
+use crate::incident::{Alert, BlobRef, Incident, IncidentId, RolloutName, Share, Step, WhenTaken};
+use crate::verification::VerifyTimes;
+
+/// The longest a reading of the share may delay a decision: a critical waits for it.
+const READ_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The first and the longest pause before a result is submitted, or evidence written, again.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// How many raw webhook bodies go into the evidence.
+const MAX_BODIES: usize = 8;
+
+impl Worker {
+    pub(super) async fn perform(&self, rollout: &Rollout, command: Command) {
+        match command {
+            Command::ReadShare => self.read_share(rollout).await,
+            Command::RunStep { incident, attempt, step } => {
+                self.run_step(rollout, incident, attempt, step).await
+            }
+            Command::Verify { incident, attempt, since, until } => {
+                self.verify(rollout, incident, attempt, since, until).await;
+            }
+            Command::Confirm { incident } => self.confirm(rollout, incident).await,
+            Command::Snapshot { incident, when } => self.snapshot(rollout, incident, when).await,
+            Command::WriteEvidence { incident, complete } => {
+                self.write_evidence(rollout, incident, complete).await
+            }
+            Command::Tick => self.report(&rollout.name, Input::Tick).await,
+        }
+    }
+
+    /// Reads the share now and submits it.
+    pub async fn read_share(&self, rollout: &Rollout) {
+        if rollout.router.can_read() {
+            let share = read_share(rollout).await;
+            self.observed.share(&rollout.name, self.clock.now(), share);
+        }
+        self.report(&rollout.name, Input::ShareRead).await;
+    }
+
+    async fn run_step(&self, rollout: &Rollout, incident: IncidentId, attempt: u32, step: Step) {
+        let step = match step {
+            Step::TrafficOff => {
+                let router = rollout.router.as_ref();
+                traffic_off(router, self.clock.as_ref(), rollout.step_limits, rand::random::<f64>).await
+            }
+        };
+        if let Some(share) = step.attempts.last().and_then(|last| last.read_back) {
+            self.observed.share(&rollout.name, step.ended_at, Some(share));
+        }
+        self.report(&rollout.name, Input::StepEnded { incident, attempt, step }).await;
+        self.report(&rollout.name, Input::ShareRead).await;
+    }
+
+    async fn verify(
+        &self,
+        rollout: &Rollout,
+        id: IncidentId,
+        attempt: u32,
+        since: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) {
+        let Some(incident) = self.incident(&rollout.name, &id) else { return };
+        let times = VerifyTimes { since, until, interval: rollout.verify_interval };
+        let verification = rollout.verifier.verify(&incident, times, self.clock.as_ref()).await;
+        self.report(&rollout.name, Input::Verified { incident: id, attempt, verification }).await;
+    }
+
+    async fn confirm(&self, rollout: &Rollout, id: IncidentId) {
+        let Some(incident) = self.incident(&rollout.name, &id) else { return };
+        let alerts: Vec<Alert> = incident.alerts.iter().map(|attached| attached.alert.clone()).collect();
+        let (share, (answer, answers)) = tokio::join!(
+            async { if rollout.router.can_read() { Some(read_share(rollout).await) } else { None } },
+            self.sources.confirm(&rollout.policy.matching, &alerts, self.clock.as_ref()),
+        );
+        if let Some(share) = share {
+            self.observed.share(&rollout.name, self.clock.now(), share);
+        }
+        self.report(&rollout.name, Input::Confirmation { incident: id, answer, answers }).await;
+    }
+
+    async fn snapshot(&self, rollout: &Rollout, incident: IncidentId, when: WhenTaken) {
+        let text = rollout.verifier.application.metrics().await;
+        let mut blobs = Vec::new();
+        let body = text.map(|text| {
+            let blob = blob_ref(&text);
+            blobs.push((blob.clone(), Arc::from(text)));
+            blob
+        });
+        let inputs = vec![(rollout.name.clone(), Input::Snapshot { incident, when, body })];
+        self.report_all(inputs, blobs).await;
+    }
+
+    async fn write_evidence(&self, rollout: &Rollout, id: IncidentId, complete: bool) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let Some(incident) = self.incident(&rollout.name, &id) else { return };
+            match self.try_write_evidence(incident, complete).await {
+                Ok(files) => {
+                    self.metrics.evidence_written(true);
+                    let input = Input::EvidenceWritten { incident: id, complete, files };
+                    return self.report(&rollout.name, input).await;
+                }
+                Err(error) => {
+                    self.metrics.evidence_written(false);
+                    tracing::error!(incident = %id, error, "evidence not written; the rollback goes on, and this is tried again");
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn try_write_evidence(
+        &self,
+        incident: Arc<Incident>,
+        complete: bool,
+    ) -> Result<Vec<crate::incident::EvidenceFile>, String> {
+        let mut blobs = EvidenceBlobs::default();
+        for (when, body, _) in &incident.snapshots {
+            let Some(body) = body else { continue };
+            let bytes = self.store.blob(&body.sha256).await.map_err(|error| crate::logging::chain(&error))?;
+            match when {
+                WhenTaken::Before => blobs.before = bytes,
+                WhenTaken::After => blobs.after = bytes,
+            }
+        }
+        let mut seen = Vec::new();
+        for body in incident.alerts.iter().filter_map(|attached| attached.body.as_ref()) {
+            if seen.len() < MAX_BODIES && !seen.contains(&&body.sha256) {
+                seen.push(&body.sha256);
+                let bytes =
+                    self.store.blob(&body.sha256).await.map_err(|error| crate::logging::chain(&error))?;
+                blobs.webhooks.extend(bytes);
+            }
+        }
+        let evidence = Arc::clone(&self.evidence);
+        let now = self.clock.now();
+        let written =
+            tokio::task::spawn_blocking(move || evidence.write(&incident, &blobs, complete, now)).await;
+        match written {
+            Ok(Ok(files)) => Ok(files),
+            Ok(Err(error)) => Err(crate::logging::chain(&error)),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn incident(&self, rollout: &RolloutName, id: &IncidentId) -> Option<Arc<Incident>> {
+        let states = self.journal.states();
+        let state = states.get(rollout)?;
+        let current = state.incident.as_ref().filter(|incident| incident.id == *id);
+        current.or_else(|| state.unfinished_evidence.get(id)).cloned()
+    }
+
+    /// Submits a result until it is stored: what was done must not be forgotten, and what is not
+    /// recorded would be done again.
+    pub(super) async fn report(&self, rollout: &RolloutName, input: Input) {
+        self.report_all(vec![(rollout.clone(), input)], Vec::new()).await;
+    }
+
+    async fn report_all(&self, inputs: Vec<(RolloutName, Input)>, blobs: Vec<(BlobRef, Arc<[u8]>)>) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let submission = Submission { inputs: inputs.clone(), blobs: blobs.clone() };
+            match self.journal.submit(submission).await {
+                Ok(_) | Err(super::JournalError::ShuttingDown) => return,
+                Err(error) => tracing::warn!(%error, "a result waits to be stored"),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+}
+
+/// Reads the share within [`READ_TIMEOUT`]; `None`: it could not be read.
+async fn read_share(rollout: &Rollout) -> Option<Share> {
+    match tokio::time::timeout(READ_TIMEOUT, rollout.router.read_share()).await {
+        Ok(Ok(share)) => Some(share),
+        Ok(Err(error)) => {
+            tracing::warn!(rollout = %rollout.name, error, "the canary's share can't be read");
+            None
+        }
+        Err(_) => {
+            tracing::warn!(rollout = %rollout.name, timeout_seconds = READ_TIMEOUT.as_secs(), "the canary's share can't be read in time");
+            None
+        }
+    }
+}
+
+/// The name of bytes that are kept beside the events.
+#[must_use]
+pub fn blob_ref(bytes: &[u8]) -> BlobRef {
+    let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    BlobRef { sha256, bytes: bytes.len() as u64 }
+}

@@ -1,0 +1,55 @@
+//! The configured rollouts: each with its settings and its adapters.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::decision::Policy;
+use crate::execution::{StepLimits, TrafficRouter};
+use crate::incident::{Alert, RolloutName};
+use crate::verification::Verifier;
+
+/// One configured rollout.
+#[derive(Debug, Clone)]
+pub struct Rollout {
+    /// Its name.
+    pub name: RolloutName,
+    /// Its settings.
+    pub policy: Policy,
+    /// Its traffic system.
+    pub router: Arc<dyn TrafficRouter>,
+    /// What can be read of it.
+    pub verifier: Verifier,
+    /// How long a step is tried.
+    pub step_limits: StepLimits,
+    /// The pause between two rounds of a verification.
+    pub verify_interval: Duration,
+}
+
+/// All configured rollouts.
+#[derive(Debug, Clone, Default)]
+pub struct Rollouts(BTreeMap<RolloutName, Arc<Rollout>>);
+
+impl Rollouts {
+    /// These rollouts.
+    #[must_use]
+    pub fn new(rollouts: impl IntoIterator<Item = Rollout>) -> Self {
+        Self(rollouts.into_iter().map(|rollout| (rollout.name.clone(), Arc::new(rollout))).collect())
+    }
+
+    /// One by its name.
+    #[must_use]
+    pub fn get(&self, name: &RolloutName) -> Option<&Arc<Rollout>> {
+        self.0.get(name)
+    }
+
+    /// All of them, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Rollout>> {
+        self.0.values()
+    }
+
+    /// Those that the alert belongs to.
+    pub fn of_alert<'a>(&'a self, alert: &'a Alert) -> impl Iterator<Item = &'a Arc<Rollout>> {
+        self.iter().filter(|rollout| alert.matches(&rollout.policy.matching))
+    }
+}

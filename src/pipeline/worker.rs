@@ -1,0 +1,134 @@
+//! Does what the state asks for, one task a command, and takes no other input: woken by a change
+//! or by a deadline, it always reads the state again. First run, retry and restart are one path.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::{Id, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::{Journal, Observed, Rollouts, States};
+use crate::clock::Clock;
+use crate::decision::{Command, commands, next_deadline};
+use crate::evidence::EvidenceDir;
+use crate::incident::RolloutName;
+use crate::metrics::Metrics;
+use crate::pipeline::Sources;
+use crate::store::IncidentStore;
+
+/// The longest nap. Deadlines are wall-clock times; a clock that is stepped forward must not leave
+/// a grace asleep until the timer of the old time.
+const LONGEST_NAP: Duration = Duration::from_secs(1);
+
+/// The pause after a task that panicked, so that a bug that always strikes doesn't spin.
+const AFTER_PANIC: Duration = Duration::from_secs(5);
+
+/// Everything a command may need.
+#[derive(Debug, Clone)]
+pub struct Worker {
+    /// Where results go.
+    pub journal: Journal,
+    /// The rollouts with their adapters.
+    pub rollouts: Rollouts,
+    /// Readings.
+    pub observed: Arc<Observed>,
+    /// The monitoring that confirms.
+    pub sources: Sources,
+    /// Where evidence goes.
+    pub evidence: Arc<EvidenceDir>,
+    /// Where raw bodies are kept.
+    pub store: Arc<dyn IncidentStore>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The figures.
+    pub metrics: Metrics,
+}
+
+type Key = (RolloutName, Command);
+
+impl Worker {
+    /// Works until `stop`; then lets what runs finish for at most `drain`. What doesn't is resumed
+    /// by the next process, since the state still asks for it.
+    pub async fn run(self, stop: CancellationToken, drain: Duration) {
+        let worker = Arc::new(self);
+        let mut states = worker.journal.subscribe();
+        let mut tasks = JoinSet::new();
+        let mut running: HashMap<Id, Key> = HashMap::new();
+        loop {
+            let now_states = states.borrow_and_update().clone();
+            let nap = worker.start_due(&now_states, &mut tasks, &mut running);
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = changed(&mut states) => {}
+                () = tokio::time::sleep(nap) => {}
+                Some(ended) = tasks.join_next_with_id() => worker.ended(ended, &mut running, &mut tasks),
+            }
+        }
+        let rest = async {
+            // A rollback under way goes on to its next stored event; nothing new is begun.
+            while tasks.join_next().await.is_some() {}
+        };
+        if tokio::time::timeout(drain, rest).await.is_err() {
+            tracing::warn!("work under way was left; the next start resumes it");
+        }
+    }
+
+    fn start_due(
+        self: &Arc<Self>,
+        states: &States,
+        tasks: &mut JoinSet<()>,
+        running: &mut HashMap<Id, Key>,
+    ) -> Duration {
+        let now = self.clock.now();
+        let mut nap = LONGEST_NAP;
+        for (name, state) in states {
+            let Some(rollout) = self.rollouts.get(name) else { continue };
+            for command in commands(state, now) {
+                let key = (name.clone(), command);
+                if running.values().any(|other| *other == key) {
+                    continue;
+                }
+                let worker = Arc::clone(self);
+                let rollout = Arc::clone(rollout);
+                let command = key.1.clone();
+                let handle = tasks.spawn(async move { worker.perform(&rollout, command).await });
+                running.insert(handle.id(), key);
+            }
+            if let Some(deadline) = next_deadline(state, now) {
+                nap = nap.min((deadline - now).to_std().unwrap_or(Duration::ZERO));
+            }
+        }
+        self.metrics.observe_states(states, now, self.observed.watchdog_silent_seconds(now));
+        nap
+    }
+
+    fn ended(
+        self: &Arc<Self>,
+        ended: Result<(Id, ()), tokio::task::JoinError>,
+        running: &mut HashMap<Id, Key>,
+        tasks: &mut JoinSet<()>,
+    ) {
+        match ended {
+            Ok((id, ())) => {
+                running.remove(&id);
+            }
+            Err(error) => {
+                self.metrics.task_panicked();
+                tracing::error!(%error, "a task broke off; it is tried again");
+                if let Some(key) = running.remove(&error.id()) {
+                    let handle = tasks.spawn(tokio::time::sleep(AFTER_PANIC));
+                    running.insert(handle.id(), key);
+                }
+            }
+        }
+    }
+}
+
+/// Resolves when the states change; never, once nobody can change them any more.
+async fn changed(states: &mut watch::Receiver<States>) {
+    if states.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,152 @@
+//! Alertmanager's API v2: which alerts it lists now, since when it runs, whether the Watchdog is alive.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use reqwest::Url;
+use serde::Deserialize;
+
+use crate::decision::{AlertmanagerReading, ListedAlert};
+use crate::incident::{Alert, AlertStatus, Fingerprint};
+use crate::outbound::Outbound;
+
+/// One Alertmanager.
+#[derive(Debug, Clone)]
+pub struct Alertmanager {
+    outbound: Outbound,
+    base: Url,
+}
+
+/// The alerts that an Alertmanager lists, with what is needed to judge their absence.
+#[derive(Debug, Clone)]
+pub struct Listing {
+    /// Listed and not silenced or inhibited away by a person; all firing.
+    pub alerts: Vec<Alert>,
+    /// The same in the form that confirmations weigh, silenced ones included.
+    pub reading: AlertmanagerReading,
+}
+
+/// The members of `GET /api/v2/alerts` that are used (reference notes on Alertmanager, section 5).
+#[derive(Debug, Deserialize)]
+struct GettableAlert {
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+    fingerprint: String,
+    #[serde(rename = "startsAt")]
+    starts_at: DateTime<Utc>,
+    #[serde(rename = "generatorURL", default)]
+    generator_url: String,
+    labels: BTreeMap<String, String>,
+    #[serde(default)]
+    status: GettableStatus,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct GettableStatus {
+    #[serde(rename = "silencedBy", default)]
+    silenced_by: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Status {
+    uptime: DateTime<Utc>,
+}
+
+impl Alertmanager {
+    /// The Alertmanager at `base`.
+    #[must_use]
+    pub fn new(outbound: Outbound, base: Url) -> Self {
+        Self { outbound, base }
+    }
+
+    /// Its address, for messages.
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.base.to_string()
+    }
+
+    /// Lists the alerts that carry all labels of `matching`, and looks for the Watchdog.
+    ///
+    /// # Errors
+    /// In words: why it gave no answer that can be used.
+    pub async fn list(&self, matching: &BTreeMap<String, String>, watchdog: &str) -> Result<Listing, String> {
+        let filters: Vec<_> = matching.iter().map(|(name, value)| matcher(name, value)).collect();
+        let watchdog_filter = [matcher("alertname", watchdog)];
+        let status_url = under(&self.base, "api/v2/status")?;
+        let (listed, watchdogs, status) = tokio::join!(
+            self.alerts(&filters),
+            self.alerts(&watchdog_filter),
+            self.outbound.get_json::<Status>(status_url),
+        );
+        let (listed, watchdogs, status) = (listed?, watchdogs?, status?);
+        let reading = AlertmanagerReading {
+            started_at: status.uptime,
+            watchdog_active: !watchdogs.is_empty(),
+            listed: listed
+                .iter()
+                .map(|alert| ListedAlert {
+                    fingerprint: Fingerprint::new(alert.fingerprint.clone()),
+                    silenced: !alert.status.silenced_by.is_empty(),
+                })
+                .collect(),
+        };
+        let alerts =
+            listed.into_iter().filter(|alert| alert.status.silenced_by.is_empty()).map(firing).collect();
+        Ok(Listing { alerts, reading })
+    }
+
+    async fn alerts(&self, filters: &[String]) -> Result<Vec<GettableAlert>, String> {
+        let mut url = under(&self.base, "api/v2/alerts")?;
+        url.query_pairs_mut().extend_pairs(filters.iter().map(|filter| ("filter", filter)));
+        self.outbound.get_json(url).await
+    }
+}
+
+fn firing(alert: GettableAlert) -> Alert {
+    Alert {
+        fingerprint: Fingerprint::new(alert.fingerprint),
+        status: AlertStatus::Firing,
+        labels: alert.labels,
+        annotations: alert.annotations,
+        starts_at: alert.starts_at,
+        ends_at: None,
+        generator_url: alert.generator_url,
+    }
+}
+
+/// A path under a base address that may itself have a path (`--web.external-url`).
+pub(super) fn under(base: &Url, path: &str) -> Result<Url, String> {
+    let mut text = base.to_string();
+    if !text.ends_with('/') {
+        text.push('/');
+    }
+    Url::parse(&format!("{text}{path}")).map_err(|error| format!("{base}: {error}"))
+}
+
+/// A matcher in Alertmanager's notation; the value quoted as Go would.
+fn matcher(name: &str, value: &str) -> String {
+    let value = value.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n");
+    format!("{name}=\"{value}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_matcher_quotes_what_would_end_it() {
+        assert_eq!(matcher("rollout", r#"a"b\c"#), r#"rollout="a\"b\\c""#);
+    }
+
+    #[test]
+    fn a_base_address_keeps_its_path() {
+        for (base, expected) in [
+            ("http://127.0.0.1:9093", "http://127.0.0.1:9093/api/v2/status"),
+            ("http://127.0.0.1:9093/am", "http://127.0.0.1:9093/am/api/v2/status"),
+            ("http://127.0.0.1:9093/am/", "http://127.0.0.1:9093/am/api/v2/status"),
+        ] {
+            let base = Url::parse(base).expect("a URL");
+            assert_eq!(under(&base, "api/v2/status").map(String::from), Ok(expected.to_owned()));
+        }
+    }
+}

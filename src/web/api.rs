@@ -1,0 +1,279 @@
+//! `/api/v1`: incidents, rollouts, and what people may ask for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use chrono::TimeDelta;
+use serde::Deserialize;
+
+use super::{IncidentView, RolloutView};
+use crate::config::TokenSet;
+use crate::decision::{Input, Refusal, Request};
+use crate::incident::{IncidentId, Reason, RolloutName, Stage};
+use crate::pipeline::{JournalError, Rollout, Worker};
+use crate::store::IncidentFilter;
+use crate::webhook::receive::bearer;
+
+/// Incidents in one answer unless asked otherwise, and the most that may be asked for.
+const DEFAULT_LIMIT: usize = 100;
+const MAX_LIMIT: usize = 1_000;
+
+/// The longest hold: a hold that outlives its canary protects nobody.
+const MAX_HOLD: Duration = Duration::from_secs(24 * 3_600);
+
+/// The longest name and reason that are kept.
+const MAX_TEXT_CHARS: usize = 500;
+
+/// What the API needs.
+#[derive(Debug, Clone)]
+pub struct Api {
+    /// State, store and readings.
+    pub worker: Worker,
+    /// Who may act; `None`: no token is configured.
+    pub operators: Option<Arc<TokenSet>>,
+}
+
+/// The routes.
+pub fn api_router(api: Api) -> Router {
+    Router::new()
+        .route("/api/v1/incidents", get(incidents))
+        .route("/api/v1/incidents/{id}", get(incident))
+        .route("/api/v1/incidents/{id}/hold", post(hold))
+        .route("/api/v1/incidents/{id}/resume", post(resume))
+        .route("/api/v1/incidents/{id}/acknowledge", post(acknowledge))
+        .route("/api/v1/rollouts", get(rollouts))
+        .route("/api/v1/rollouts/{name}", get(rollout))
+        .route("/api/v1/rollouts/{name}/rollback", post(rollback))
+        .with_state(Arc::new(api))
+}
+
+/// Why a request was not served.
+enum ApiError {
+    Unauthorized,
+    NotFound(String),
+    BadRequest(String),
+    Refused(Refusal),
+    Unavailable(String),
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, error) = match self {
+            Self::Unauthorized => (
+                StatusCode::UNAUTHORIZED,
+                "no or wrong operator token: send `Authorization: Bearer <token>` from `auth.operator_token_files`".into(),
+            ),
+            Self::NotFound(error) => (StatusCode::NOT_FOUND, error),
+            Self::BadRequest(error) => (StatusCode::BAD_REQUEST, error),
+            Self::Refused(refusal) => (StatusCode::CONFLICT, refusal.to_string()),
+            Self::Unavailable(error) => (StatusCode::SERVICE_UNAVAILABLE, error),
+        };
+        (status, Json(serde_json::json!({ "error": error }))).into_response()
+    }
+}
+
+impl From<JournalError> for ApiError {
+    fn from(error: JournalError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<crate::store::StoreError> for ApiError {
+    fn from(error: crate::store::StoreError) -> Self {
+        Self::Unavailable(crate::logging::chain(&error))
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Listing {
+    rollout: Option<String>,
+    state: Option<String>,
+    limit: Option<usize>,
+}
+
+async fn incidents(
+    State(api): State<Arc<Api>>,
+    Query(listing): Query<Listing>,
+) -> Result<Json<Vec<IncidentView>>, ApiError> {
+    let filter = IncidentFilter {
+        rollout: listing.rollout.map(RolloutName::new),
+        state: listing.state,
+        limit: listing.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT),
+    };
+    let incidents = api.worker.store.incidents(&filter).await?;
+    Ok(Json(incidents.iter().map(IncidentView::from).collect()))
+}
+
+async fn incident(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+) -> Result<Json<IncidentView>, ApiError> {
+    find(&api, &IncidentId::new(id)).await.map(Json)
+}
+
+async fn find(api: &Api, id: &IncidentId) -> Result<IncidentView, ApiError> {
+    let found = api.worker.store.incident(id).await?;
+    let missing = || ApiError::NotFound(format!("no incident {id}; list them with GET /api/v1/incidents"));
+    found.as_ref().map(IncidentView::from).ok_or_else(missing)
+}
+
+async fn rollouts(State(api): State<Arc<Api>>) -> Json<Vec<RolloutView>> {
+    Json(api.worker.rollouts.iter().map(|rollout| view(&api, rollout)).collect())
+}
+
+async fn rollout(
+    State(api): State<Arc<Api>>,
+    Path(name): Path<String>,
+) -> Result<Json<RolloutView>, ApiError> {
+    named(&api, &RolloutName::new(name)).map(|rollout| Json(view(&api, &rollout)))
+}
+
+fn named(api: &Api, name: &RolloutName) -> Result<Arc<Rollout>, ApiError> {
+    let known =
+        || api.worker.rollouts.iter().map(|rollout| rollout.name.to_string()).collect::<Vec<_>>().join(", ");
+    let found = api.worker.rollouts.get(name).cloned();
+    found.ok_or_else(|| ApiError::NotFound(format!("no rollout {name}; configured: {}", known())))
+}
+
+fn view(api: &Api, rollout: &Rollout) -> RolloutView {
+    let states = api.worker.journal.states();
+    let state = states.get(&rollout.name).map(|state| state.as_ref().clone()).unwrap_or_default();
+    let (reading, _) = api.worker.observed.reading(&rollout.name);
+    let age = api.worker.observed.watchdog_silent_seconds(api.worker.clock.now());
+    RolloutView::new(rollout, &state, reading, age)
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Who {
+    actor: Option<String>,
+    /// For a hold: its length, such as `30m`.
+    #[serde(rename = "for")]
+    span: Option<String>,
+}
+
+async fn hold(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: String,
+) -> Result<Json<IncidentView>, ApiError> {
+    let (actor, span) = who(&api, &headers, &body)?;
+    let until = match span {
+        None => None,
+        Some(text) => {
+            let span = humantime::parse_duration(&text)
+                .map_err(|error| ApiError::BadRequest(format!("\"for\": {error}; write such as \"30m\"")))?;
+            if span > MAX_HOLD {
+                return Err(ApiError::BadRequest("\"for\" is at most 24h".to_owned()));
+            }
+            TimeDelta::from_std(span).ok().map(|span| api.worker.clock.now() + span)
+        }
+    };
+    let id = IncidentId::new(id);
+    ask(&api, &id, actor, Request::Hold { incident: id.clone(), until }).await
+}
+
+async fn resume(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: String,
+) -> Result<Json<IncidentView>, ApiError> {
+    let (actor, _) = who(&api, &headers, &body)?;
+    let id = IncidentId::new(id);
+    ask(&api, &id, actor, Request::Resume { incident: id.clone() }).await
+}
+
+async fn acknowledge(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: String,
+) -> Result<Json<IncidentView>, ApiError> {
+    let (actor, _) = who(&api, &headers, &body)?;
+    let id = IncidentId::new(id);
+    ask(&api, &id, actor, Request::Acknowledge { incident: id.clone() }).await
+}
+
+fn authorize(api: &Api, headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(operators) = &api.operators else { return Ok(()) };
+    let accepted = bearer(headers).is_some_and(|token| operators.accepts(token));
+    if accepted { Ok(()) } else { Err(ApiError::Unauthorized) }
+}
+
+fn who(api: &Api, headers: &HeaderMap, body: &str) -> Result<(String, Option<String>), ApiError> {
+    authorize(api, headers)?;
+    let who: Who = if body.trim().is_empty() {
+        Who::default()
+    } else {
+        serde_json::from_str(body)
+            .map_err(|error| ApiError::BadRequest(format!("expected {{\"actor\": \"…\"}}: {error}")))?
+    };
+    Ok((text("actor", who.actor.as_deref().unwrap_or("operator"))?, who.span))
+}
+
+/// A person's text: not empty, not endless. Control characters could forge lines of evidence.
+fn text(member: &str, text: &str) -> Result<String, ApiError> {
+    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let clean = clean.trim();
+    if clean.is_empty() || clean.chars().count() > MAX_TEXT_CHARS {
+        return Err(ApiError::BadRequest(format!("\"{member}\" needs 1 to {MAX_TEXT_CHARS} characters")));
+    }
+    Ok(clean.to_owned())
+}
+
+async fn ask(
+    api: &Api,
+    id: &IncidentId,
+    actor: String,
+    request: Request,
+) -> Result<Json<IncidentView>, ApiError> {
+    let found = find(api, id).await?;
+    let rollout = RolloutName::new(found.rollout);
+    let ruling = api.worker.journal.submit_one(&rollout, Input::Person { actor, request }).await?;
+    if let Some(refusal) = ruling.refusal {
+        return Err(ApiError::Refused(refusal));
+    }
+    find(api, id).await.map(Json)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RollBack {
+    reason: String,
+    #[serde(default)]
+    stage: Option<u8>,
+    actor: String,
+}
+
+async fn rollback(
+    State(api): State<Arc<Api>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: String,
+) -> Result<(StatusCode, Json<IncidentView>), ApiError> {
+    authorize(&api, &headers)?;
+    let body: RollBack = serde_json::from_str(&body).map_err(|error| {
+        ApiError::BadRequest(format!("expected {{\"reason\", \"actor\", \"stage\"?}}: {error}"))
+    })?;
+    let rollout = named(&api, &RolloutName::new(name))?;
+    let stage = body.stage.map(Stage::try_from).transpose();
+    let stage = stage.map_err(|error| ApiError::BadRequest(error.to_string()))?;
+    let (reason, actor) = (text("reason", &body.reason)?, text("actor", &body.actor)?);
+    // Read first: with nothing on the canary there is nothing to roll back, and the person is told.
+    api.worker.read_share(&rollout).await;
+    let request = Request::RollBack { reason, stage };
+    let ruling = api.worker.journal.submit_one(&rollout.name, Input::Person { actor, request }).await?;
+    let id = ruling.incident.ok_or_else(|| ApiError::Unavailable("no incident was opened".to_owned()))?;
+    let status = match ruling.reason {
+        Some(Reason::NoCanary) => StatusCode::OK,
+        _ => StatusCode::ACCEPTED,
+    };
+    find(&api, &id).await.map(|view| (status, Json(view)))
+}

@@ -1,0 +1,54 @@
+//! The inbound edge for Alertmanager: authenticate, read within limits, parse, submit, answer.
+//!
+//! The answer is a table (design, section 7), because each status makes Alertmanager do something
+//! else (reference notes on Alertmanager, section 2): 2xx ends it, 5xx is tried again within the
+//! flush, any 4xx only at the next `group_interval`. So 503 for "not now", never 429 or a redirect,
+//! and never a 200 before the alert is durable.
+
+mod payload;
+pub mod receive;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::post;
+use tokio::sync::Notify;
+
+pub use payload::{MalformedAlert, Payload, PayloadError, parse};
+
+use crate::clock::Clock;
+use crate::config::TokenSet;
+use crate::metrics::Metrics;
+use crate::pipeline::{Journal, Observed, Rollouts};
+
+/// The largest body that is read. Ten thousand alerts with the usual labels are 8.25 MB (reference
+/// notes, section 1); a 5 MB annotation is sent up to three times.
+pub const MAX_BODY_BYTES: usize = 32 << 20;
+
+/// What the receiver needs.
+#[derive(Debug, Clone)]
+pub struct Receiver {
+    /// Where alerts go.
+    pub journal: Journal,
+    /// The rollouts that alerts may belong to.
+    pub rollouts: Rollouts,
+    /// Where the Watchdog's signs of life go.
+    pub observed: Arc<Observed>,
+    /// The always-firing alert's name.
+    pub watchdog: String,
+    /// Who may post; `None`: no token is configured.
+    pub tokens: Option<Arc<TokenSet>>,
+    /// Wakes the reconciliation when a body says that its list was cut.
+    pub reconcile: Arc<Notify>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The figures.
+    pub metrics: Metrics,
+    /// Label sets of no known rollout that were logged already.
+    pub strangers: receive::Strangers,
+}
+
+/// The route of the receiver.
+pub fn router(receiver: Receiver) -> Router {
+    Router::new().route("/api/v1/alertmanager", post(receive::receive)).with_state(Arc::new(receiver))
+}
