@@ -1,0 +1,66 @@
+//! Every key with its default and meaning: the README's table is checked against it, and it against
+//! the keys that are really read.
+
+/// One key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyReference {
+    /// The key with its tables.
+    pub key: &'static str,
+    /// The default, or `required`, or `none`.
+    pub default: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+}
+
+macro_rules! reference {
+    ($($key:literal, $default:literal, $meaning:literal;)*) => {
+        /// Every key, in the order of the documentation.
+        pub const REFERENCE: &[KeyReference] = &[$(KeyReference { key: $key, default: $default, meaning: $meaning },)*];
+    };
+}
+
+reference! {
+    "server.listen", "127.0.0.1:8080", "Address for webhooks, the API and the page. A public one needs `behind_proxy = true`";
+    "server.admin_listen", "127.0.0.1:9091", "Address for `/livez`, `/readyz` and `/metrics`";
+    "server.external_url", "http://{listen}", "Address under which people reach it";
+    "server.behind_proxy", "false", "Says that a proxy in front ends TLS";
+    "server.auth.webhook_token_files", "none", "Files with tokens that may post alerts; several during a rotation";
+    "server.auth.operator_token_files", "none", "Files with tokens that may roll back, hold, resume, acknowledge";
+    "server.drain", "20s", "How long work under way may take to end after the first SIGTERM";
+    "store.kind", "sqlite", "Where events are kept";
+    "store.path", "data/backstop.db", "The database's file";
+    "store.retention", "90d", "How long closed incidents are kept";
+    "evidence.directory", "evidence", "Where evidence files lie";
+    "alertmanager.urls", "none", "Every member of the cluster, for confirmation and reconciliation";
+    "alertmanager.poll_interval", "20s", "How often shares and alerts are looked at";
+    "alertmanager.bearer_token_file", "none", "Token for Alertmanager's API";
+    "alertmanager.watchdog_alertname", "Watchdog", "The alert that always fires";
+    "alertmanager.watchdog_timeout", "3m", "After this long without it, missing data is not trusted and people are told";
+    "prometheus.url", "none", "Prometheus, for verification and as tie-breaker";
+    "prometheus.bearer_token_file", "none", "Token for Prometheus' API";
+    "slack.token_file", "required in [slack]", "The bot's token (messages follow in a later version)";
+    "slack.channel", "#spark-incidents", "Where messages go";
+    "slack.api_url", "none", "The API's address";
+    "slack.signing_secret_file", "none", "Checks interactions";
+    "pagerduty.routing_key_file", "required in [pagerduty]", "The integration's key (pages follow in a later version)";
+    "pagerduty.url", "none", "The API's address";
+    "rollouts.name", "required", "The rollout's name";
+    "rollouts.mode", "armed", "`armed` acts, `shadow` records what it would have done, `off` takes alerts in and does nothing";
+    "rollouts.match", "{ rollout = name, canary_rollback = \"true\" }", "An alert belongs to the rollout when it carries all of these labels";
+    "rollouts.revision", "traffic.feature", "The revision on canary, for incidents and evidence";
+    "rollouts.grace", "5m", "From a warning's `startsAt` to the decision";
+    "rollouts.hold", "30m", "How long a hold lasts unless the person says otherwise";
+    "rollouts.on_unverified", "roll_back", "At the end of a grace when nobody can say whether the alert still fires: `roll_back` or `hold`";
+    "rollouts.verify.healthz_url", "none", "Where the serving `.version` is read";
+    "rollouts.verify.metrics_url", "none", "Where the metrics snapshots are taken";
+    "rollouts.verify.stable_version", "required with healthz_url", "The version that must answer after a rollback";
+    "rollouts.verify.window", "10m", "How long a verification may take to reach its verdict";
+    "rollouts.verify.interval", "5s", "The pause between two rounds of it";
+    "rollouts.traffic.kind", "required", "`feature-flag`";
+    "rollouts.traffic.url", "required", "Where the share is set by POST";
+    "rollouts.traffic.feature", "required", "The feature's name";
+    "rollouts.traffic.read_url", "none", "Where the share can be read back";
+    "rollouts.traffic.read_pointer", "/percentage", "JSON pointer into that answer";
+    "rollouts.traffic.bearer_token_file", "none", "Token for the feature-flag API";
+    "rollouts.traffic.timeout", "5s", "The longest one request may take";
+}

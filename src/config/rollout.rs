@@ -1,0 +1,220 @@
+//! `[[rollouts]]`
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use reqwest::Url;
+
+use super::reader::Reader;
+use super::secret::SecretFile;
+use crate::decision::{Mode, OnUnverified};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// The longest name: it is part of every incident's id, and of labels in Kubernetes later.
+const MAX_NAME: usize = 63;
+
+/// One rollout.
+#[derive(Debug, Clone)]
+pub struct RolloutConfig {
+    /// Its name.
+    pub name: String,
+    /// What may be done for it.
+    pub mode: Mode,
+    /// An alert belongs to it when it carries all of these labels.
+    pub matching: BTreeMap<String, String>,
+    /// The revision on canary.
+    pub revision: String,
+    /// From a warning's start to the decision.
+    pub grace: Duration,
+    /// How long a hold lasts unless the person says otherwise.
+    pub hold: Duration,
+    /// What to do when nobody can confirm.
+    pub on_unverified: OnUnverified,
+    /// What is read after a rollback.
+    pub verify: VerifyConfig,
+    /// How its traffic is moved.
+    pub traffic: FeatureFlagConfig,
+}
+
+/// `verify` of a rollout.
+#[derive(Debug, Clone)]
+pub struct VerifyConfig {
+    /// Where the serving version is read.
+    pub healthz_url: Option<Url>,
+    /// Where the application's metrics are read.
+    pub metrics_url: Option<Url>,
+    /// The version that must answer after a rollback.
+    pub stable_version: Option<String>,
+    /// How long a verification may take.
+    pub window: Duration,
+    /// The pause between two rounds of it.
+    pub interval: Duration,
+}
+
+/// `[rollouts.traffic]` with `kind = "feature-flag"`.
+#[derive(Debug, Clone)]
+pub struct FeatureFlagConfig {
+    /// Where the share is set; none only in a configuration with errors.
+    pub url: Option<Url>,
+    /// The feature.
+    pub feature: String,
+    /// Where the share is read.
+    pub read_url: Option<Url>,
+    /// JSON pointer into the answer.
+    pub read_pointer: String,
+    /// If the API wants one.
+    pub bearer_token: Option<SecretFile>,
+    /// Of one request.
+    pub timeout: Duration,
+}
+
+impl RolloutConfig {
+    pub(super) fn read(reader: &Reader<'_>) -> Self {
+        let name = reader.required("name", "spark-trading");
+        if !name.is_empty() && !is_dns_label(&name) {
+            let remedy = format!(
+                "use a-z, 0-9 and -, beginning and ending with a letter or digit, at most {MAX_NAME}"
+            );
+            reader.error("name", format!("{name:?} is no name"), remedy);
+        }
+        let modes = [("armed", Mode::Armed), ("shadow", Mode::Shadow), ("off", Mode::Off)];
+        let mode = reader.choice("mode", &modes, Mode::Armed);
+        let default_match = || {
+            BTreeMap::from([
+                ("rollout".to_owned(), name.clone()),
+                ("canary_rollback".to_owned(), "true".to_owned()),
+            ])
+        };
+        let matching = reader.labels("match").unwrap_or_else(default_match);
+        if matching.is_empty() {
+            let remedy = format!(
+                "write match = {{ rollout = {name:?}, canary_rollback = \"true\" }}, or leave it out"
+            );
+            reader.error(
+                "match",
+                "is empty: every alert of every application would roll this canary back",
+                remedy,
+            );
+        }
+        let grace = reader.duration("grace", 5 * MINUTE, Duration::ZERO, HOUR);
+        let hold = reader.duration("hold", 30 * MINUTE, MINUTE, 24 * HOUR);
+        let answers = [("roll_back", OnUnverified::RollBack), ("hold", OnUnverified::Hold)];
+        let on_unverified = reader.choice("on_unverified", &answers, OnUnverified::RollBack);
+        let verify = VerifyConfig::read(&reader.table("verify"));
+        let traffic_reader = reader.table("traffic");
+        if !reader.has("traffic") {
+            reader.error(
+                "traffic",
+                "is missing: there is no way to roll back",
+                "add [rollouts.traffic] with kind, url and feature",
+            );
+        }
+        let traffic = FeatureFlagConfig::read(&traffic_reader, reader.has("traffic"));
+        if reader.has("traffic") && traffic.read_url.is_none() && verify.healthz_url.is_none() {
+            let remedy = "set traffic.read_url, or verify.healthz_url with verify.stable_version";
+            traffic_reader.warning(
+                "read_url",
+                "is missing, and healthz too: no rollback can be read back, so each stays open",
+                remedy,
+            );
+        }
+        let revision = reader.text("revision").unwrap_or_else(|| traffic.feature.clone());
+        reader.finish();
+        Self { name, mode, matching, revision, grace, hold, on_unverified, verify, traffic }
+    }
+}
+
+fn is_dns_label(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    name.len() <= MAX_NAME
+        && name.chars().all(|c| plain(c) || c == '-')
+        && name.starts_with(plain)
+        && name.ends_with(plain)
+}
+
+impl VerifyConfig {
+    fn read(reader: &Reader<'_>) -> Self {
+        let config = Self {
+            healthz_url: reader.url("healthz_url"),
+            metrics_url: reader.url("metrics_url"),
+            stable_version: reader.text("stable_version"),
+            window: reader.duration("window", 10 * MINUTE, SECOND, 2 * HOUR),
+            interval: reader.duration("interval", 5 * SECOND, SECOND / 10, 5 * MINUTE),
+        };
+        if reader.has("healthz_url") && !reader.has("stable_version") {
+            reader.error(
+                "healthz_url",
+                "is set, but not which version is right",
+                "add verify.stable_version = \"v1.3.9\"",
+            );
+        }
+        reader.finish();
+        config
+    }
+}
+
+impl FeatureFlagConfig {
+    fn read(reader: &Reader<'_>, present: bool) -> Self {
+        let required =
+            |key: &str, example: &str| if present { reader.required(key, example) } else { String::new() };
+        let kind = required("kind", "feature-flag");
+        if present && !kind.is_empty() && kind != "feature-flag" {
+            reader.error("kind", format!("{kind:?} is not in this version"), "write kind = \"feature-flag\"");
+        }
+        let _url_text = required("url", "http://localhost:4001/api/features/rollout");
+        let feature = required("feature", "v1.4.0");
+        let pointer = reader.text("read_pointer");
+        if let Some(pointer) = pointer.as_ref().filter(|pointer| !pointer.starts_with('/')) {
+            reader.error(
+                "read_pointer",
+                format!("{pointer:?} is no JSON pointer"),
+                format!("write \"/{pointer}\""),
+            );
+        }
+        if pointer.is_some() && !reader.has("read_url") {
+            reader.error(
+                "read_pointer",
+                "points into an answer that nobody asks for",
+                "add read_url, or remove it",
+            );
+        }
+        let config = Self {
+            url: if reader.has("url") { reader.url("url") } else { None },
+            feature,
+            read_url: reader.url("read_url"),
+            read_pointer: pointer.unwrap_or_else(|| "/percentage".to_owned()),
+            bearer_token: reader.secret("bearer_token_file"),
+            timeout: reader.duration("timeout", 5 * SECOND, SECOND / 10, MINUTE),
+        };
+        reader.finish();
+        config
+    }
+}
+
+/// What only shows when all rollouts are seen together.
+pub(super) fn check_together(reader: &Reader<'_>, rollouts: &[RolloutConfig]) {
+    if rollouts.is_empty() {
+        reader.error(
+            "rollouts",
+            "has none: no alert would ever lead to anything",
+            "add [[rollouts]] with name and traffic",
+        );
+    }
+    let mut names = BTreeSet::new();
+    let mut matches = BTreeSet::new();
+    for rollout in rollouts {
+        if !names.insert(&rollout.name) {
+            reader.error("rollouts", format!("has two named {:?}", rollout.name), "give each its own name");
+        }
+        if !matches.insert(&rollout.matching) {
+            let message = format!(
+                "{:?} matches the same alerts as another: one alert would roll back both",
+                rollout.name
+            );
+            reader.error("rollouts", message, "give each its own `match`");
+        }
+    }
+}

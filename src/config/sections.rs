@@ -1,0 +1,238 @@
+//! The sections beside the rollouts.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::Url;
+
+use super::reader::Reader;
+use super::secret::SecretFile;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+
+/// `[server]`
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// Where webhooks and people's requests come in.
+    pub listen: SocketAddr,
+    /// Where probes and figures are served.
+    pub admin_listen: SocketAddr,
+    /// The address under which people reach it.
+    pub external_url: String,
+    /// Whether a proxy in front ends TLS.
+    pub behind_proxy: bool,
+    /// Tokens that may post alerts.
+    pub webhook_tokens: Vec<SecretFile>,
+    /// Tokens that may roll back, hold, resume and acknowledge.
+    pub operator_tokens: Vec<SecretFile>,
+    /// How long work under way may take to end after the first SIGTERM.
+    pub drain: Duration,
+}
+
+impl ServerConfig {
+    pub(super) fn read(reader: &Reader<'_>) -> Self {
+        let listen = address(reader, "listen", SocketAddr::from(([127, 0, 0, 1], 8080)));
+        let admin_listen = address(reader, "admin_listen", SocketAddr::from(([127, 0, 0, 1], 9091)));
+        let external_url =
+            reader.url("external_url").map_or_else(|| format!("http://{listen}"), String::from);
+        let behind_proxy = reader.flag("behind_proxy");
+        let drain = reader.duration("drain", 20 * SECOND, Duration::ZERO, 10 * MINUTE);
+        let auth = reader.table("auth");
+        let webhook_tokens = auth.secrets("webhook_token_files");
+        let operator_tokens = auth.secrets("operator_token_files");
+        let public = !listen.ip().is_loopback();
+        if public && !behind_proxy {
+            let remedy =
+                "put a proxy that ends TLS in front and set behind_proxy = true, or listen on 127.0.0.1";
+            reader.error(
+                "listen",
+                "is a public address, and tokens would cross the network in the clear",
+                remedy,
+            );
+        }
+        for (key, tokens, who) in [
+            ("webhook_token_files", &webhook_tokens, "post alerts"),
+            ("operator_token_files", &operator_tokens, "roll back"),
+        ] {
+            let remedy = format!("write a token into a file and name it in {key}");
+            match (tokens.is_empty(), public) {
+                (true, true) => auth.error(
+                    key,
+                    format!("is empty: everybody who reaches the address could {who}"),
+                    remedy,
+                ),
+                (true, false) => {
+                    auth.warning(key, format!("is empty: everybody on this machine can {who}"), remedy)
+                }
+                (false, _) => {}
+            }
+        }
+        if !admin_listen.ip().is_loopback() {
+            reader.warning(
+                "admin_listen",
+                "serves figures to everybody who reaches it",
+                "limit it by a firewall or network policy",
+            );
+        }
+        auth.finish();
+        reader.finish();
+        Self { listen, admin_listen, external_url, behind_proxy, webhook_tokens, operator_tokens, drain }
+    }
+}
+
+fn address(reader: &Reader<'_>, key: &str, default: SocketAddr) -> SocketAddr {
+    let Some(text) = reader.text(key) else { return default };
+    text.parse().unwrap_or_else(|_| {
+        reader.error(
+            key,
+            format!("{text:?} is no address with a port"),
+            format!("write such as \"{default}\""),
+        );
+        default
+    })
+}
+
+/// `[store]`
+#[derive(Debug, Clone)]
+pub struct StoreConfig {
+    /// The database's file.
+    pub path: PathBuf,
+    /// How long closed incidents are kept.
+    pub retention: Duration,
+}
+
+impl StoreConfig {
+    pub(super) fn read(reader: &Reader<'_>) -> Self {
+        if let Some(kind) = reader.text("kind").filter(|kind| kind != "sqlite") {
+            reader.error("kind", format!("{kind:?} is not in this version"), "write kind = \"sqlite\"");
+        }
+        let path = reader.file_path(&reader.text("path").unwrap_or_else(|| "data/backstop.db".to_owned()));
+        let retention = reader.duration("retention", 90 * DAY, DAY, 3_650 * DAY);
+        reader.finish();
+        Self { path, retention }
+    }
+}
+
+/// `[evidence]`
+#[derive(Debug, Clone)]
+pub struct EvidenceConfig {
+    /// Where evidence files lie.
+    pub directory: PathBuf,
+}
+
+impl EvidenceConfig {
+    pub(super) fn read(reader: &Reader<'_>) -> Self {
+        let directory = reader.file_path(&reader.text("directory").unwrap_or_else(|| "evidence".to_owned()));
+        reader.finish();
+        Self { directory }
+    }
+}
+
+/// `[alertmanager]`
+#[derive(Debug, Clone)]
+pub struct AlertmanagerConfig {
+    /// Every member.
+    pub urls: Vec<Url>,
+    /// How often shares and alerts are looked at.
+    pub poll_interval: Duration,
+    /// For members that want one.
+    pub bearer_token: Option<SecretFile>,
+    /// The name of the always-firing alert.
+    pub watchdog_alertname: String,
+    /// After this long without it, missing data is not trusted.
+    pub watchdog_timeout: Duration,
+}
+
+impl AlertmanagerConfig {
+    pub(super) fn read(reader: &Reader<'_>) -> Self {
+        let urls = reader.urls("urls");
+        if urls.is_empty() {
+            let remedy = "set urls to every member of the cluster";
+            reader.warning(
+                "urls",
+                "is empty: the end of a grace can't be confirmed, lost webhooks not found",
+                remedy,
+            );
+        }
+        let poll_interval = reader.duration("poll_interval", 20 * SECOND, SECOND, 5 * MINUTE);
+        let bearer_token = reader.secret("bearer_token_file");
+        let watchdog_alertname = reader.text("watchdog_alertname").unwrap_or_else(|| "Watchdog".to_owned());
+        let watchdog_timeout = reader.duration("watchdog_timeout", 3 * MINUTE, 10 * SECOND, 60 * MINUTE);
+        reader.finish();
+        Self { urls, poll_interval, bearer_token, watchdog_alertname, watchdog_timeout }
+    }
+}
+
+/// `[prometheus]`
+#[derive(Debug, Clone)]
+pub struct PrometheusConfig {
+    /// Its address.
+    pub url: Option<Url>,
+    /// If it wants one.
+    pub bearer_token: Option<SecretFile>,
+}
+
+impl PrometheusConfig {
+    pub(super) fn read(reader: &Reader<'_>) -> Self {
+        let config = Self { url: reader.url("url"), bearer_token: reader.secret("bearer_token_file") };
+        if config.url.is_none() && !reader.has("url") {
+            reader.warning(
+                "url",
+                "is missing: verification can't ask for the alert's own expression",
+                "set url = \"http://127.0.0.1:9090\"",
+            );
+        }
+        reader.finish();
+        config
+    }
+}
+
+/// `[slack]`
+#[derive(Debug, Clone)]
+pub struct SlackConfig {
+    /// The bot's token.
+    pub token: SecretFile,
+    /// Where messages go.
+    pub channel: String,
+    /// The API's address.
+    pub api_url: Option<Url>,
+    /// Signs interactions.
+    pub signing_secret: Option<SecretFile>,
+}
+
+const NOT_SENT: (&str, &str) =
+    ("is read, but this version sends no messages yet", "leave Alertmanager's own routes to people in place");
+
+impl SlackConfig {
+    pub(super) fn read(reader: &Reader<'_>) -> Self {
+        let token = SecretFile::new(reader.file_path(&reader.required("token_file", "secrets/slack-token")));
+        let channel = reader.text("channel").unwrap_or_else(|| "#spark-incidents".to_owned());
+        let (api_url, signing_secret) = (reader.url("api_url"), reader.secret("signing_secret_file"));
+        reader.warning("token_file", NOT_SENT.0, NOT_SENT.1);
+        reader.finish();
+        Self { token, channel, api_url, signing_secret }
+    }
+}
+
+/// `[pagerduty]`
+#[derive(Debug, Clone)]
+pub struct PagerDutyConfig {
+    /// The integration's key.
+    pub routing_key: SecretFile,
+    /// The API's address.
+    pub url: Option<Url>,
+}
+
+impl PagerDutyConfig {
+    pub(super) fn read(reader: &Reader<'_>) -> Self {
+        let routing_key =
+            SecretFile::new(reader.file_path(&reader.required("routing_key_file", "secrets/pagerduty-key")));
+        let url = reader.url("url");
+        reader.warning("routing_key_file", NOT_SENT.0, NOT_SENT.1);
+        reader.finish();
+        Self { routing_key, url }
+    }
+}

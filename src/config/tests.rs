@@ -1,0 +1,199 @@
+//! Configurations, good and bad.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::{Config, Level, Problem, REFERENCE};
+
+const GOOD: &str = r#"
+[server]
+listen = "127.0.0.1:8080"
+auth.webhook_token_files = ["secrets/webhook-token"]
+auth.operator_token_files = ["secrets/operator-token"]
+[store]
+kind = "sqlite"
+path = "data/backstop.db"
+[evidence]
+directory = "evidence"
+[alertmanager]
+urls = ["http://127.0.0.1:9093"]
+[prometheus]
+url = "http://127.0.0.1:9090"
+[slack]
+token_file = "secrets/slack-token"
+channel = "\#spark-incidents"
+api_url = "https://slack.com/api"
+signing_secret_file = "secrets/slack-signing"
+[pagerduty]
+routing_key_file = "secrets/pagerduty-key"
+url = "https://events.pagerduty.com"
+[[rollouts]]
+name = "spark-trading"
+mode = "armed"
+match = { rollout = "spark-trading", canary_rollback = "true" }
+grace = "5m"
+verify.healthz_url = "http://localhost:4001/api/healthz"
+verify.metrics_url = "http://localhost:4001/api/public/metrics.prom"
+verify.stable_version = "v1.3.9"
+[rollouts.traffic]
+kind = "feature-flag"
+url = "http://localhost:4001/api/features/rollout"
+feature = "v1.4.0"
+read_url = "http://localhost:4001/api/features/rollout?feature=v1.4.0"
+read_pointer = "/percentage"
+"#;
+
+fn good() -> String {
+    GOOD.replace("\\#", "#")
+}
+
+fn parse(text: &str) -> Result<Config, Vec<Problem>> {
+    Config::parse(text, Path::new("/etc/backstop/backstop.toml")).map_err(|report| report.problems)
+}
+
+/// The good configuration with one text replaced, and its errors.
+fn with(from: &str, to: &str) -> Vec<Problem> {
+    let text = good();
+    assert!(text.contains(from), "{from:?} is in the configuration");
+    let problems = parse(&text.replace(from, to)).err().unwrap_or_default();
+    problems.into_iter().filter(|problem| problem.level == Level::Error).collect()
+}
+
+#[test]
+fn the_designs_example_is_valid_and_paths_are_relative_to_its_folder() {
+    let config = parse(&good()).expect("valid");
+    assert_eq!(config.store.path, Path::new("/etc/backstop/data/backstop.db"));
+    assert_eq!(config.rollouts[0].grace, Duration::from_secs(300));
+    assert_eq!(config.rollouts[0].revision, "v1.4.0");
+    assert_eq!(config.server.external_url, "http://127.0.0.1:8080");
+    let warned: Vec<_> = config.warnings.iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(warned, ["slack.token_file", "pagerduty.routing_key_file"]);
+}
+
+#[test]
+fn each_mistake_is_named_with_its_key_line_and_remedy() {
+    for (from, to, key, line, remedy) in [
+        ("listen = \"127.0.0.1:8080\"", "listne = \"127.0.0.1:8080\"", "server.listne", 3, "\"listen\""),
+        ("\"127.0.0.1:8080\"", "\"0.0.0.0:8080\"", "server.listen", 3, "behind_proxy"),
+        ("\"127.0.0.1:8080\"", "8080", "server.listen", 3, "listen = "),
+        ("\"sqlite\"", "\"kubernetes\"", "store.kind", 7, "sqlite"),
+        ("\"armed\"", "\"amred\"", "rollouts[0].mode", 25, "\"armed\" or \"shadow\" or \"off\""),
+        ("grace = \"5m\"", "grace = 300", "rollouts[0].grace", 27, "300s"),
+        ("grace = \"5m\"", "grace = \"5 minits\"", "rollouts[0].grace", 27, "5m"),
+        ("grace = \"5m\"", "grace = \"2h\"", "rollouts[0].grace", 27, "between"),
+        ("\"spark-trading\"\nmode", "\"Spark Trading\"\nmode", "rollouts[0].name", 24, "a-z"),
+        (
+            "match = { rollout = \"spark-trading\", canary_rollback = \"true\" }",
+            "match = {}",
+            "rollouts[0].match",
+            26,
+            "leave it out",
+        ),
+        ("http://127.0.0.1:9090", "ftp://127.0.0.1", "prometheus.url", 14, "http"),
+        ("http://127.0.0.1:9090", "http://me:pw@127.0.0.1", "prometheus.url", 14, "bearer_token_file"),
+        ("\"/percentage\"", "\"percentage\"", "rollouts[0].traffic.read_pointer", 36, "/percentage"),
+        ("\"feature-flag\"", "\"ingress-nginx\"", "rollouts[0].traffic.kind", 32, "feature-flag"),
+    ] {
+        let problems = with(from, to);
+        let found = problems.iter().find(|problem| problem.key == key);
+        let problem = found.unwrap_or_else(|| panic!("{to}: no problem at {key}: {problems:?}"));
+        assert_eq!(problem.line, Some(line), "{to}: {problem}");
+        assert!(problem.remedy.contains(remedy), "{to}: {problem}");
+    }
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    for (from, key) in [
+        ("name = \"spark-trading\"\n", "rollouts[0].name"),
+        ("feature = \"v1.4.0\"\n", "rollouts[0].traffic.feature"),
+        ("kind = \"feature-flag\"\n", "rollouts[0].traffic.kind"),
+        ("verify.stable_version = \"v1.3.9\"\n", "rollouts[0].verify.healthz_url"),
+    ] {
+        let problems = with(from, "");
+        assert!(problems.iter().any(|problem| problem.key == key), "{key}: {problems:?}");
+    }
+    let nothing = parse("").expect_err("no rollouts");
+    assert!(nothing.iter().any(|problem| problem.key == "rollouts"));
+}
+
+#[test]
+fn all_problems_are_reported_at_once() {
+    let text = good()
+        .replace("\"armed\"", "\"on\"")
+        .replace("[store]", "[stoer]")
+        .replace("grace = \"5m\"", "grace = \"soon\"");
+    let problems = parse(&text).expect_err("three errors");
+    let keys: Vec<_> = problems.iter().filter(|p| p.level == Level::Error).map(|p| p.key.as_str()).collect();
+    assert_eq!(keys, ["stoer", "rollouts[0].mode", "rollouts[0].grace"]);
+    assert!(problems.iter().any(|problem| problem.remedy.contains("\"store\"")));
+}
+
+#[test]
+fn broken_toml_names_line_and_column() {
+    let problems = parse("[server]\nlisten = \n").expect_err("broken");
+    assert_eq!((problems.len(), problems[0].line), (1, Some(2)), "{problems:?}");
+}
+
+#[test]
+fn a_public_address_needs_tokens_and_a_proxy() {
+    let public =
+        good().replace("listen = \"127.0.0.1:8080\"", "listen = \"0.0.0.0:8080\"\nbehind_proxy = true");
+    assert!(parse(&public).is_ok());
+    let open = public.replace("auth.webhook_token_files = [\"secrets/webhook-token\"]\n", "");
+    let problems = parse(&open).expect_err("no token");
+    assert!(problems.iter().any(|problem| problem.key == "server.auth.webhook_token_files"));
+}
+
+#[test]
+fn two_rollouts_that_one_alert_would_hit_are_refused() {
+    let again = good()
+        .split_once("[[rollouts]]")
+        .map(|(_, rollout)| format!("[[rollouts]]{rollout}"))
+        .expect("a rollout");
+    let problems = parse(&format!("{}{again}", good())).expect_err("twice the same");
+    assert_eq!(problems.iter().filter(|problem| problem.key == "rollouts").count(), 2);
+}
+
+#[test]
+fn missing_secret_files_are_reported_with_path_and_remedy() {
+    let config = parse(&good()).expect("valid");
+    let problems = config.check_secrets();
+    assert_eq!(problems.len(), 5);
+    let text = problems[0].to_string();
+    assert!(text.contains("/etc/backstop/secrets/webhook-token") && text.contains("create"), "{text}");
+}
+
+#[test]
+fn the_reference_lists_every_key_that_is_read_and_no_other() {
+    let text = good();
+    let document = toml_edit::Document::parse(text.as_str()).expect("TOML");
+    let reader = super::Reader::new(Path::new("x"), &text, document.as_table());
+    super::ServerConfig::read(&reader.table("server"));
+    super::StoreConfig::read(&reader.table("store"));
+    super::EvidenceConfig::read(&reader.table("evidence"));
+    super::AlertmanagerConfig::read(&reader.table("alertmanager"));
+    super::PrometheusConfig::read(&reader.table("prometheus"));
+    super::SlackConfig::read(&reader.table("slack"));
+    super::PagerDutyConfig::read(&reader.table("pagerduty"));
+    for table in reader.tables("rollouts") {
+        super::RolloutConfig::read(&table);
+    }
+    let tables = [
+        "server",
+        "server.auth",
+        "store",
+        "evidence",
+        "alertmanager",
+        "prometheus",
+        "slack",
+        "pagerduty",
+        "rollouts",
+        "rollouts.verify",
+        "rollouts.traffic",
+    ];
+    let asked: Vec<_> = reader.asked().into_iter().filter(|key| !tables.contains(&key.as_str())).collect();
+    let mut listed: Vec<_> = REFERENCE.iter().map(|entry| entry.key.to_owned()).collect();
+    listed.sort();
+    assert_eq!(asked, listed);
+}
