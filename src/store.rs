@@ -3,8 +3,11 @@
 //! A store keeps; it decides nothing. What it acknowledges is durable: a crash of the machine a
 //! moment later must not lose it.
 
-// mod memory;
-// mod sqlite;
+#[cfg(test)]
+mod contract;
+mod fold;
+mod memory;
+mod sqlite;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,8 +16,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-// pub use memory::MemoryStore;
-// pub use sqlite::SqliteStore;
+pub use memory::MemoryStore;
+pub use sqlite::SqliteStore;
 
 use crate::incident::{BlobRef, Incident, IncidentId, RolloutName, RolloutState, StoredAs};
 
@@ -102,6 +105,13 @@ pub struct IncidentFilter {
     pub state: Option<String>,
     /// At most this many, the newest first.
     pub limit: usize,
+}
+
+impl IncidentFilter {
+    fn admits(&self, incident: &Incident) -> bool {
+        self.rollout.as_ref().is_none_or(|rollout| incident.rollout == *rollout)
+            && self.state.as_ref().is_none_or(|state| incident.phase.name() == state)
+    }
 }
 
 /// Keeps events and folds them back.

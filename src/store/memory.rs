@@ -1,0 +1,120 @@
+//! A store that keeps everything in memory: for tests and simulation, and for a person who rolls
+//! back by hand while the real store can't be had.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::{Batch, IncidentFilter, IncidentStore, Loaded, StoreError, fold};
+use crate::incident::{Incident, IncidentId, RolloutName, RolloutState, StoredAs};
+
+/// The store. Clones share what they keep.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStore(Arc<Mutex<Kept>>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    events: Vec<StoredAs>,
+    blobs: BTreeMap<String, Arc<[u8]>>,
+    last_alive: Option<DateTime<Utc>>,
+    unavailable: bool,
+}
+
+impl MemoryStore {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on, or no longer, everything fails as if the disk were full.
+    pub fn set_unavailable(&self, unavailable: bool) {
+        self.lock().unavailable = unavailable;
+    }
+
+    /// Every event that is kept.
+    #[must_use]
+    pub fn events(&self) -> Vec<StoredAs> {
+        self.lock().events.clone()
+    }
+}
+
+impl Kept {
+    fn check(&self, doing: &'static str) -> Result<(), StoreError> {
+        if self.unavailable {
+            return Err(StoreError::Unavailable { doing, source: "set unavailable".into() });
+        }
+        Ok(())
+    }
+
+    fn of(&self, id: &IncidentId) -> Option<Incident> {
+        fold::incident(self.events.iter().filter(|stored| stored.incident.as_ref() == Some(id)))
+    }
+}
+
+#[async_trait]
+impl IncidentStore for MemoryStore {
+    async fn append(&self, batch: Batch) -> Result<u64, StoreError> {
+        let mut kept = self.lock();
+        kept.check("append")?;
+        let found = kept.events.len() as u64;
+        if found != batch.expected_seq {
+            return Err(StoreError::Conflict { expected: batch.expected_seq, found });
+        }
+        kept.events.extend(batch.events);
+        kept.blobs.extend(batch.blobs.into_iter().map(|(blob, bytes)| (blob.sha256, bytes)));
+        Ok(kept.events.len() as u64)
+    }
+
+    async fn load(&self) -> Result<Loaded, StoreError> {
+        let kept = self.lock();
+        kept.check("load")?;
+        let mut loaded =
+            Loaded { seq: kept.events.len() as u64, last_alive: kept.last_alive, ..Loaded::default() };
+        for stored in &kept.events {
+            fold::apply(&mut loaded.rollouts, stored);
+        }
+        Ok(loaded)
+    }
+
+    async fn incident(&self, id: &IncidentId) -> Result<Option<Incident>, StoreError> {
+        let kept = self.lock();
+        kept.check("read an incident")?;
+        Ok(kept.of(id))
+    }
+
+    async fn incidents(&self, filter: &IncidentFilter) -> Result<Vec<Incident>, StoreError> {
+        let kept = self.lock();
+        kept.check("list incidents")?;
+        let opened = kept.events.iter().rev().filter(|stored| stored.event.name() == "incident_opened");
+        let found = opened.filter_map(|stored| stored.incident.as_ref()).filter_map(|id| kept.of(id));
+        Ok(found.filter(|incident| filter.admits(incident)).take(filter.limit).collect())
+    }
+
+    async fn blob(&self, sha256: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let kept = self.lock();
+        kept.check("read bytes")?;
+        Ok(kept.blobs.get(sha256).map(|bytes| bytes.to_vec()))
+    }
+
+    async fn alive(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let mut kept = self.lock();
+        kept.check("leave a sign of life")?;
+        kept.last_alive = Some(now);
+        Ok(())
+    }
+
+    async fn checkpoint(
+        &self,
+        _: u64,
+        _: BTreeMap<RolloutName, Arc<RolloutState>>,
+    ) -> Result<(), StoreError> {
+        // Everything is folded from the first event: nothing to save.
+        Ok(())
+    }
+
+    async fn prune(&self, _: DateTime<Utc>) -> Result<u64, StoreError> {
+        // It lives as long as a test or one rollback by hand.
+        Ok(0)
+    }
+}

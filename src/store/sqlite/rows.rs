@@ -1,0 +1,251 @@
+//! Reading and writing rows. Each function is one transaction.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use super::schema::failed;
+use crate::incident::{Event, Incident, IncidentId, RolloutName, RolloutState, StoredAs};
+use crate::store::{Batch, IncidentFilter, Loaded, StoreError, fold};
+
+fn text(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Nanos, true)
+}
+
+fn corrupt(what: String, error: serde_json::Error) -> StoreError {
+    StoreError::Corrupt { what, source: error.into() }
+}
+
+fn end(connection: &Connection) -> Result<u64, StoreError> {
+    let query = "SELECT MAX(COALESCE((SELECT MAX(seq) FROM events), 0), COALESCE((SELECT MAX(seq) FROM checkpoints), 0))";
+    connection
+        .query_row(query, [], |row| row.get(0))
+        .map_err(|error| failed("reading the journal's end", error))
+}
+
+pub(super) fn append(connection: &mut Connection, batch: &Batch) -> Result<u64, StoreError> {
+    let doing = "appending events";
+    let transaction = connection.transaction().map_err(|error| failed(doing, error))?;
+    let found = end(&transaction)?;
+    if found != batch.expected_seq {
+        return Err(StoreError::Conflict { expected: batch.expected_seq, found });
+    }
+    let seq = insert(&transaction, batch, found).map_err(|error| failed(doing, error))?;
+    transaction.commit().map_err(|error| failed(doing, error))?;
+    Ok(seq)
+}
+
+fn insert(transaction: &Transaction<'_>, batch: &Batch, found: u64) -> Result<u64, rusqlite::Error> {
+    let mut seq = found;
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO events (seq, at, rollout, incident, type, stored) VALUES (?, ?, ?, ?, ?, ?)",
+    )?;
+    for stored in &batch.events {
+        seq += 1;
+        let json = serde_json::to_string(stored)
+            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+        let incident = stored.incident.as_ref().map(IncidentId::as_str);
+        insert.execute(params![
+            seq,
+            text(stored.at),
+            stored.rollout.as_str(),
+            incident,
+            stored.event.name(),
+            json
+        ])?;
+        index(transaction, stored, seq)?;
+    }
+    let mut keep = transaction.prepare_cached("INSERT OR IGNORE INTO blobs (sha256, bytes) VALUES (?, ?)")?;
+    for (blob, bytes) in &batch.blobs {
+        keep.execute(params![blob.sha256, bytes.as_ref()])?;
+    }
+    Ok(seq)
+}
+
+/// Keeps the listing in step: which incidents there are, and in which state.
+fn index(transaction: &Transaction<'_>, stored: &StoredAs, seq: u64) -> Result<(), rusqlite::Error> {
+    let Some(id) = stored.incident.as_ref().map(IncidentId::as_str) else { return Ok(()) };
+    let (state, closed) = match &stored.event {
+        Event::IncidentOpened(_) => {
+            let query =
+                "INSERT INTO incidents (id, rollout, state, opened_seq) VALUES (?, ?, 'rolling_back', ?)";
+            transaction.prepare_cached(query)?.execute(params![id, stored.rollout.as_str(), seq])?;
+            return Ok(());
+        }
+        Event::GraceStarted { .. } | Event::Resumed { .. } => ("grace", false),
+        Event::Held { .. } => ("held", false),
+        Event::RollbackStarted { .. } => ("rolling_back", false),
+        Event::VerificationStarted { .. } => ("verifying", false),
+        Event::Failed { .. } => ("failed", false),
+        Event::RolledBack => ("rolled_back", true),
+        Event::Cancelled { .. } => ("cancelled", true),
+        Event::Declined { .. } => ("declined", true),
+        _ => return Ok(()),
+    };
+    let closed_at = closed.then(|| text(stored.at));
+    let query = "UPDATE incidents SET state = ?, closed_at = ? WHERE id = ?";
+    transaction.prepare_cached(query)?.execute(params![state, closed_at, id])?;
+    Ok(())
+}
+
+fn parse(seq: u64, json: &str) -> Result<StoredAs, StoreError> {
+    serde_json::from_str(json).map_err(|error| corrupt(format!("event {seq}"), error))
+}
+
+fn query_events(
+    connection: &Connection,
+    condition: &str,
+    values: impl rusqlite::Params,
+    mut each: impl FnMut(u64, StoredAs),
+) -> Result<(), StoreError> {
+    let doing = "reading events";
+    let query = format!("SELECT seq, stored FROM events WHERE {condition} ORDER BY seq");
+    let mut statement = connection.prepare_cached(&query).map_err(|error| failed(doing, error))?;
+    let mut rows = statement.query(values).map_err(|error| failed(doing, error))?;
+    while let Some(row) = rows.next().map_err(|error| failed(doing, error))? {
+        let (seq, json): (u64, String) = (
+            row.get(0).map_err(|error| failed(doing, error))?,
+            row.get(1).map_err(|error| failed(doing, error))?,
+        );
+        each(seq, parse(seq, &json)?);
+    }
+    Ok(())
+}
+
+pub(super) fn load(connection: &mut Connection) -> Result<Loaded, StoreError> {
+    let doing = "loading";
+    let last_alive: Option<String> = connection
+        .query_row("SELECT value FROM meta WHERE key = 'last_alive'", [], |row| row.get(0))
+        .optional()
+        .map_err(|error| failed(doing, error))?;
+    let mut loaded = Loaded {
+        seq: end(connection)?,
+        last_alive: last_alive.and_then(|text| text.parse().ok()),
+        rollouts: BTreeMap::new(),
+    };
+    let after = load_checkpoint(connection, &mut loaded)?;
+    query_events(connection, "seq > ?", [after], |_, stored| fold::apply(&mut loaded.rollouts, &stored))?;
+    Ok(loaded)
+}
+
+/// All rollouts are saved in one transaction, so one that can't be read makes all of them useless:
+/// then the fold begins with the first event.
+fn load_checkpoint(connection: &Connection, loaded: &mut Loaded) -> Result<u64, StoreError> {
+    let doing = "reading the saved fold";
+    let mut statement = connection
+        .prepare("SELECT rollout, seq, state FROM checkpoints")
+        .map_err(|error| failed(doing, error))?;
+    let rows = statement
+        .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?, row.get::<_, String>(2)?)))
+        .map_err(|error| failed(doing, error))?;
+    let mut seq = 0;
+    for row in rows {
+        let (rollout, at, json) = row.map_err(|error| failed(doing, error))?;
+        match serde_json::from_str::<RolloutState>(&json) {
+            Ok(state) => {
+                loaded.rollouts.insert(RolloutName::new(rollout), state);
+                seq = at;
+            }
+            Err(error) => {
+                tracing::warn!(%rollout, %error, "a saved fold is of another version; folding from the first event");
+                loaded.rollouts.clear();
+                return Ok(0);
+            }
+        }
+    }
+    Ok(seq)
+}
+
+pub(super) fn incident(connection: &mut Connection, id: &IncidentId) -> Result<Option<Incident>, StoreError> {
+    let mut events = Vec::new();
+    query_events(connection, "incident = ?", [id.as_str()], |_, stored| events.push(stored))?;
+    Ok(fold::incident(&events))
+}
+
+pub(super) fn incidents(
+    connection: &mut Connection,
+    filter: &IncidentFilter,
+) -> Result<Vec<Incident>, StoreError> {
+    let doing = "listing incidents";
+    let ids: Vec<String> = {
+        let query =
+            "SELECT id FROM incidents WHERE (?1 IS NULL OR rollout = ?1) AND (?2 IS NULL OR state = ?2)
+                     ORDER BY opened_seq DESC LIMIT ?3";
+        let mut statement = connection.prepare_cached(query).map_err(|error| failed(doing, error))?;
+        let rollout = filter.rollout.as_ref().map(RolloutName::as_str);
+        let rows = statement
+            .query_map(params![rollout, filter.state, filter.limit as u64], |row| row.get(0))
+            .map_err(|error| failed(doing, error))?;
+        rows.collect::<Result<_, _>>().map_err(|error| failed(doing, error))?
+    };
+    let found = ids.into_iter().map(|id| incident(connection, &IncidentId::new(id)));
+    found.filter_map(Result::transpose).collect()
+}
+
+pub(super) fn blob(connection: &mut Connection, sha256: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    connection
+        .query_row("SELECT bytes FROM blobs WHERE sha256 = ?", [sha256], |row| row.get(0))
+        .optional()
+        .map_err(|error| failed("reading bytes", error))
+}
+
+pub(super) fn alive(connection: &mut Connection, now: DateTime<Utc>) -> Result<(), StoreError> {
+    connection
+        .execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('last_alive', ?)", [text(now)])
+        .map(|_| ())
+        .map_err(|error| failed("leaving a sign of life", error))
+}
+
+pub(super) fn checkpoint(
+    connection: &mut Connection,
+    seq: u64,
+    rollouts: &BTreeMap<RolloutName, Arc<RolloutState>>,
+) -> Result<(), StoreError> {
+    let doing = "saving the fold";
+    let transaction = connection.transaction().map_err(|error| failed(doing, error))?;
+    transaction.execute("DELETE FROM checkpoints", []).map_err(|error| failed(doing, error))?;
+    for (rollout, state) in rollouts {
+        let json = serde_json::to_string(state)
+            .map_err(|error| corrupt(format!("the state of {rollout}"), error))?;
+        transaction
+            .execute(
+                "INSERT INTO checkpoints (rollout, seq, state) VALUES (?, ?, ?)",
+                params![rollout.as_str(), seq, json],
+            )
+            .map_err(|error| failed(doing, error))?;
+    }
+    transaction.commit().map_err(|error| failed(doing, error))
+}
+
+/// Only what the saved fold covers may go: the rest is still needed to fold.
+pub(super) fn prune(connection: &mut Connection, before: DateTime<Utc>) -> Result<u64, StoreError> {
+    let doing = "pruning";
+    let before = text(before);
+    let transaction = connection.transaction().map_err(|error| failed(doing, error))?;
+    let pruned = (|| {
+        let covered: u64 =
+            transaction.query_row("SELECT COALESCE(MIN(seq), 0) FROM checkpoints", [], |row| row.get(0))?;
+        let old = "SELECT id FROM incidents WHERE closed_at < ?1
+                   AND NOT EXISTS (SELECT 1 FROM events WHERE incident = id AND (seq > ?2 OR at >= ?1))";
+        transaction.execute(&format!("DELETE FROM events WHERE incident IN ({old})"), params![before, covered])?;
+        let gone = transaction.execute(
+            "DELETE FROM incidents WHERE closed_at < ? AND NOT EXISTS (SELECT 1 FROM events WHERE incident = id)",
+            params![before],
+        )?;
+        transaction.execute("DELETE FROM events WHERE incident IS NULL AND at < ? AND seq <= ?", params![before, covered])?;
+        if gone > 0 {
+            // Bytes are named in events by their hash and nowhere else.
+            transaction.execute(
+                "DELETE FROM blobs WHERE NOT EXISTS
+                 (SELECT 1 FROM events WHERE instr(events.stored, blobs.sha256) > 0)",
+                [],
+            )?;
+        }
+        Ok(gone as u64)
+    })()
+    .map_err(|error| failed(doing, error))?;
+    transaction.commit().map_err(|error| failed(doing, error))?;
+    Ok(pruned)
+}

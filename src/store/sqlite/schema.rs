@@ -1,0 +1,82 @@
+//! The database's shape and how older ones are brought up to it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode};
+
+use super::StoreError;
+
+/// Nobody else writes, so only a backup tool can be in the way, and not for long.
+const BUSY_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Each brings the schema one version up. Only ever append to this list: what has been released
+/// exists on somebody's disk.
+const MIGRATIONS: &[&str] = &["
+    CREATE TABLE events (
+        seq INTEGER PRIMARY KEY,
+        at TEXT NOT NULL,
+        rollout TEXT NOT NULL,
+        incident TEXT,
+        type TEXT NOT NULL,
+        stored TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX events_of_incident ON events (incident, seq) WHERE incident IS NOT NULL;
+    CREATE TRIGGER events_are_never_changed BEFORE UPDATE ON events
+        BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
+    CREATE TABLE incidents (
+        id TEXT PRIMARY KEY,
+        rollout TEXT NOT NULL,
+        state TEXT NOT NULL,
+        opened_seq INTEGER NOT NULL,
+        closed_at TEXT
+    ) STRICT;
+    CREATE INDEX incidents_by_opening ON incidents (opened_seq);
+    CREATE TABLE blobs (sha256 TEXT PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
+    CREATE TABLE checkpoints (rollout TEXT PRIMARY KEY, seq INTEGER NOT NULL, state TEXT NOT NULL) STRICT;
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+"];
+
+/// Opens the file and brings its schema up.
+pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
+    let mut connection = Connection::open(path).map_err(|error| failed("opening `store.path`", error))?;
+    prepare(&mut connection, path)?;
+    Ok(connection)
+}
+
+fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let doing = "preparing the database";
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    let found: i64 = connection
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .map_err(|error| broken_or(path, doing, error))?;
+    if found > known {
+        return Err(StoreError::NewerSchema { path: path.to_owned(), found, known });
+    }
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| failed(doing, error))?;
+    let settings = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;";
+    connection.execute_batch(settings).map_err(|error| broken_or(path, doing, error))?;
+    let applied = usize::try_from(found).unwrap_or(0);
+    for (index, migration) in MIGRATIONS.iter().enumerate().skip(applied) {
+        let transaction = connection.transaction().map_err(|error| failed(doing, error))?;
+        transaction.execute_batch(migration).map_err(|error| broken_or(path, doing, error))?;
+        transaction.pragma_update(None, "user_version", index + 1).map_err(|error| failed(doing, error))?;
+        transaction.commit().map_err(|error| failed(doing, error))?;
+    }
+    Ok(())
+}
+
+/// An error that may pass.
+pub(super) fn failed(doing: &'static str, error: rusqlite::Error) -> StoreError {
+    StoreError::Unavailable { doing, source: error.into() }
+}
+
+/// A file that is no database never becomes one by waiting.
+pub(super) fn broken_or(path: &Path, doing: &'static str, error: rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            StoreError::Corrupt { what: path.display().to_string(), source: error.into() }
+        }
+        _ => failed(doing, error),
+    }
+}
