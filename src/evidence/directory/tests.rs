@@ -1,0 +1,211 @@
+//! Writing, completing, and finding what was changed.
+
+use chrono::TimeDelta;
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+use crate::evidence::{Finding, render_text};
+use crate::incident::{
+    Event, IncidentId, OpenedIncident, Reason, Revision, RolloutName, Severity, Share, Stage, Trigger,
+    Verdict, Verification,
+};
+
+fn at() -> DateTime<Utc> {
+    "2026-11-04T03:04:05.678Z".parse().expect("a time")
+}
+
+fn incident(number: u16, cause: &str, trigger: Trigger) -> Incident {
+    let rollout = RolloutName::new("spark-trading");
+    let opened = OpenedIncident {
+        revision: Revision::new("v1.4.0"),
+        stage: Stage::from_share(25),
+        share: Some(Share(25)),
+        severity: Severity::Critical,
+        reason: Reason::CriticalAlert,
+        cause: cause.to_owned(),
+        trigger,
+        alert: None,
+    };
+    let mut incident = Incident::open(IncidentId::compose(&rollout, at(), number), rollout, at(), opened);
+    incident.apply(at(), &Event::RollbackStarted { reason: Reason::CriticalAlert, attempt: 1 });
+    incident
+}
+
+fn finished(mut incident: Incident) -> Incident {
+    let later = at() + TimeDelta::seconds(30);
+    incident.apply(later, &Event::VerificationStarted { until: later });
+    let verification =
+        Verification { started_at: at(), ended_at: later, verdict: Verdict::Verified, checks: vec![] };
+    incident.apply(later, &Event::VerificationEnded(verification));
+    incident.apply(later, &Event::RolledBack);
+    incident
+}
+
+fn folder() -> (TempDir, EvidenceDir) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let evidence = EvidenceDir::new(folder.path().join("evidence"));
+    (folder, evidence)
+}
+
+fn blobs() -> EvidenceBlobs {
+    EvidenceBlobs { before: Some(b"up 1\n".to_vec()), after: None, webhooks: vec![b"{}".to_vec()] }
+}
+
+/// First and complete evidence of one rollback.
+fn written() -> (TempDir, EvidenceDir) {
+    let (folder, evidence) = folder();
+    let incident = incident(1, "CanaryErrorRateCritical", Trigger::Automatic);
+    evidence.write(&incident, &blobs(), false, at()).expect("written");
+    let complete = EvidenceBlobs { after: Some(b"up 2\n".to_vec()), ..blobs() };
+    evidence.write(&finished(incident), &complete, true, at()).expect("completed");
+    (folder, evidence)
+}
+
+fn findings(evidence: &EvidenceDir) -> Vec<Finding> {
+    evidence.verify().expect("verified").findings
+}
+
+#[test]
+fn the_first_four_lines_are_the_protocols() {
+    let automatic = render_text(&incident(1, "CanaryErrorRateCritical", Trigger::Automatic), false, &[]);
+    let lines: Vec<_> = automatic.lines().take(4).collect();
+    assert_eq!(
+        lines,
+        [
+            "Rollback Executed: Wed Nov  4 03:04:05 UTC 2026",
+            "Stage: 3 (25 %)",
+            "Reason: CanaryErrorRateCritical",
+            "Triggered By: Automatic",
+        ]
+    );
+    let manual = render_text(&incident(1, "looks bad", Trigger::Manual { actor: "ada".into() }), false, &[]);
+    assert!(manual.contains("\nReason: looks bad\nTriggered By: Manual (ada)\n"), "{manual}");
+}
+
+#[test]
+fn foreign_text_can_not_forge_a_line_or_steer_the_terminal() {
+    let text = render_text(
+        &incident(1, "x\nTriggered By: Manual (boss)\u{1b}[2J\u{202e}", Trigger::Automatic),
+        false,
+        &[],
+    );
+    assert_eq!(text.lines().filter(|line| line.starts_with("Triggered By:")).count(), 1);
+    assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'), "{text}");
+}
+
+#[test]
+fn evidence_is_written_then_completed_once_and_never_again() {
+    let (_folder, evidence) = written();
+    let report = evidence.verify().expect("verified");
+    assert!(report.is_clean(), "{:?}", report.findings);
+    let listed = evidence.list().expect("listed");
+    assert_eq!((listed.len(), listed[0].name.as_str()), (1, "rollback_20261104_030405"));
+    assert_eq!(listed[0].verdict.as_deref(), Some("verified"));
+    let lines = Manifest::read(evidence.path()).expect("read").lines;
+    let texts: Vec<_> = lines.iter().filter(|line| line.file.ends_with(".txt")).collect();
+    assert_eq!((texts.len(), texts[1].replaces.as_ref()), (2, Some(&texts[0].sha256)));
+    let third = finished(incident(1, "something else", Trigger::Automatic));
+    let refused = evidence.write(&third, &EvidenceBlobs::default(), true, at());
+    assert!(matches!(refused, Err(EvidenceError::Complete { .. })), "{refused:?}");
+    assert!(evidence.show("rollback_20261104_030405", false).expect("shown").contains("Verdict: verified"));
+    assert!(evidence.show("spark-trading-20261104-030405-0001", true).expect("shown").starts_with('{'));
+    assert!(matches!(evidence.show("nothing", false), Err(EvidenceError::Unknown(_))));
+}
+
+#[test]
+fn two_rollbacks_of_one_second_do_not_overwrite_each_other() {
+    let (_folder, evidence) = folder();
+    for number in [1, 2, 1, 2] {
+        let incident = incident(number, "same second", Trigger::Automatic);
+        evidence.write(&incident, &EvidenceBlobs::default(), false, at()).expect("written");
+    }
+    let names: Vec<_> = evidence.list().expect("listed").into_iter().map(|summary| summary.name).collect();
+    assert_eq!(names, ["rollback_20261104_030405", "rollback_20261104_030405_2"]);
+    assert!(findings(&evidence).is_empty());
+}
+
+#[test]
+fn a_changed_byte_a_missing_file_and_a_strange_one_are_named() {
+    let (_folder, evidence) = written();
+    let file = |name: &str| evidence.path().join(name);
+    std::fs::write(file("rollback_20261104_030405_before.prom"), "up 0\n").expect("changed");
+    std::fs::remove_file(file("rollback_20261104_030405_webhook.json")).expect("removed");
+    std::fs::write(file("rollback_20990101_000000.txt"), "invented").expect("written");
+    assert_eq!(
+        findings(&evidence),
+        [
+            Finding::Changed { file: "rollback_20261104_030405_before.prom".into() },
+            Finding::Missing { file: "rollback_20261104_030405_webhook.json".into() },
+            Finding::Unlisted { file: "rollback_20990101_000000.txt".into() },
+        ]
+    );
+}
+
+#[test]
+fn a_cut_or_edited_manifest_is_found_wherever_it_is_cut() {
+    let (_folder, evidence) = written();
+    let path = evidence.path().join("manifest.jsonl");
+    let whole = std::fs::read(&path).expect("read");
+    for length in (0..whole.len()).step_by(7) {
+        std::fs::write(&path, &whole[..length]).expect("cut");
+        assert!(!findings(&evidence).is_empty(), "cut at {length}");
+    }
+    let edited = String::from_utf8(whole.clone()).expect("text").replacen("\"bytes\":5", "\"bytes\":6", 1);
+    std::fs::write(&path, edited).expect("edited");
+    assert!(
+        findings(&evidence).contains(&Finding::ManifestLineChanged { line: 1 }),
+        "{:?}",
+        findings(&evidence)
+    );
+    std::fs::write(&path, &whole).expect("restored");
+    std::fs::remove_file(evidence.path().join("manifest.head")).expect("removed");
+    assert_eq!(findings(&evidence), [Finding::HeadChanged]);
+}
+
+#[test]
+fn a_crash_between_any_two_writes_is_healed_by_writing_again() {
+    let (_folder, evidence) = written();
+    let path = evidence.path().join("manifest.jsonl");
+    let whole = std::fs::read_to_string(&path).expect("read");
+    let complete = finished(incident(1, "CanaryErrorRateCritical", Trigger::Automatic));
+    let blobs = EvidenceBlobs { after: Some(b"up 2\n".to_vec()), ..blobs() };
+    // The last line torn, the last line missing: the files were renamed, the manifest not yet extended.
+    let start_of_last = whole.trim_end().rfind('\n').expect("several lines") + 1;
+    for cut in [start_of_last, start_of_last + 10] {
+        std::fs::write(&path, &whole[..cut]).expect("cut");
+        evidence.write(&complete, &blobs, true, at()).expect("written again");
+        assert!(findings(&evidence).is_empty(), "{:?}", findings(&evidence));
+    }
+}
+
+#[test]
+fn a_folder_that_can_not_be_written_says_so_and_works_once_it_can() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let blocker = folder.path().join("evidence");
+    std::fs::write(&blocker, "a file in the way").expect("written");
+    let evidence = EvidenceDir::new(blocker.join("inside"));
+    let incident = incident(1, "x", Trigger::Automatic);
+    let error = evidence.write(&incident, &blobs(), false, at()).expect_err("in the way").to_string();
+    assert!(error.contains("evidence/inside") && error.contains("writable"), "{error}");
+    std::fs::remove_file(&blocker).expect("removed");
+    evidence.write(&incident, &blobs(), false, at()).expect("written");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_flipped_bit_in_any_file_is_found(file in any::<prop::sample::Index>(), place in any::<prop::sample::Index>(), bit in 0..8_u8) {
+        let (_folder, evidence) = written();
+        let mut files: Vec<_> = std::fs::read_dir(evidence.path()).expect("read").map(|entry| entry.expect("an entry").path())
+            .filter(|path| !path.ends_with("manifest.lock")).collect();
+        files.sort();
+        let path = file.get(&files);
+        let mut bytes = std::fs::read(path).expect("read");
+        let index = place.index(bytes.len());
+        bytes[index] ^= 1 << bit;
+        std::fs::write(path, &bytes).expect("changed");
+        prop_assert!(!findings(&evidence).is_empty(), "bit {} of byte {} in {}", bit, index, path.display());
+    }
+}
