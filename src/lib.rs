@@ -1,4 +1,5 @@
 //! Backstop.
+pub mod app;
 pub mod clock;
 pub mod config;
 pub mod decision;

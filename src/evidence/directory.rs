@@ -1,5 +1,6 @@
 //! The folder with the evidence.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use super::files::{io, read, replace, sha256, sync_folder};
 use super::manifest::{Manifest, ManifestLine};
 use super::verify::{VerifyReport, verify};
 use super::{EvidenceError, render};
-use crate::incident::{EvidenceFile, Incident};
+use crate::incident::{EvidenceFile, Incident, IncidentId};
 
 /// The raw webhook bodies that are kept with one rollback.
 const MAX_WEBHOOKS: usize = 8;
@@ -233,6 +234,20 @@ impl EvidenceDir {
         let ending = if as_json { "json" } else { "txt" };
         let bytes = read(&self.path.join(format!("{name}.{ending}")))?.ok_or_else(unknown)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// The files of an incident as they were last written.
+    ///
+    /// # Errors
+    /// When the manifest can't be read.
+    pub fn files_of(&self, incident: &IncidentId) -> Result<Vec<EvidenceFile>, EvidenceError> {
+        let mut files: BTreeMap<String, String> = BTreeMap::new();
+        for line in Manifest::read(&self.path)?.lines {
+            if line.incident == incident.as_str() {
+                files.insert(line.file, line.sha256);
+            }
+        }
+        Ok(files.into_iter().map(|(name, sha256)| EvidenceFile { name, sha256 }).collect())
     }
 
     /// Looks for anything that was changed since it was written.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::{Observed, Rollouts};
 use crate::clock::Clock;
@@ -165,10 +166,15 @@ impl Journal {
 }
 
 impl JournalTask {
-    /// Takes submissions until every handle is gone; then saves the fold.
-    pub async fn run(mut self) {
+    /// Takes submissions until `stop` or until every handle is gone; then takes what still waits,
+    /// and saves the fold.
+    pub async fn run(mut self, stop: CancellationToken) {
         let mut waiting = Vec::with_capacity(MAX_BATCH);
-        while self.queue.recv_many(&mut waiting, MAX_BATCH).await > 0 {
+        loop {
+            tokio::select! {
+                taken = self.queue.recv_many(&mut waiting, MAX_BATCH) => if taken == 0 { break },
+                () = stop.cancelled(), if !self.queue.is_closed() => self.queue.close(),
+            }
             self.batch(&mut waiting).await;
             if self.seq >= self.checkpointed + CHECKPOINT_EVERY {
                 self.checkpoint().await;

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Rollout, Submission, Worker};
 use crate::decision::{Command, Input};
-use crate::evidence::EvidenceBlobs;
+use crate::evidence::{EvidenceBlobs, EvidenceError};
 use crate::execution::traffic_off;
 use crate::incident::{Alert, BlobRef, Incident, IncidentId, RolloutName, Share, Step, WhenTaken};
 use crate::verification::VerifyTimes;
@@ -150,7 +150,12 @@ impl Worker {
         let evidence = Arc::clone(&self.evidence);
         let now = self.clock.now();
         let written =
-            tokio::task::spawn_blocking(move || evidence.write(&incident, &blobs, complete, now)).await;
+            tokio::task::spawn_blocking(move || match evidence.write(&incident, &blobs, complete, now) {
+                // Completed before a crash that forgot to record it; what came since changes nothing.
+                Err(EvidenceError::Complete { .. }) if complete => evidence.files_of(&incident.id),
+                other => other,
+            })
+            .await;
         match written {
             Ok(Ok(files)) => Ok(files),
             Ok(Err(error)) => Err(crate::logging::chain(&error)),

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::evidence::{Finding, render_text};
 use crate::incident::{
-    Event, IncidentId, OpenedIncident, Reason, Revision, RolloutName, Severity, Share, Stage, Trigger,
+    Event, OpenedIncident, Reason, Revision, RolloutName, Severity, Share, Stage, Trigger,
     Verdict, Verification,
 };
 

@@ -1,0 +1,175 @@
+//! Puts the parts together: configuration → adapters → tasks and servers; and takes them apart again.
+//!
+//! Every vital task is watched. If one ends although nobody asked for it, the process ends with an
+//! error: a supervisor starts it again, and the stored events say what was under way.
+
+mod build;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub use build::{Parts, build, build_rollouts};
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, TokenSet};
+use crate::store::{IncidentStore, SqliteStore};
+use crate::web::{Api, Readiness, admin_router, api_router};
+use crate::webhook::{Receiver, router};
+
+/// How long open connections may take to end once draining begins: an answer is written within
+/// milliseconds, an idle keep-alive connection would never end.
+const CONNECTIONS_DRAIN: Duration = Duration::from_secs(5);
+
+/// A running Backstop.
+#[derive(Debug)]
+pub struct App {
+    /// Where it listens for webhooks and people.
+    pub listen: SocketAddr,
+    /// Where it serves probes and figures.
+    pub admin_listen: SocketAddr,
+    readiness: Readiness,
+    stop: CancellationToken,
+    stop_journal: CancellationToken,
+    tasks: JoinSet<&'static str>,
+    drain: Duration,
+}
+
+impl App {
+    /// Starts everything; when it returns, webhooks are taken.
+    ///
+    /// # Errors
+    /// In words: the store, an address or a setting that can't be used.
+    pub async fn start(config: &Config) -> anyhow::Result<Self> {
+        let store = SqliteStore::open(&config.store.path)?;
+        Self::start_with(config, Arc::new(store), Arc::new(SystemClock)).await
+    }
+
+    /// Starts everything over a given store and clock.
+    ///
+    /// # Errors
+    /// In words: an address or a setting that can't be used.
+    pub async fn start_with(
+        config: &Config,
+        store: Arc<dyn IncidentStore>,
+        clock: Arc<dyn Clock>,
+    ) -> anyhow::Result<Self> {
+        let bind = |address: SocketAddr, key: &'static str| async move {
+            let bound = TcpListener::bind(address).await;
+            bound.with_context(|| format!("{key} = \"{address}\" can't be used: is another process there?"))
+        };
+        let admin = bind(config.server.admin_listen, "server.admin_listen").await?;
+        let public = bind(config.server.listen, "server.listen").await?;
+        let Parts { worker, watcher, journal_task, reconcile, metrics } = build(config, store, clock).await?;
+        let (listen, admin_listen) = (public.local_addr()?, admin.local_addr()?);
+        let stop = CancellationToken::new();
+        let readiness = Readiness::default();
+        let receiver = Receiver {
+            journal: worker.journal.clone(),
+            rollouts: worker.rollouts.clone(),
+            observed: Arc::clone(&worker.observed),
+            watchdog: worker.sources.watchdog.clone(),
+            tokens: TokenSet::new(&config.server.webhook_tokens).map(Arc::new),
+            reconcile,
+            clock: Arc::clone(&worker.clock),
+            metrics: metrics.clone(),
+            strangers: crate::webhook::receive::Strangers::default(),
+        };
+        let operators = TokenSet::new(&config.server.operator_tokens).map(Arc::new);
+        let api = Api { worker: worker.clone(), operators };
+        let routes = router(receiver).merge(api_router(api));
+        let routes = routes.layer(tower_http::catch_panic::CatchPanicLayer::new());
+        let admin_routes = admin_router(metrics, readiness.clone());
+        let drain = config.server.drain;
+
+        let mut tasks = JoinSet::new();
+        // The journal outlives the worker: results of work that drains are still stored.
+        let stop_journal = CancellationToken::new();
+        let journal_stop = stop_journal.clone();
+        tasks.spawn(async move {
+            journal_task.run(journal_stop).await;
+            "journal"
+        });
+        let (work, watch) = (stop.clone(), stop.clone());
+        tasks.spawn(async move {
+            worker.run(work, drain).await;
+            "worker"
+        });
+        tasks.spawn(async move {
+            watcher.run(watch).await;
+            "watcher"
+        });
+        for (listener, routes, name) in [(public, routes, "server"), (admin, admin_routes, "admin server")] {
+            let stop = stop.clone();
+            tasks.spawn(async move {
+                serve(listener, routes, stop).await;
+                name
+            });
+        }
+        readiness.set(true);
+        tracing::info!(%listen, %admin_listen, rollouts = config.rollouts.len(), "ready");
+        Ok(Self { listen, admin_listen, readiness, stop, stop_journal, tasks, drain })
+    }
+
+    /// Runs until `asked_to_stop`, then drains.
+    ///
+    /// # Errors
+    /// When a vital task ended by itself, or draining took too long.
+    pub async fn run_until(mut self, asked_to_stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let ended = tokio::select! {
+            () = asked_to_stop => None,
+            ended = self.tasks.join_next() => ended,
+        };
+        let failure = ended.map(|ended| match ended {
+            Ok(name) => anyhow!("the {name} ended by itself"),
+            Err(error) => anyhow!("a vital task broke off: {error}"),
+        });
+        if let Some(failure) = &failure {
+            tracing::error!(%failure, "ending: the supervisor starts it again, and stored events are resumed");
+        }
+        let drained = self.shutdown().await;
+        failure.map_or(drained, Err)
+    }
+
+    /// Stops taking webhooks, lets work under way end, stores its results, stops.
+    ///
+    /// # Errors
+    /// When it took longer than `server.drain` and a margin; nothing is lost then either.
+    pub async fn shutdown(mut self) -> anyhow::Result<()> {
+        tracing::info!("draining; a second signal aborts");
+        self.readiness.set(false);
+        self.stop.cancel();
+        let limit = self.drain + 2 * CONNECTIONS_DRAIN;
+        let rest = async {
+            // All but the journal end by themselves; it goes last.
+            while self.tasks.len() > 1 {
+                let _ended = self.tasks.join_next().await;
+            }
+            self.stop_journal.cancel();
+            while self.tasks.join_next().await.is_some() {}
+        };
+        tokio::time::timeout(limit, rest).await.context("draining took too long; the next start resumes")
+    }
+}
+
+async fn serve(listener: TcpListener, routes: axum::Router, stop: CancellationToken) {
+    let stopping = stop.clone();
+    let server = axum::serve(listener, routes).with_graceful_shutdown(async move { stopping.cancelled().await });
+    let overdue = async {
+        stop.cancelled().await;
+        tokio::time::sleep(CONNECTIONS_DRAIN).await;
+    };
+    tokio::select! {
+        ended = server.into_future() => {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a server ended");
+            }
+        }
+        () = overdue => {}
+    }
+}

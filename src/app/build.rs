@@ -1,0 +1,155 @@
+//! Turns a configuration into adapters and tasks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use chrono::TimeDelta;
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::config::{Config, RolloutConfig};
+use crate::decision::Policy;
+use crate::evidence::EvidenceDir;
+use crate::execution::{FeatureFlag, StepLimits, TrafficRouter};
+use crate::incident::{Revision, RolloutName};
+use crate::metrics::Metrics;
+use crate::outbound::Outbound;
+use crate::pipeline::{Journal, JournalTask, Observed, Rollout, Rollouts, Sources, Watcher, Worker};
+use crate::signals::{Alertmanager, Prometheus};
+use crate::store::IncidentStore;
+use crate::verification::{Application, Healthz, Verifier};
+
+/// The longest one request to Alertmanager or Prometheus may take (reference notes on Alertmanager,
+/// section 5: three tries of five seconds).
+const SIGNAL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest one request to the application may take: healthz and metrics of a healthy one
+/// answer in milliseconds.
+const APPLICATION_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Polls that a reading of the share above 0 % outlives: one may be late.
+const POLLS_VALID: u32 = 2;
+
+/// The parts, ready to run.
+#[derive(Debug)]
+pub struct Parts {
+    /// Does what the state asks for.
+    pub worker: Worker,
+    /// Looks at the world in between.
+    pub watcher: Watcher,
+    /// Decides and stores.
+    pub journal_task: JournalTask,
+    /// Wakes the watcher.
+    pub reconcile: Arc<Notify>,
+    /// The figures.
+    pub metrics: Metrics,
+}
+
+/// Builds the parts over a store and a clock.
+///
+/// # Errors
+/// When the store can't be loaded, or a client not be built.
+pub async fn build(
+    config: &Config,
+    store: Arc<dyn IncidentStore>,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<Parts> {
+    let client = |token| Outbound::new(SIGNAL_TIMEOUT, token).context("building an HTTP client");
+    let from_alertmanager = client(config.alertmanager.bearer_token.clone())?;
+    let alertmanagers: Vec<_> = config
+        .alertmanager
+        .urls
+        .iter()
+        .map(|url| Alertmanager::new(from_alertmanager.clone(), url.clone()))
+        .collect();
+    let from_prometheus = client(config.prometheus.bearer_token.clone())?;
+    let prometheus = config.prometheus.url.clone().map(|url| Prometheus::new(from_prometheus, url));
+    let rollouts = build_rollouts(config, prometheus.as_ref())?;
+
+    let names: Vec<RolloutName> = rollouts.iter().map(|rollout| rollout.name.clone()).collect();
+    let mut sources: Vec<_> = alertmanagers.iter().map(Alertmanager::address).collect();
+    sources.extend(prometheus.iter().map(|_| "prometheus".to_owned()));
+    let metrics = Metrics::new(&names, &sources);
+    let stored = store.load().await?;
+    let last_alive = stored.last_alive;
+    for name in stored.rollouts.keys().filter(|name| rollouts.get(name).is_none()) {
+        tracing::warn!(rollout = %name, "has stored incidents but is no longer configured; they rest until it is again");
+    }
+    let observed = Arc::new(Observed::new(clock.now()));
+    let (journal, journal_task) = Journal::new(
+        Arc::clone(&store),
+        stored,
+        rollouts.clone(),
+        Arc::clone(&observed),
+        Arc::clone(&clock),
+        metrics.clone(),
+    );
+    let worker = Worker {
+        journal,
+        rollouts,
+        observed,
+        sources: Sources { alertmanagers, prometheus, watchdog: config.alertmanager.watchdog_alertname.clone() },
+        evidence: Arc::new(EvidenceDir::new(config.evidence.directory.clone())),
+        store,
+        clock,
+        metrics: metrics.clone(),
+    };
+    let reconcile = Arc::new(Notify::new());
+    let watcher = Watcher {
+        worker: worker.clone(),
+        every: config.alertmanager.poll_interval,
+        wake: Arc::clone(&reconcile),
+        last_alive,
+        retention: delta(config.store.retention),
+    };
+    Ok(Parts { worker, watcher, journal_task, reconcile, metrics })
+}
+
+/// Builds the configured rollouts with their adapters.
+///
+/// # Errors
+/// When a client can't be built.
+pub fn build_rollouts(config: &Config, prometheus: Option<&Prometheus>) -> anyhow::Result<Rollouts> {
+    let built: anyhow::Result<Vec<_>> =
+        config.rollouts.iter().map(|rollout| build_rollout(config, rollout, prometheus)).collect();
+    Ok(Rollouts::new(built?))
+}
+
+fn build_rollout(config: &Config, rollout: &RolloutConfig, prometheus: Option<&Prometheus>) -> anyhow::Result<Rollout> {
+    let RolloutConfig { name, mode, matching, revision, grace, hold, on_unverified, verify, traffic } = rollout;
+    let outbound = Outbound::new(traffic.timeout, traffic.bearer_token.clone()).context("building an HTTP client")?;
+    let url = traffic.url.clone().context("traffic.url is missing")?;
+    let read = traffic.read_url.clone().map(|url| (url, traffic.read_pointer.clone()));
+    let router: Arc<dyn TrafficRouter> = Arc::new(FeatureFlag::new(outbound, url, traffic.feature.clone(), read));
+    let healthz = verify.healthz_url.clone().zip(verify.stable_version.clone());
+    let healthz = healthz.map(|(url, stable_version)| Healthz { url, stable_version });
+    let to_application = Outbound::new(APPLICATION_TIMEOUT, None).context("building an HTTP client")?;
+    Ok(Rollout {
+        name: RolloutName::new(name.clone()),
+        policy: Policy {
+            mode: *mode,
+            matching: matching.clone(),
+            revision: Revision::new(revision.clone()),
+            grace: delta(*grace),
+            hold: delta(*hold),
+            on_unverified: *on_unverified,
+            verify_window: delta(verify.window),
+            reading_valid: delta(config.alertmanager.poll_interval * POLLS_VALID),
+            watchdog_timeout: delta(config.alertmanager.watchdog_timeout),
+        },
+        router: Arc::clone(&router),
+        verifier: Verifier {
+            router,
+            application: Application::new(to_application, healthz, verify.metrics_url.clone()),
+            prometheus: prometheus.cloned(),
+        },
+        step_limits: StepLimits::default(),
+        verify_interval: verify.interval,
+    })
+}
+
+/// Durations of the configuration are bounded far below what a `TimeDelta` holds.
+fn delta(duration: Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
+}
