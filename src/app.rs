@@ -159,7 +159,8 @@ impl App {
 
 async fn serve(listener: TcpListener, routes: axum::Router, stop: CancellationToken) {
     let stopping = stop.clone();
-    let server = axum::serve(listener, routes).with_graceful_shutdown(async move { stopping.cancelled().await });
+    let server =
+        axum::serve(listener, routes).with_graceful_shutdown(async move { stopping.cancelled().await });
     let overdue = async {
         stop.cancelled().await;
         tokio::time::sleep(CONNECTIONS_DRAIN).await;

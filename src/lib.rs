@@ -1,5 +1,6 @@
 //! Backstop.
 pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod decision;

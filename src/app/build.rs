@@ -89,7 +89,11 @@ pub async fn build(
         journal,
         rollouts,
         observed,
-        sources: Sources { alertmanagers, prometheus, watchdog: config.alertmanager.watchdog_alertname.clone() },
+        sources: Sources {
+            alertmanagers,
+            prometheus,
+            watchdog: config.alertmanager.watchdog_alertname.clone(),
+        },
         evidence: Arc::new(EvidenceDir::new(config.evidence.directory.clone())),
         store,
         clock,
@@ -116,12 +120,19 @@ pub fn build_rollouts(config: &Config, prometheus: Option<&Prometheus>) -> anyho
     Ok(Rollouts::new(built?))
 }
 
-fn build_rollout(config: &Config, rollout: &RolloutConfig, prometheus: Option<&Prometheus>) -> anyhow::Result<Rollout> {
-    let RolloutConfig { name, mode, matching, revision, grace, hold, on_unverified, verify, traffic } = rollout;
-    let outbound = Outbound::new(traffic.timeout, traffic.bearer_token.clone()).context("building an HTTP client")?;
+fn build_rollout(
+    config: &Config,
+    rollout: &RolloutConfig,
+    prometheus: Option<&Prometheus>,
+) -> anyhow::Result<Rollout> {
+    let RolloutConfig { name, mode, matching, revision, grace, hold, on_unverified, verify, traffic } =
+        rollout;
+    let outbound =
+        Outbound::new(traffic.timeout, traffic.bearer_token.clone()).context("building an HTTP client")?;
     let url = traffic.url.clone().context("traffic.url is missing")?;
     let read = traffic.read_url.clone().map(|url| (url, traffic.read_pointer.clone()));
-    let router: Arc<dyn TrafficRouter> = Arc::new(FeatureFlag::new(outbound, url, traffic.feature.clone(), read));
+    let router: Arc<dyn TrafficRouter> =
+        Arc::new(FeatureFlag::new(outbound, url, traffic.feature.clone(), read));
     let healthz = verify.healthz_url.clone().zip(verify.stable_version.clone());
     let healthz = healthz.map(|(url, stable_version)| Healthz { url, stable_version });
     let to_application = Outbound::new(APPLICATION_TIMEOUT, None).context("building an HTTP client")?;

@@ -7,8 +7,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::evidence::{Finding, render_text};
 use crate::incident::{
-    Event, OpenedIncident, Reason, Revision, RolloutName, Severity, Share, Stage, Trigger,
-    Verdict, Verification,
+    Event, OpenedIncident, Reason, Revision, RolloutName, Severity, Share, Stage, Trigger, Verdict,
+    Verification,
 };
 
 fn at() -> DateTime<Utc> {

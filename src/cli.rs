@@ -1,0 +1,140 @@
+//! The command line. Data goes to stdout, progress and errors to stderr; `--output json` on all
+//! that print data. Exit codes: 0 done, 1 failed, 2 usage, 3 nothing to do.
+
+mod check_config;
+mod client;
+//DEMO mod demo;
+mod evidence;
+mod output;
+mod rollback;
+mod serve;
+mod status;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+use output::{Output, fail};
+
+/// What a command came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done.
+    Done,
+    /// It was tried and failed.
+    Failed,
+    /// The command can't be understood, or its configuration is not valid.
+    Usage,
+    /// There was nothing to do.
+    NothingToDo,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Done => Self::from(0),
+            Outcome::Failed => Self::from(1),
+            Outcome::Usage => Self::from(2),
+            Outcome::NothingToDo => Self::from(3),
+        }
+    }
+}
+
+/// The safety net under a canary deployment: alerts in, a verified rollback out, with evidence.
+#[derive(Debug, Parser)]
+#[command(name = "backstop", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = "Examples:
+  backstop demo                                     see it work, without any configuration
+  backstop check-config --config backstop.toml      every problem at once
+  backstop serve --config backstop.toml             run it
+  backstop rollback --reason=\"checkout broken\" --stage=3
+  backstop evidence verify
+
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 nothing to do.")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Flags of every command.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// The configuration file.
+    #[arg(long, global = true, value_name = "FILE", default_value = "backstop.toml")]
+    pub config: PathBuf,
+    /// How data is printed.
+    #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Take alerts, decide, roll back, verify, write evidence.
+    Serve,
+    /// Show the whole flow on this machine in under a minute, without configuration.
+    //DEMO Demo(demo::DemoArgs),
+    /// Roll a canary back now, through the running server or without one.
+    Rollback(rollback::RollbackArgs),
+    /// Show rollouts and open incidents of the running server.
+    Status(status::StatusArgs),
+    /// List, show or verify the evidence.
+    Evidence(evidence::EvidenceArgs),
+    /// Report every problem of the configuration at once.
+    CheckConfig,
+    /// Print shell completions, such as `backstop completions bash > /etc/bash_completion.d/backstop`.
+    Completions {
+        /// For which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Runs a command and returns the process' exit code.
+pub fn run(cli: Cli) -> ExitCode {
+    // One TLS provider for every client; a second one linked in would panic at the first request.
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        return fail("another TLS provider was installed first", Outcome::Failed).into();
+    }
+    let Cli { command, common } = cli;
+    if let Command::Completions { shell } = command {
+        return output::completions(shell, &mut Cli::command()).into();
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(format!("the runtime can't start: {error}"), Outcome::Failed).into(),
+    };
+    let outcome = runtime.block_on(async {
+        match command {
+            Command::Serve => serve::run(&common).await,
+            //DEMO Command::Demo(args) => demo::run(args, &common).await,
+            Command::Rollback(args) => rollback::run(args, &common).await,
+            Command::Status(args) => status::run(&args, &common).await,
+            Command::Evidence(args) => evidence::run(&args, &common),
+            Command::CheckConfig => check_config::run(&common),
+            Command::Completions { .. } => Outcome::Done,
+        }
+    });
+    // Blocking work that was left (evidence on a dead disk) must not hold the process.
+    runtime.shutdown_background();
+    outcome.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_protocols_rollback_flags_are_understood() {
+        let parsed = Cli::try_parse_from(["backstop", "rollback", "--reason=CSP storm", "--stage=2"]);
+        assert!(parsed.is_ok(), "{parsed:?}");
+        assert!(Cli::try_parse_from(["backstop", "rollback"]).is_err(), "a reason is needed");
+        assert!(Cli::try_parse_from(["backstop", "rollback", "--reason=x", "--stage=6"]).is_err());
+    }
+}

@@ -1,0 +1,181 @@
+//! `backstop rollback`: through the running server, or without one when that is what is left.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::client::{Client, ClientError};
+use super::output::{Output, fail, print, print_json, progress};
+use super::{Common, Outcome, check_config, status};
+use crate::app::{Parts, build};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::decision::{Input, Request};
+use crate::incident::{Incident, RolloutName, Stage};
+use crate::store::{IncidentStore, MemoryStore, SqliteStore};
+use crate::web::IncidentView;
+use tokio_util::sync::CancellationToken;
+
+/// How often the state is asked for while waiting.
+const POLL: Duration = Duration::from_millis(300);
+
+/// Flags of `rollback`; the first two are those of the protocol's `rollback.sh`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  backstop rollback --reason=\"checkout broken\" --stage=3
+  backstop rollback --reason=\"server is down\" --standalone --rollout spark-trading")]
+pub(super) struct RollbackArgs {
+    /// Why, in words; it stands in the evidence.
+    #[arg(long)]
+    reason: String,
+    /// The current stage, 1 to 5; read from the share if left out.
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=5))]
+    stage: Option<u8>,
+    /// Which rollout; may be left out when only one is configured.
+    #[arg(long)]
+    rollout: Option<String>,
+    /// Who asks; `$USER` if left out.
+    #[arg(long, env = "USER", default_value = "operator")]
+    actor: String,
+    /// Act from here, without a server. Works also while the server's store can't be used.
+    #[arg(long)]
+    standalone: bool,
+    /// How long to wait for the verification's verdict.
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "15m", value_name = "TIME")]
+    wait: Duration,
+}
+
+pub(super) async fn run(args: RollbackArgs, common: &Common) -> Outcome {
+    let Some(config) = check_config::load(common) else { return Outcome::Usage };
+    let names: Vec<_> = config.rollouts.iter().map(|rollout| rollout.name.clone()).collect();
+    let name = match (&args.rollout, names.as_slice()) {
+        (Some(name), _) if names.contains(name) => name.clone(),
+        (None, [only]) => only.clone(),
+        _ => return fail(format!("name one with --rollout: {}", names.join(", ")), Outcome::Usage),
+    };
+    let ended = if args.standalone {
+        crate::logging::start();
+        standalone(&args, &config, &RolloutName::new(name)).await
+    } else {
+        through_server(&args, &config, &name).await
+    };
+    match ended {
+        Ok(view) => report(&view, common.output),
+        Err(error) => fail(error, Outcome::Failed),
+    }
+}
+
+fn report(view: &IncidentView, output: Output) -> Outcome {
+    match output {
+        Output::Json => print_json(view),
+        Output::Text => {
+            print(status::incident_text(view).trim_start());
+            view.evidence.iter().for_each(|file| print(format!("evidence {}", file.name)));
+        }
+    }
+    match view.state.as_str() {
+        "rolled_back" => Outcome::Done,
+        "declined" => Outcome::NothingToDo,
+        _ => Outcome::Failed,
+    }
+}
+
+async fn through_server(args: &RollbackArgs, config: &Config, name: &str) -> Result<IncidentView, String> {
+    let body = serde_json::json!({ "reason": args.reason, "stage": args.stage, "actor": args.actor });
+    let path = format!("/api/v1/rollouts/{name}/rollback");
+    let asked = async {
+        let client = Client::new(config)?;
+        let view: IncidentView = client.post(&path, &body).await?;
+        progress(format!("{}: {}", view.id, view.state));
+        wait_for_end(&client, view, args.wait).await
+    };
+    asked.await.map_err(|error| match error {
+        ClientError::Down { .. } => format!("{error}; roll back without it: add --standalone"),
+        other => other.to_string(),
+    })
+}
+
+async fn wait_for_end(
+    client: &Client,
+    mut view: IncidentView,
+    wait: Duration,
+) -> Result<IncidentView, ClientError> {
+    let deadline = tokio::time::Instant::now() + wait;
+    while !ended(&view.state) && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(POLL).await;
+        let now: IncidentView = client.get(&format!("/api/v1/incidents/{}", view.id)).await?;
+        if now.state != view.state {
+            progress(format!("{}: {}", now.id, now.state));
+        }
+        view = now;
+    }
+    Ok(view)
+}
+
+/// A failed rollback is tried again for as long as it takes, but the person has to know now.
+fn ended(state: &str) -> bool {
+    ["rolled_back", "declined", "cancelled", "failed"].contains(&state)
+}
+
+/// The same path without a server: the same decisions, adapters and evidence. If the store can't be
+/// had, because a server that hangs still holds it or the disk is broken, memory has to do: the
+/// traffic counts first, and the evidence is written all the same.
+async fn standalone(
+    args: &RollbackArgs,
+    config: &Config,
+    name: &RolloutName,
+) -> Result<IncidentView, String> {
+    let store: Arc<dyn IncidentStore> = match SqliteStore::open(&config.store.path) {
+        Ok(store) => Arc::new(store),
+        Err(error) => {
+            progress(format!("the store is not used: {}", crate::logging::chain(&error)));
+            Arc::new(MemoryStore::default())
+        }
+    };
+    let built = match build(config, Arc::clone(&store), Arc::new(SystemClock)).await {
+        Ok(parts) => Ok(parts),
+        Err(error) => {
+            progress(format!("the store is not used: {error:#}"));
+            build(config, Arc::new(MemoryStore::default()), Arc::new(SystemClock)).await
+        }
+    };
+    let Parts { worker, journal_task, .. } = built.map_err(|error| format!("{error:#}"))?;
+    let stop = CancellationToken::new();
+    let journal = tokio::task::JoinSet::from_iter([journal_task.run(CancellationToken::new())]);
+    let rollout = worker.rollouts.get(name).cloned().ok_or("the rollout is not configured")?;
+    let person = async {
+        worker.read_share(&rollout).await;
+        let stage = args.stage.and_then(|stage| Stage::try_from(stage).ok());
+        let request = Request::RollBack { reason: args.reason.clone(), stage };
+        let input = Input::Person { actor: args.actor.clone(), request };
+        let ruling = worker.journal.submit_one(name, input).await.map_err(|error| error.to_string())?;
+        let id = ruling.incident.ok_or("no incident was opened")?;
+        let deadline = SystemClock.now() + args.wait;
+        loop {
+            let states = worker.journal.states();
+            let found = states.get(name).and_then(|state| state.incident.clone());
+            let incident = found.filter(|incident| incident.id == id).ok_or("the incident is gone")?;
+            let view = IncidentView::from(incident.as_ref());
+            if (ended(&view.state) && recorded(&incident)) || SystemClock.now() >= deadline {
+                return Ok(view);
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    let outcome = tokio::select! {
+        outcome = person => outcome,
+        () = worker.clone().run(stop.clone(), Duration::ZERO) => Err("the worker ended".to_owned()),
+    };
+    drop(journal);
+    outcome
+}
+
+/// Whether the evidence is where it should be: complete once closed, begun once failed.
+fn recorded(incident: &Incident) -> bool {
+    if incident.phase.is_closed() && incident.has_rolled_back() {
+        incident.evidence_complete
+    } else {
+        !incident.has_rolled_back() || !incident.evidence.is_empty()
+    }
+}
