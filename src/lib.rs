@@ -4,6 +4,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod decision;
+pub mod demo;
 pub mod evidence;
 pub mod execution;
 pub mod incident;

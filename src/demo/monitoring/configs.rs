@@ -1,0 +1,111 @@
+//! Their configuration files, as short as they can be.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What Prometheus reads.
+#[derive(Debug, Clone)]
+pub struct ScrapeTarget {
+    /// Its job.
+    pub job: String,
+    /// Where.
+    pub address: SocketAddr,
+    /// Which path.
+    pub path: String,
+    /// Labels that its series get.
+    pub labels: Vec<(String, String)>,
+}
+
+/// Prometheus' settings.
+#[derive(Debug, Clone)]
+pub struct PrometheusSettings {
+    /// What is scraped.
+    pub targets: Vec<ScrapeTarget>,
+    /// The rules.
+    pub rule_files: Vec<PathBuf>,
+    /// Every Alertmanager.
+    pub alertmanagers: Vec<SocketAddr>,
+    /// How often it scrapes and evaluates.
+    pub interval: Duration,
+    /// How often it tells Alertmanager again; alerts expire four times later.
+    pub resend_delay: Duration,
+}
+
+impl PrometheusSettings {
+    pub(super) fn render(&self) -> String {
+        let every = self.interval.as_secs();
+        let mut text = format!(
+            "global: {{ scrape_interval: {every}s, scrape_timeout: {every}s, evaluation_interval: {every}s }}\n"
+        );
+        let files: Vec<_> =
+            self.rule_files.iter().map(|file| format!("{:?}", file.display().to_string())).collect();
+        let members: Vec<_> = self.alertmanagers.iter().map(|address| format!("'{address}'")).collect();
+        let _infallible = writeln!(text, "rule_files: [{}]", files.join(", "));
+        let _infallible = write!(
+            text,
+            "alerting: {{ alertmanagers: [ {{ static_configs: [ {{ targets: [{}] }} ] }} ] }}\nscrape_configs:\n",
+            members.join(", ")
+        );
+        for (index, target) in self.targets.iter().enumerate() {
+            let labels: Vec<_> =
+                target.labels.iter().map(|(name, value)| format!("{name}: '{value}'")).collect();
+            let _infallible = write!(
+                text,
+                "- job_name: '{index}-{job}'\n  metrics_path: '{path}'\n  static_configs: [ {{ targets: ['{address}'], labels: {{ job: '{job}', {labels} }} }} ]\n",
+                job = target.job,
+                path = target.path,
+                address = target.address,
+                labels = labels.join(", ")
+            );
+        }
+        text
+    }
+}
+
+/// Alertmanager's settings: the shipped routes, with intervals for one machine and one minute.
+#[derive(Debug, Clone)]
+pub struct AlertmanagerSettings {
+    /// Backstop's receiver.
+    pub webhook_url: String,
+    /// The token that it wants.
+    pub token_file: Option<PathBuf>,
+    /// How soon joins and resolves are told.
+    pub group_interval: Duration,
+    /// How soon what fires is told again.
+    pub repeat_interval: Duration,
+}
+
+impl AlertmanagerSettings {
+    pub(super) fn render(&self) -> String {
+        let authorization = self.token_file.as_ref().map_or_else(String::new, |file| {
+            format!(", authorization: {{ type: Bearer, credentials_file: {:?} }}", file.display().to_string())
+        });
+        let hook = |resolved: bool| {
+            format!(
+                "url: '{}', send_resolved: {resolved}, max_alerts: 0, http_config: {{ follow_redirects: false{authorization} }}",
+                self.webhook_url
+            )
+        };
+        let (group, repeat) = (self.group_interval.as_secs(), self.repeat_interval.as_secs());
+        let timing = format!(
+            "group_by: ['...'], group_wait: 0s, group_interval: {group}s, repeat_interval: {repeat}s"
+        );
+        let (canary, heartbeat) = (hook(true), hook(false));
+        format!(
+            "route:
+  receiver: nobody
+  routes:
+  - {{ receiver: backstop, matchers: ['canary_rollback=\"true\"'], {timing} }}
+  - {{ receiver: heartbeat, matchers: ['alertname=\"Watchdog\"'], {timing} }}
+receivers:
+- name: nobody
+- name: backstop
+  webhook_configs: [ {{ {canary} }} ]
+- name: heartbeat
+  webhook_configs: [ {{ {heartbeat} }} ]
+"
+        )
+    }
+}

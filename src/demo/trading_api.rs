@@ -1,0 +1,181 @@
+//! A small trading API: the protocol's endpoints on a free port of this machine, with traffic of
+//! its own and a canary that can be made to misbehave.
+
+mod faults;
+mod traffic;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+pub use faults::Fault;
+pub use traffic::Regression;
+use traffic::Traffic;
+
+/// How often traffic is made.
+const TICK: Duration = Duration::from_millis(50);
+
+/// The version that is stable.
+pub const STABLE_VERSION: &str = "v1.3.9";
+/// The version on canary, and the feature that leads to it.
+pub const CANARY_VERSION: &str = "v1.4.0";
+
+/// A running trading API; it ends when dropped.
+#[derive(Debug)]
+pub struct TradingApi {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    _tasks: JoinSet<()>,
+}
+
+#[derive(Debug, Default)]
+struct Shared(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    share: u8,
+    health_asks: u64,
+    traffic: Traffic,
+    on_set: Fault,
+    on_read: Fault,
+    sets: Vec<u8>,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl TradingApi {
+    /// Starts it with the canary at `share` per cent and this many requests a second.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    pub async fn start(share: u8, requests_per_second: u32) -> std::io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared::default());
+        shared.lock().share = share;
+        let routes = Router::new()
+            .route("/api/features/rollout", get(read_share).post(set_share))
+            .route("/api/healthz", get(healthz))
+            .route("/api/public/metrics.prom", get(metrics))
+            .with_state(Arc::clone(&shared));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            // Ends with its task; an error would show as refused connections.
+            let _ended = axum::serve(listener, routes).await;
+        });
+        let customers = Arc::clone(&shared);
+        tasks.spawn(async move {
+            let per_tick = f64::from(requests_per_second) * TICK.as_secs_f64();
+            let mut ticks = tokio::time::interval(TICK);
+            loop {
+                ticks.tick().await;
+                let mut inner = customers.lock();
+                let share = inner.share;
+                inner.traffic.serve(per_tick, share);
+            }
+        });
+        Ok(Self { address, shared, _tasks: tasks })
+    }
+
+    /// Its address.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The address of a path.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// The canary's share now, whatever the API would answer.
+    #[must_use]
+    pub fn share(&self) -> u8 {
+        self.shared.lock().share
+    }
+
+    /// Sets the canary's share, as a person would.
+    pub fn set_share(&self, share: u8) {
+        self.shared.lock().share = share;
+    }
+
+    /// Makes the canary misbehave, or behave again.
+    pub fn inject(&self, regression: Regression) {
+        self.shared.lock().traffic.regression = regression;
+    }
+
+    /// How the API behaves when the share is set, and when it is read.
+    pub fn fault(&self, on_set: Fault, on_read: Fault) {
+        let mut inner = self.shared.lock();
+        (inner.on_set, inner.on_read) = (on_set, on_read);
+    }
+
+    /// Every share that was asked for by POST, in order, applied or not.
+    #[must_use]
+    pub fn sets(&self) -> Vec<u8> {
+        self.shared.lock().sets.clone()
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct SetShare {
+    feature: String,
+    percentage: u8,
+}
+
+async fn set_share(State(shared): State<Arc<Shared>>, body: String) -> Response {
+    let wanted: SetShare = match serde_json::from_str(&body) {
+        Ok(wanted) => wanted,
+        Err(error) => return (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
+    };
+    if wanted.feature != CANARY_VERSION || wanted.percentage > 100 {
+        return (StatusCode::BAD_REQUEST, "no such feature or percentage").into_response();
+    }
+    let fault = {
+        let mut inner = shared.lock();
+        inner.sets.push(wanted.percentage);
+        if inner.on_set.applies() {
+            inner.share = wanted.percentage;
+        }
+        inner.on_set
+    };
+    fault.answer(answer(wanted.percentage)).await
+}
+
+async fn read_share(State(shared): State<Arc<Shared>>) -> Response {
+    let (fault, share) = {
+        let inner = shared.lock();
+        (inner.on_read, inner.share)
+    };
+    fault.answer(answer(share)).await
+}
+
+fn answer(share: u8) -> Response {
+    Json(serde_json::json!({ "feature": CANARY_VERSION, "percentage": share })).into_response()
+}
+
+/// Behind one address both versions answer, each as often as it has traffic.
+async fn healthz(State(shared): State<Arc<Shared>>) -> Json<serde_json::Value> {
+    let mut inner = shared.lock();
+    inner.health_asks += 1;
+    let canary = inner.health_asks % 100 < u64::from(inner.share);
+    let version = if canary { CANARY_VERSION } else { STABLE_VERSION };
+    Json(serde_json::json!({ "status": "ok", "version": version }))
+}
+
+async fn metrics(State(shared): State<Arc<Shared>>) -> String {
+    shared.lock().traffic.render()
+}
