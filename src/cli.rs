@@ -3,7 +3,7 @@
 
 mod check_config;
 mod client;
-//DEMO mod demo;
+mod demo;
 mod evidence;
 mod output;
 mod rollback;
@@ -75,7 +75,7 @@ enum Command {
     /// Take alerts, decide, roll back, verify, write evidence.
     Serve,
     /// Show the whole flow on this machine in under a minute, without configuration.
-    //DEMO Demo(demo::DemoArgs),
+    Demo(demo::DemoArgs),
     /// Roll a canary back now, through the running server or without one.
     Rollback(rollback::RollbackArgs),
     /// Show rollouts and open incidents of the running server.
@@ -108,7 +108,7 @@ pub fn run(cli: Cli) -> ExitCode {
     let outcome = runtime.block_on(async {
         match command {
             Command::Serve => serve::run(&common).await,
-            //DEMO Command::Demo(args) => demo::run(args, &common).await,
+            Command::Demo(args) => demo::run(args, &common).await,
             Command::Rollback(args) => rollback::run(args, &common).await,
             Command::Status(args) => status::run(&args, &common).await,
             Command::Evidence(args) => evidence::run(&args, &common),

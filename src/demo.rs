@@ -2,4 +2,5 @@
 //! Prometheus and Alertmanager where they are installed. The tests use the same parts.
 
 pub mod monitoring;
+pub mod stage;
 pub mod trading_api;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use configs::{AlertmanagerSettings, PrometheusSettings, ScrapeTarget};
-pub use process::{Server, ServerError};
+pub use process::{Server, ServerError, free_port};
 
 /// How to get what is missing.
 pub const INSTALL_HINT: &str = "apt-get install --no-install-recommends prometheus prometheus-alertmanager";

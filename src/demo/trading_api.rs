@@ -47,6 +47,7 @@ struct Inner {
     on_set: Fault,
     on_read: Fault,
     sets: Vec<u8>,
+    requests_per_second: f64,
 }
 
 impl Shared {
@@ -64,7 +65,10 @@ impl TradingApi {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared::default());
-        shared.lock().share = share;
+        {
+            let mut inner = shared.lock();
+            (inner.share, inner.requests_per_second) = (share, f64::from(requests_per_second));
+        }
         let routes = Router::new()
             .route("/api/features/rollout", get(read_share).post(set_share))
             .route("/api/healthz", get(healthz))
@@ -77,12 +81,11 @@ impl TradingApi {
         });
         let customers = Arc::clone(&shared);
         tasks.spawn(async move {
-            let per_tick = f64::from(requests_per_second) * TICK.as_secs_f64();
             let mut ticks = tokio::time::interval(TICK);
             loop {
                 ticks.tick().await;
                 let mut inner = customers.lock();
-                let share = inner.share;
+                let (share, per_tick) = (inner.share, inner.requests_per_second * TICK.as_secs_f64());
                 inner.traffic.serve(per_tick, share);
             }
         });
@@ -110,6 +113,11 @@ impl TradingApi {
     /// Sets the canary's share, as a person would.
     pub fn set_share(&self, share: u8) {
         self.shared.lock().share = share;
+    }
+
+    /// How many customers there are from now on.
+    pub fn set_requests_per_second(&self, requests_per_second: u32) {
+        self.shared.lock().requests_per_second = f64::from(requests_per_second);
     }
 
     /// Makes the canary misbehave, or behave again.

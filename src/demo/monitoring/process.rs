@@ -158,6 +158,10 @@ impl Server {
     }
 }
 
-fn free_port() -> std::io::Result<SocketAddr> {
+/// An address of this machine that was free a moment ago.
+///
+/// # Errors
+/// When there is none.
+pub fn free_port() -> std::io::Result<SocketAddr> {
     TcpListener::bind(("127.0.0.1", 0))?.local_addr()
 }

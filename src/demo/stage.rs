@@ -1,0 +1,169 @@
+//! Sets the stage: folder, configuration, application, monitoring, Backstop.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use serde::de::DeserializeOwned;
+
+use super::monitoring::{
+    AlertmanagerSettings, Programs, PrometheusSettings, ScrapeTarget, Server, free_port,
+};
+use super::trading_api::{CANARY_VERSION, STABLE_VERSION, TradingApi};
+use crate::app::App;
+use crate::config::Config;
+use crate::outbound::Outbound;
+
+/// The shipped rules, so that the demo needs nothing but the program.
+const RULES: [(&str, &str); 3] = [
+    ("critical.yml", include_str!("../../alert-rules/critical.yml")),
+    ("warning.yml", include_str!("../../alert-rules/warning.yml")),
+    ("backstop.yml", include_str!("../../alert-rules/backstop.yml")),
+];
+
+/// How often the demo scrapes and evaluates: a minute is short.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// The grace, shortened from the protocol's five minutes.
+pub const GRACE: Duration = Duration::from_secs(25);
+
+/// How many requests a second the application has.
+pub const REQUESTS_PER_SECOND: u32 = 400;
+
+/// The real monitoring.
+#[derive(Debug)]
+pub struct RealMonitoring {
+    /// Alertmanager.
+    pub alertmanager: Server,
+    /// Prometheus.
+    pub prometheus: Server,
+}
+
+/// Everything that runs in the demo. Dropping it ends it all.
+#[derive(Debug)]
+pub struct Stage {
+    /// The application.
+    pub api: TradingApi,
+    /// Backstop itself.
+    pub app: App,
+    /// Prometheus and Alertmanager, where they are installed.
+    pub monitoring: Option<RealMonitoring>,
+    /// Where evidence lies.
+    pub evidence: PathBuf,
+    outbound: Outbound,
+}
+
+impl Stage {
+    /// Starts everything under `folder`.
+    ///
+    /// # Errors
+    /// In words: what did not start.
+    pub async fn set(folder: &Path, programs: Option<&Programs>) -> anyhow::Result<Self> {
+        let api = TradingApi::start(25, REQUESTS_PER_SECOND).await.context("the trading API can't start")?;
+        // Alertmanager has to know where Backstop will listen, and Backstop where Alertmanager does.
+        let listen = free_port().context("no free port")?;
+        let monitoring = match programs {
+            Some(programs) => Some(start_monitoring(folder, programs, listen, api.address()).await?),
+            None => None,
+        };
+        let text = configuration(listen, &api, monitoring.as_ref());
+        let file = folder.join("backstop.toml");
+        std::fs::write(&file, text).with_context(|| format!("{} can't be written", file.display()))?;
+        let config = Config::load(&file)?;
+        let app = App::start(&config).await?;
+        let outbound = Outbound::new(Duration::from_secs(5), None)?;
+        Ok(Self { api, app, monitoring, evidence: config.evidence.directory, outbound })
+    }
+
+    /// Reads Backstop's API.
+    ///
+    /// # Errors
+    /// In words.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        let url = format!("http://{}{path}", self.app.listen).parse()?;
+        self.outbound.get_json(url).await.map_err(anyhow::Error::msg)
+    }
+
+    /// Posts a webhook body to Backstop's receiver, as Alertmanager would.
+    ///
+    /// # Errors
+    /// In words: it was not accepted.
+    pub async fn post_webhook(&self, body: String) -> anyhow::Result<()> {
+        let url = format!("http://{}/api/v1/alertmanager", self.app.listen).parse()?;
+        let reply = self.outbound.post_json(url, body).await?;
+        anyhow::ensure!(reply.is_success(), "the receiver answered {}: {}", reply.status, reply.kept_text());
+        Ok(())
+    }
+}
+
+async fn start_monitoring(
+    folder: &Path,
+    programs: &Programs,
+    listen: SocketAddr,
+    api: SocketAddr,
+) -> anyhow::Result<RealMonitoring> {
+    let mut rule_files = Vec::new();
+    for (name, text) in RULES {
+        let file = folder.join(name);
+        std::fs::write(&file, text).with_context(|| format!("{} can't be written", file.display()))?;
+        rule_files.push(file);
+    }
+    let alertmanager = AlertmanagerSettings {
+        webhook_url: format!("http://{listen}/api/v1/alertmanager"),
+        token_file: None,
+        group_interval: INTERVAL,
+        repeat_interval: Duration::from_secs(10),
+    };
+    let alertmanager = programs.alertmanager(folder, &alertmanager).await?;
+    let prometheus = PrometheusSettings {
+        targets: vec![ScrapeTarget {
+            job: "spark-trading".to_owned(),
+            address: api,
+            path: "/api/public/metrics.prom".to_owned(),
+            labels: Vec::new(),
+        }],
+        rule_files,
+        alertmanagers: vec![alertmanager.address()],
+        interval: INTERVAL,
+        resend_delay: Duration::from_secs(5),
+    };
+    let prometheus = programs.prometheus(folder, &prometheus).await?;
+    Ok(RealMonitoring { alertmanager, prometheus })
+}
+
+fn configuration(listen: SocketAddr, api: &TradingApi, monitoring: Option<&RealMonitoring>) -> String {
+    let (alertmanagers, prometheus) = monitoring.map_or_else(Default::default, |monitoring| {
+        (
+            format!("urls = [\"{}\"]", monitoring.alertmanager.url()),
+            format!("[prometheus]\nurl = \"{}\"", monitoring.prometheus.url()),
+        )
+    });
+    let rollout_url = api.url("/api/features/rollout");
+    format!(
+        "[server]
+listen = \"{listen}\"
+admin_listen = \"127.0.0.1:0\"
+[alertmanager]
+{alertmanagers}
+poll_interval = \"1s\"
+{prometheus}
+[[rollouts]]
+name = \"spark-trading\"
+grace = \"{grace}s\"
+verify.healthz_url = \"{healthz}\"
+verify.metrics_url = \"{metrics}\"
+verify.stable_version = \"{STABLE_VERSION}\"
+verify.window = \"40s\"
+verify.interval = \"1s\"
+[rollouts.traffic]
+kind = \"feature-flag\"
+url = \"{rollout_url}\"
+feature = \"{CANARY_VERSION}\"
+read_url = \"{rollout_url}?feature={CANARY_VERSION}\"
+",
+        grace = GRACE.as_secs(),
+        healthz = api.url("/api/healthz"),
+        metrics = api.url("/api/public/metrics.prom"),
+    )
+}
