@@ -1,101 +1,21 @@
 //! Every figure that Backstop exports, all present at zero from the start, so that `rate()` and
 //! alerts work from the first failure on. Label values are closed lists or configured names.
 
+mod labels;
+
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+pub use labels::WebhookOutcome;
+use labels::{Kind, OfRollout, Outcome, RolloutReason, RolloutState, RolloutVerdict, Source};
+
 use crate::incident::{Event, NoticeKind, Phase, Reason, RolloutName, StoredAs, Verdict};
 use crate::pipeline::States;
-
-/// What may come of a webhook request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WebhookOutcome {
-    /// Something new is on disk.
-    Stored,
-    /// All of it was known.
-    Duplicate,
-    /// No alert belonged to a rollout.
-    Irrelevant,
-    /// Not version 4 JSON.
-    BadRequest,
-    /// No or a wrong token.
-    Unauthorized,
-    /// Over the limit.
-    TooLarge,
-    /// It can't be stored now.
-    Unavailable,
-}
-
-impl WebhookOutcome {
-    /// Every outcome.
-    pub const ALL: [Self; 7] = [
-        Self::Stored,
-        Self::Duplicate,
-        Self::Irrelevant,
-        Self::BadRequest,
-        Self::Unauthorized,
-        Self::TooLarge,
-        Self::Unavailable,
-    ];
-
-    /// The text used in metrics and answers.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Stored => "stored",
-            Self::Duplicate => "duplicate",
-            Self::Irrelevant => "irrelevant",
-            Self::BadRequest => "bad_request",
-            Self::Unauthorized => "unauthorized",
-            Self::TooLarge => "too_large",
-            Self::Unavailable => "unavailable",
-        }
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Outcome {
-    outcome: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfRollout {
-    rollout: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RolloutReason {
-    rollout: String,
-    reason: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RolloutState {
-    rollout: String,
-    state: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RolloutVerdict {
-    rollout: String,
-    verdict: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Source {
-    source: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Kind {
-    kind: String,
-}
 
 #[derive(Debug, Default)]
 struct Figures {
@@ -155,12 +75,14 @@ impl Metrics {
         }
         for source in sources {
             touch(&figures.reconciliation_failures, &Source { source: source.clone() });
+            touch(&figures.reconciliation_last_success, &Source { source: source.clone() });
         }
         for rollout in rollouts {
             let of_rollout = OfRollout { rollout: rollout.to_string() };
             touch(&figures.rollbacks, &of_rollout);
             touch(&figures.rollback_failures, &of_rollout);
             touch(&figures.grace_overdue_seconds, &of_rollout);
+            touch(&figures.canary_share_percent, &of_rollout);
             for reason in Reason::ALL {
                 let labels = RolloutReason { rollout: rollout.to_string(), reason: reason.to_string() };
                 touch(&figures.decisions, &labels);

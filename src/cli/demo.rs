@@ -48,32 +48,28 @@ pub(super) async fn run(args: DemoArgs, common: &Common) -> Outcome {
         Ok(signals) => signals,
         Err(error) => return fail(error, Outcome::Failed),
     };
-    tokio::select! {
-        shown = tokio::time::timeout(LIMIT, show(&args)) => match shown {
-            Ok(Ok((stage, folder, summary))) => {
-                if common.output == Output::Json {
-                    print_json(&summary);
-                }
-                if args.keep {
-                    keep(&stage, &folder, &mut signals).await;
-                }
-                end(stage, &folder).await
+    // With JSON on stdout the timeline goes to stderr: data must not mix with progress.
+    let told: fn(&str) = match common.output {
+        Output::Text => |text| print(text),
+        Output::Json => |text| progress(text),
+    };
+    // Ctrl-C ends the show; everything that was started is dropped with it, and so ends too.
+    let shown = tokio::select! {
+        shown = tokio::time::timeout(LIMIT, show(&args, told)) => shown,
+        () = signals.next() => return fail("interrupted; everything is stopped", Outcome::Failed),
+    };
+    match shown {
+        Ok(Ok((stage, folder, summary))) => {
+            if common.output == Output::Json {
+                print_json(&summary);
             }
-            Ok(Err(error)) => fail(format!("{error:#}"), Outcome::Failed),
-            Err(_) => fail(format!("not done within {} s", LIMIT.as_secs()), Outcome::Failed),
-        },
-        () = signals_only(args.keep) => Outcome::Failed,
-    }
-}
-
-/// Ctrl-C during the show ends it; everything that was started ends with it. With `--keep` the
-/// wait afterwards has its own ear for signals.
-async fn signals_only(keep: bool) {
-    if keep {
-        std::future::pending::<()>().await;
-    }
-    if let Ok(mut signals) = Signals::new() {
-        signals.next().await;
+            if args.keep {
+                keep(&stage, &folder, &mut signals).await;
+            }
+            end(stage, &folder).await
+        }
+        Ok(Err(error)) => fail(format!("{error:#}"), Outcome::Failed),
+        Err(_) => fail(format!("not done within {} s", LIMIT.as_secs()), Outcome::Failed),
     }
 }
 
@@ -118,7 +114,7 @@ struct Summary {
     seconds: f64,
 }
 
-async fn show(args: &DemoArgs) -> anyhow::Result<(Stage, PathBuf, Summary)> {
+async fn show(args: &DemoArgs, told: fn(&str)) -> anyhow::Result<(Stage, PathBuf, Summary)> {
     let started = Instant::now();
     let programs = if args.without_monitoring { None } else { Programs::find() };
     let now = SystemClock.now();
@@ -134,18 +130,18 @@ async fn show(args: &DemoArgs) -> anyhow::Result<(Stage, PathBuf, Summary)> {
             "no Prometheus and Alertmanager: their webhook bodies are posted over HTTP to the real receiver"
         }
     };
-    print(format!("alerts come from: {monitoring}"));
+    told(&format!("alerts come from: {monitoring}"));
     if programs.is_none() {
-        print(format!("to see the real chain: {INSTALL_HINT}"));
+        told(&format!("to see the real chain: {INSTALL_HINT}"));
     }
     let stage = Stage::set(&folder, programs.as_ref()).await?;
-    let mut timeline = Timeline { started, seen: BTreeMap::new() };
+    let mut timeline = Timeline { started, told, seen: BTreeMap::new() };
     timeline.say(&format!("canary v1.4.0 serves 25 % of {REQUESTS_PER_SECOND} requests a second, and well"));
     tokio::time::sleep(WARM_UP).await;
     let rolled_back = a_critical_rolls_back(&stage, &mut timeline).await?;
     let cancelled = a_warning_recovers(&stage, &mut timeline, &rolled_back).await?;
     let seconds = started.elapsed().as_secs_f64();
-    print(format!("\nall of it was verified, in {seconds:.0} s; the evidence: {}", stage.evidence.display()));
+    told(&format!("\nall of it was verified, in {seconds:.0} s; the evidence: {}", stage.evidence.display()));
     let evidence = stage.evidence.clone();
     let summary = Summary { monitoring, rolled_back, cancelled, evidence, seconds };
     Ok((stage, folder, summary))
@@ -247,12 +243,13 @@ async fn a_warning_recovers(
 /// Prints what is new, with the seconds since the start.
 struct Timeline {
     started: Instant,
+    told: fn(&str),
     seen: BTreeMap<String, (usize, usize)>,
 }
 
 impl Timeline {
     fn say(&self, text: &str) {
-        print(format!("{:>5.1} s  {text}", self.started.elapsed().as_secs_f64()));
+        (self.told)(&format!("{:>5.1} s  {text}", self.started.elapsed().as_secs_f64()));
     }
 
     /// Shows the incidents' news until one of them is as wanted.

@@ -9,6 +9,10 @@ const BUCKETS: [f64; 8] = [0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 1.0];
 /// What a healthy request takes, in seconds.
 const HEALTHY_SECONDS: f64 = 0.04;
 
+/// What a healthy query takes, and a slow one, in seconds.
+const HEALTHY_QUERY_SECONDS: f64 = 0.01;
+const SLOW_QUERY_SECONDS: f64 = 0.15;
+
 /// How the canary misbehaves.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Regression {
@@ -18,6 +22,16 @@ pub struct Regression {
     pub slow_ratio: f64,
     /// How slow, in seconds.
     pub slow_seconds: f64,
+    /// The part of its requests that query the database slowly (150 ms), 0 to 1.
+    pub slow_query_ratio: f64,
+    /// The part of its requests that meet an idempotency conflict, 0 to 1.
+    pub conflict_ratio: f64,
+    /// CSP violations that browsers report for each of its requests.
+    pub csp_violations_per_request: f64,
+    /// The age of its BIST data in seconds while it has traffic; healthy if 0.
+    pub bist_staleness_seconds: f64,
+    /// Server connections that it keeps active, of the pool's 20; healthy if 0.
+    pub pool_active: f64,
 }
 
 /// The counters.
@@ -26,7 +40,17 @@ pub(super) struct Traffic {
     pub(super) regression: Regression,
     ok: f64,
     failed: f64,
+    latency: Histogram,
+    queries: Histogram,
+    conflicts: f64,
+    csp_violations: f64,
+    on_canary: bool,
+}
+
+#[derive(Debug, Default)]
+struct Histogram {
     buckets: [f64; BUCKETS.len()],
+    count: f64,
     seconds: f64,
 }
 
@@ -38,11 +62,47 @@ impl Traffic {
         let slow = on_canary * self.regression.slow_ratio;
         self.failed += failed;
         self.ok += requests - failed;
-        self.observe(requests - slow, HEALTHY_SECONDS);
-        self.observe(slow, self.regression.slow_seconds);
+        self.latency.observe(requests - slow, HEALTHY_SECONDS);
+        self.latency.observe(slow, self.regression.slow_seconds);
+        let slow_queries = on_canary * self.regression.slow_query_ratio;
+        self.queries.observe(requests - slow_queries, HEALTHY_QUERY_SECONDS);
+        self.queries.observe(slow_queries, SLOW_QUERY_SECONDS);
+        self.conflicts += on_canary * self.regression.conflict_ratio;
+        self.csp_violations += on_canary * self.regression.csp_violations_per_request;
+        self.on_canary = share > 0;
     }
 
+    /// A gauge of the canary while it has traffic and misbehaves, else of the stable version.
+    fn gauge(&self, misbehaving: f64, healthy: f64) -> f64 {
+        if self.on_canary && misbehaving > 0.0 { misbehaving } else { healthy }
+    }
+
+    /// The metrics of the protocol, in Prometheus' text format.
+    pub(super) fn render(&self) -> String {
+        let mut text = String::new();
+        let mut put = |kind: &str, name: &str, value: f64| {
+            let bare = name.split('{').next().unwrap_or(name);
+            if !text.contains(&format!("# TYPE {bare} ")) {
+                let _infallible = writeln!(text, "# TYPE {bare} {kind}");
+            }
+            let _infallible = writeln!(text, "{name} {value}");
+        };
+        put("counter", "http_requests_total{status=\"200\",route=\"/orders\"}", self.ok.floor());
+        put("counter", "http_requests_total{status=\"500\",route=\"/orders\"}", self.failed.floor());
+        put("counter", "idempotency_conflict_total", self.conflicts.floor());
+        put("counter", "csp_violations_total", self.csp_violations.floor());
+        put("gauge", "spark_bist_staleness_seconds", self.gauge(self.regression.bist_staleness_seconds, 3.0));
+        put("gauge", "pgbouncer_pools_server_active", self.gauge(self.regression.pool_active, 4.0));
+        put("gauge", "pgbouncer_pools_server_total", 20.0);
+        self.latency.render("http_request_duration_seconds", &mut text);
+        self.queries.render("database_query_duration_seconds", &mut text);
+        text
+    }
+}
+
+impl Histogram {
     fn observe(&mut self, requests: f64, seconds: f64) {
+        self.count += requests;
         self.seconds += requests * seconds;
         for (bound, count) in BUCKETS.iter().zip(&mut self.buckets) {
             if seconds <= *bound {
@@ -51,36 +111,14 @@ impl Traffic {
         }
     }
 
-    /// The metrics of the protocol, in Prometheus' text format.
-    pub(super) fn render(&self) -> String {
-        let all = (self.ok + self.failed).floor();
-        let mut text = String::new();
-        let mut put = |line: std::fmt::Arguments<'_>| {
-            let _infallible = text.write_fmt(format_args!("{line}\n"));
-        };
-        put(format_args!("# TYPE http_requests_total counter"));
-        put(format_args!("http_requests_total{{status=\"200\",route=\"/orders\"}} {}", self.ok.floor()));
-        put(format_args!("http_requests_total{{status=\"500\",route=\"/orders\"}} {}", self.failed.floor()));
-        for name in ["http_request_duration_seconds", "database_query_duration_seconds"] {
-            // The database is well in every scene: its queries are as many, and all fast.
-            let database = name.starts_with("database");
-            put(format_args!("# TYPE {name} histogram"));
-            for (bound, count) in BUCKETS.iter().zip(self.buckets) {
-                put(format_args!(
-                    "{name}_bucket{{le=\"{bound}\"}} {}",
-                    if database { all } else { count.floor() }
-                ));
-            }
-            put(format_args!("{name}_bucket{{le=\"+Inf\"}} {all}"));
-            put(format_args!("{name}_sum {}", if database { all * 0.01 } else { self.seconds }));
-            put(format_args!("{name}_count {all}"));
+    fn render(&self, name: &str, text: &mut String) {
+        let count = self.count.floor();
+        let _infallible = writeln!(text, "# TYPE {name} histogram");
+        for (bound, below) in BUCKETS.iter().zip(self.buckets) {
+            let _infallible = writeln!(text, "{name}_bucket{{le=\"{bound}\"}} {}", below.floor());
         }
-        put(format_args!("# TYPE idempotency_conflict_total counter\nidempotency_conflict_total 0"));
-        put(format_args!("# TYPE csp_violations_total counter\ncsp_violations_total 0"));
-        put(format_args!("# TYPE spark_bist_staleness_seconds gauge\nspark_bist_staleness_seconds 3"));
-        put(format_args!("# TYPE pgbouncer_pools_server_active gauge\npgbouncer_pools_server_active 4"));
-        put(format_args!("# TYPE pgbouncer_pools_server_total gauge\npgbouncer_pools_server_total 20"));
-        text
+        let _infallible = writeln!(text, "{name}_bucket{{le=\"+Inf\"}} {count}");
+        let _infallible = writeln!(text, "{name}_sum {}\n{name}_count {count}", self.seconds);
     }
 }
 
@@ -91,7 +129,12 @@ mod tests {
     #[test]
     fn only_the_canarys_part_of_the_traffic_misbehaves() {
         let mut traffic = Traffic {
-            regression: Regression { error_ratio: 0.4, slow_ratio: 0.5, slow_seconds: 0.3 },
+            regression: Regression {
+                error_ratio: 0.4,
+                slow_ratio: 0.5,
+                slow_seconds: 0.3,
+                ..Regression::default()
+            },
             ..Traffic::default()
         };
         traffic.serve(1_000.0, 25);

@@ -1,0 +1,87 @@
+//! Label sets and the closed lists of their values.
+
+use prometheus_client::encoding::EncodeLabelSet;
+
+/// What may come of a webhook request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WebhookOutcome {
+    /// Something new is on disk.
+    Stored,
+    /// All of it was known.
+    Duplicate,
+    /// No alert belonged to a rollout.
+    Irrelevant,
+    /// Not version 4 JSON.
+    BadRequest,
+    /// No or a wrong token.
+    Unauthorized,
+    /// Over the limit.
+    TooLarge,
+    /// It can't be stored now.
+    Unavailable,
+}
+
+impl WebhookOutcome {
+    /// Every outcome.
+    pub const ALL: [Self; 7] = [
+        Self::Stored,
+        Self::Duplicate,
+        Self::Irrelevant,
+        Self::BadRequest,
+        Self::Unauthorized,
+        Self::TooLarge,
+        Self::Unavailable,
+    ];
+
+    /// The text used in metrics and answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Duplicate => "duplicate",
+            Self::Irrelevant => "irrelevant",
+            Self::BadRequest => "bad_request",
+            Self::Unauthorized => "unauthorized",
+            Self::TooLarge => "too_large",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Outcome {
+    pub(super) outcome: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OfRollout {
+    pub(super) rollout: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct RolloutReason {
+    pub(super) rollout: String,
+    pub(super) reason: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct RolloutState {
+    pub(super) rollout: String,
+    pub(super) state: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct RolloutVerdict {
+    pub(super) rollout: String,
+    pub(super) verdict: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Source {
+    pub(super) source: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Kind {
+    pub(super) kind: String,
+}

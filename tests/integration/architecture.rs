@@ -1,0 +1,134 @@
+//! The direction of dependencies and the size of files, read off the source.
+
+use std::path::{Path, PathBuf};
+
+use crate::support::project;
+
+fn sources(folder: &Path) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut folders: Vec<PathBuf> = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("read") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let name = path.strip_prefix(project()).expect("inside").to_string_lossy().into_owned();
+                found.push((name, std::fs::read_to_string(&path).expect("read")));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The room of a source file: `src/decision/grace.rs` is in `decision`.
+fn room(name: &str) -> &str {
+    name.trim_start_matches("src/").split(['/', '.']).next().unwrap_or_default()
+}
+
+/// The rooms that each room may import, beside itself.
+const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("incident", &[]),
+    ("clock", &[]),
+    ("decision", &["incident"]),
+    ("logging", &["incident"]),
+    ("store", &["incident", "logging"]),
+    ("evidence", &["incident"]),
+    ("config", &["decision"]),
+    ("outbound", &["config"]),
+    ("execution", &["incident", "outbound", "clock"]),
+    ("signals", &["incident", "outbound", "decision"]),
+    ("verification", &["incident", "outbound", "clock", "execution", "signals"]),
+    ("metrics", &["incident", "pipeline"]),
+    (
+        "pipeline",
+        &[
+            "incident",
+            "clock",
+            "decision",
+            "evidence",
+            "execution",
+            "logging",
+            "metrics",
+            "signals",
+            "store",
+            "verification",
+        ],
+    ),
+    ("webhook", &["incident", "clock", "config", "decision", "metrics", "outbound", "pipeline"]),
+    ("web", &["incident", "config", "decision", "logging", "metrics", "pipeline", "store", "webhook"]),
+];
+
+#[test]
+fn rooms_import_only_in_the_agreed_direction() {
+    for (name, text) in sources(&project().join("src")) {
+        let own = room(&name);
+        let Some((_, allowed)) = MAY_IMPORT.iter().find(|(room, _)| *room == own) else {
+            // app, cli and demo put everything together; lib and main name it all.
+            assert!(["app", "cli", "demo", "lib", "main"].contains(&own), "{name}: a room without a rule");
+            continue;
+        };
+        for imported in text.split("crate::").skip(1) {
+            let imported: String =
+                imported.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let fine = imported == own || allowed.contains(&imported.as_str());
+            assert!(fine || imported.is_empty(), "{name} imports crate::{imported}");
+        }
+    }
+}
+
+#[test]
+fn outside_crates_are_used_only_where_they_belong() {
+    let rules: &[(&str, &[&str])] = &[
+        ("axum::", &["webhook", "web", "app", "demo"]),
+        ("reqwest::Client", &["outbound"]),
+        ("rusqlite::", &["store"]),
+        ("clap::", &["cli", "main"]),
+        ("anyhow", &["app", "cli", "demo"]),
+        ("Utc::now", &["clock"]),
+        ("std::env::", &["cli", "demo"]),
+        ("promql_parser", &["signals"]),
+    ];
+    for (name, text) in sources(&project().join("src")) {
+        for (used, rooms) in rules {
+            assert!(!text.contains(used) || rooms.contains(&room(&name)), "{name} uses {used}");
+        }
+    }
+}
+
+#[test]
+fn no_file_is_above_the_ceiling() {
+    for folder in ["src", "tests"] {
+        for (name, text) in sources(&project().join(folder)) {
+            assert!(
+                text.lines().count() <= 350,
+                "{name} has {} lines: a room with too many concerns",
+                text.lines().count()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_top_level_holds_what_is_agreed_and_nothing_else() {
+    let agreed = [
+        "Cargo.lock",
+        "Cargo.toml",
+        "LICENSE",
+        "README.md",
+        "alert-rules",
+        "deploy",
+        "src",
+        "target",
+        "tests",
+    ];
+    for entry in std::fs::read_dir(project()).expect("read") {
+        let name = entry.expect("an entry").file_name().to_string_lossy().into_owned();
+        let made_by_running = ["evidence", "data"].contains(&name.as_str());
+        assert!(
+            name.starts_with('.') || agreed.contains(&name.as_str()) || made_by_running,
+            "{name} at the top level"
+        );
+    }
+}

@@ -1,0 +1,189 @@
+//! What the tests share: a folder with a configuration, a running Backstop, waiting with a bound.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Once;
+use std::time::Duration;
+
+use backstop::app::App;
+use backstop::config::Config;
+use backstop::demo::trading_api::TradingApi;
+use backstop::web::IncidentView;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+use tokio::time::Instant;
+
+/// The longest that anything is waited for; generous, because machines are slow at times.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Installs the TLS provider, as main does.
+pub fn prepare() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let _second_is_an_error = rustls::crypto::ring::default_provider().install_default();
+    });
+}
+
+/// Waits until `condition` gives something.
+pub async fn wait_for<T, F: Future<Output = Option<T>>>(what: &str, mut condition: impl FnMut() -> F) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = condition().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited {PATIENCE:?} for {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// The configuration of one rollout on a trading API.
+pub fn rollout_toml(name: &str, matching: &str, grace: &str, api: &TradingApi) -> String {
+    let url = api.url("/api/features/rollout");
+    format!(
+        "[[rollouts]]
+name = \"{name}\"
+match = {matching}
+grace = \"{grace}\"
+verify.healthz_url = \"{}\"
+verify.metrics_url = \"{}\"
+verify.stable_version = \"v1.3.9\"
+verify.window = \"3s\"
+verify.interval = \"200ms\"
+[rollouts.traffic]
+kind = \"feature-flag\"
+url = \"{url}\"
+feature = \"v1.4.0\"
+read_url = \"{url}?feature=v1.4.0\"
+timeout = \"1s\"
+",
+        api.url("/api/healthz"),
+        api.url("/api/public/metrics.prom"),
+    )
+}
+
+pub const MATCH: &str = "{ rollout = \"spark-trading\", canary_rollback = \"true\" }";
+
+/// A folder with tokens and a configuration.
+pub struct Site {
+    pub folder: TempDir,
+    pub config: PathBuf,
+}
+
+impl Site {
+    pub fn new(sections: &str, rollouts: &str) -> Self {
+        prepare();
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, token) in [("webhook", "hook-token"), ("operator", "operator-token")] {
+            std::fs::write(folder.path().join(name), token).expect("written");
+        }
+        let config = folder.path().join("backstop.toml");
+        let listen = backstop::demo::monitoring::free_port().expect("a port");
+        let text = format!(
+            "[server]
+listen = \"{listen}\"
+admin_listen = \"127.0.0.1:0\"
+drain = \"5s\"
+auth.webhook_token_files = [\"webhook\"]
+auth.operator_token_files = [\"operator\"]
+{sections}
+{rollouts}"
+        );
+        std::fs::write(&config, text).expect("written");
+        Self { folder, config }
+    }
+
+    /// One rollout on this API, no monitoring, polled every second.
+    pub fn simple(grace: &str, api: &TradingApi) -> Self {
+        Self::new("[alertmanager]\npoll_interval = \"1s\"", &rollout_toml("spark-trading", MATCH, grace, api))
+    }
+
+    pub fn parsed(&self) -> Config {
+        Config::load(&self.config).expect("a valid configuration")
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.parsed().server.listen)
+    }
+
+    pub async fn start(&self) -> App {
+        App::start(&self.parsed()).await.expect("started")
+    }
+
+    /// The binary as a process of its own, which can be killed; returns once it takes webhooks.
+    pub async fn spawn(&self) -> Child {
+        let child = binary()
+            .arg("serve")
+            .arg("--config")
+            .arg(&self.config)
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the binary starts");
+        wait_for("the server", || async { self.incidents_if_up().await }).await;
+        child
+    }
+
+    async fn incidents_if_up(&self) -> Option<Vec<IncidentView>> {
+        let reply = reqwest::get(self.url("/api/v1/incidents")).await.ok()?;
+        reply.json().await.ok()
+    }
+
+    pub async fn incidents(&self) -> Vec<IncidentView> {
+        self.incidents_if_up().await.expect("an answer")
+    }
+
+    /// Waits until one incident is as wanted, the newest first.
+    pub async fn incident(&self, what: &str, wanted: impl Fn(&IncidentView) -> bool) -> IncidentView {
+        wait_for(what, || async {
+            let incidents = self.incidents_if_up().await.unwrap_or_default();
+            incidents.into_iter().find(|incident| wanted(incident))
+        })
+        .await
+    }
+
+    /// Posts a webhook and returns the status.
+    pub async fn post(&self, body: impl Into<reqwest::Body>) -> u16 {
+        let request = reqwest::Client::new().post(self.url("/api/v1/alertmanager")).bearer_auth("hook-token");
+        request.body(body).send().await.expect("an answer").status().as_u16()
+    }
+
+    /// Asks as an operator.
+    pub async fn ask(&self, path: &str, body: serde_json::Value) -> (u16, serde_json::Value) {
+        let request = reqwest::Client::new().post(self.url(path)).bearer_auth("operator-token");
+        let reply = request.json(&body).send().await.expect("an answer");
+        (reply.status().as_u16(), reply.json().await.unwrap_or_default())
+    }
+
+    pub fn evidence(&self) -> PathBuf {
+        self.folder.path().join("evidence")
+    }
+}
+
+/// The command line of this build.
+pub fn binary() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_backstop"))
+}
+
+/// A webhook body with one alert of the rollout.
+pub fn body(name: &str, severity: &str, starts_at: &str, ends_at: Option<&str>) -> String {
+    let status = if ends_at.is_some() { "resolved" } else { "firing" };
+    serde_json::json!({
+        "version": "4", "status": status, "receiver": "backstop", "truncatedAlerts": 0,
+        "alerts": [{
+            "status": status, "startsAt": starts_at, "endsAt": ends_at.unwrap_or("0001-01-01T00:00:00Z"),
+            "labels": { "alertname": name, "severity": severity, "rollout": "spark-trading", "canary_rollback": "true" },
+            "annotations": {}, "generatorURL": "",
+        }],
+    })
+    .to_string()
+}
+
+pub fn now() -> String {
+    use backstop::clock::Clock;
+    backstop::clock::SystemClock.now().to_rfc3339()
+}
+
+/// The project's folder.
+pub fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
