@@ -14,10 +14,10 @@ use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
 /// The longest that anything is waited for; generous, because machines are slow at times.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Installs the TLS provider, as main does.
-pub fn prepare() {
+pub(crate) fn prepare() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let _second_is_an_error = rustls::crypto::ring::default_provider().install_default();
@@ -25,7 +25,10 @@ pub fn prepare() {
 }
 
 /// Waits until `condition` gives something.
-pub async fn wait_for<T, F: Future<Output = Option<T>>>(what: &str, mut condition: impl FnMut() -> F) -> T {
+pub(crate) async fn wait_for<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    mut condition: impl FnMut() -> F,
+) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = condition().await {
@@ -37,7 +40,7 @@ pub async fn wait_for<T, F: Future<Output = Option<T>>>(what: &str, mut conditio
 }
 
 /// The configuration of one rollout on a trading API.
-pub fn rollout_toml(name: &str, matching: &str, grace: &str, api: &TradingApi) -> String {
+pub(crate) fn rollout_toml(name: &str, matching: &str, grace: &str, api: &TradingApi) -> String {
     let url = api.url("/api/features/rollout");
     format!(
         "[[rollouts]]
@@ -61,16 +64,16 @@ timeout = \"1s\"
     )
 }
 
-pub const MATCH: &str = "{ rollout = \"spark-trading\", canary_rollback = \"true\" }";
+pub(crate) const MATCH: &str = "{ rollout = \"spark-trading\", canary_rollback = \"true\" }";
 
 /// A folder with tokens and a configuration.
-pub struct Site {
-    pub folder: TempDir,
-    pub config: PathBuf,
+pub(crate) struct Site {
+    pub(crate) folder: TempDir,
+    pub(crate) config: PathBuf,
 }
 
 impl Site {
-    pub fn new(sections: &str, rollouts: &str) -> Self {
+    pub(crate) fn new(sections: &str, rollouts: &str) -> Self {
         prepare();
         let folder = tempfile::tempdir().expect("a folder");
         for (name, token) in [("webhook", "hook-token"), ("operator", "operator-token")] {
@@ -93,24 +96,24 @@ auth.operator_token_files = [\"operator\"]
     }
 
     /// One rollout on this API, no monitoring, polled every second.
-    pub fn simple(grace: &str, api: &TradingApi) -> Self {
+    pub(crate) fn simple(grace: &str, api: &TradingApi) -> Self {
         Self::new("[alertmanager]\npoll_interval = \"1s\"", &rollout_toml("spark-trading", MATCH, grace, api))
     }
 
-    pub fn parsed(&self) -> Config {
+    pub(crate) fn parsed(&self) -> Config {
         Config::load(&self.config).expect("a valid configuration")
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.parsed().server.listen)
     }
 
-    pub async fn start(&self) -> App {
+    pub(crate) async fn start(&self) -> App {
         App::start(&self.parsed()).await.expect("started")
     }
 
     /// The binary as a process of its own, which can be killed; returns once it takes webhooks.
-    pub async fn spawn(&self) -> Child {
+    pub(crate) async fn spawn(&self) -> Child {
         let child = binary()
             .arg("serve")
             .arg("--config")
@@ -128,12 +131,12 @@ auth.operator_token_files = [\"operator\"]
         reply.json().await.ok()
     }
 
-    pub async fn incidents(&self) -> Vec<IncidentView> {
+    pub(crate) async fn incidents(&self) -> Vec<IncidentView> {
         self.incidents_if_up().await.expect("an answer")
     }
 
     /// Waits until one incident is as wanted, the newest first.
-    pub async fn incident(&self, what: &str, wanted: impl Fn(&IncidentView) -> bool) -> IncidentView {
+    pub(crate) async fn incident(&self, what: &str, wanted: impl Fn(&IncidentView) -> bool) -> IncidentView {
         wait_for(what, || async {
             let incidents = self.incidents_if_up().await.unwrap_or_default();
             incidents.into_iter().find(|incident| wanted(incident))
@@ -142,30 +145,30 @@ auth.operator_token_files = [\"operator\"]
     }
 
     /// Posts a webhook and returns the status.
-    pub async fn post(&self, body: impl Into<reqwest::Body>) -> u16 {
+    pub(crate) async fn post(&self, body: impl Into<reqwest::Body>) -> u16 {
         let request = reqwest::Client::new().post(self.url("/api/v1/alertmanager")).bearer_auth("hook-token");
         request.body(body).send().await.expect("an answer").status().as_u16()
     }
 
     /// Asks as an operator.
-    pub async fn ask(&self, path: &str, body: serde_json::Value) -> (u16, serde_json::Value) {
+    pub(crate) async fn ask(&self, path: &str, body: serde_json::Value) -> (u16, serde_json::Value) {
         let request = reqwest::Client::new().post(self.url(path)).bearer_auth("operator-token");
         let reply = request.json(&body).send().await.expect("an answer");
         (reply.status().as_u16(), reply.json().await.unwrap_or_default())
     }
 
-    pub fn evidence(&self) -> PathBuf {
+    pub(crate) fn evidence(&self) -> PathBuf {
         self.folder.path().join("evidence")
     }
 }
 
 /// The command line of this build.
-pub fn binary() -> Command {
+pub(crate) fn binary() -> Command {
     Command::new(env!("CARGO_BIN_EXE_backstop"))
 }
 
 /// A webhook body with one alert of the rollout.
-pub fn body(name: &str, severity: &str, starts_at: &str, ends_at: Option<&str>) -> String {
+pub(crate) fn body(name: &str, severity: &str, starts_at: &str, ends_at: Option<&str>) -> String {
     let status = if ends_at.is_some() { "resolved" } else { "firing" };
     serde_json::json!({
         "version": "4", "status": status, "receiver": "backstop", "truncatedAlerts": 0,
@@ -178,12 +181,12 @@ pub fn body(name: &str, severity: &str, starts_at: &str, ends_at: Option<&str>) 
     .to_string()
 }
 
-pub fn now() -> String {
+pub(crate) fn now() -> String {
     use backstop::clock::Clock;
     backstop::clock::SystemClock.now().to_rfc3339()
 }
 
 /// The project's folder.
-pub fn project() -> &'static Path {
+pub(crate) fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
