@@ -2,7 +2,7 @@
 //!
 //! [`decide`] takes a rollout's state and one input, and returns the next state with the events
 //! that lead there. The caller stores the events before anybody acts on them. What is then to be
-//! done follows from the state alone ([`commands`]): a restart finds the same work again without
+//! done follows from the state alone ([`commands()`]): a restart finds the same work again without
 //! remembering anything else.
 
 mod alerts;

@@ -1,8 +1,8 @@
 //! What a reading of the share leads to, and what a critical that nobody saw leads to.
 
-use super::Mode;
 use super::alerts::{fresh, join, open_for, suspicion};
 use super::draft::{Activity, Draft};
+use super::{Mode, Reading};
 use crate::incident::{Alert, AlertStatus, AttachedAlert, Event, GraceCause, Phase, Reason, Severity, Share};
 
 /// A critical fired while Backstop was down; `starts_at` is the last instant at which it fired.
@@ -43,14 +43,18 @@ pub(super) fn missed(draft: &mut Draft<'_>, alert: &Alert) -> Reason {
 
 /// The share was read.
 pub(super) fn share_read(draft: &mut Draft<'_>) -> Option<Reason> {
-    let super::Reading::At { share, .. } = draft.context.reading else { return None };
-    let began = share.is_some_and(|share| share > Share::ZERO) && draft.state.run.is_none();
-    if share != draft.state.share || draft.state.share_at.is_none() {
-        let stored_zero_at = draft.state.share_at.filter(|_| draft.state.share == Some(Share::ZERO));
-        let changed_after = draft.context.last_zero_at.or(stored_zero_at);
-        draft.rollout_event(Event::ShareRead { share, changed_after });
+    // Alerts may wait for a reading from a time when there was a place to read: they are decided
+    // all the same, as with a share that can't be read.
+    let (mut reason, mut began) = (None, false);
+    if let Reading::At { share, .. } = draft.context.reading {
+        began = share.is_some_and(|share| share > Share::ZERO) && draft.state.run.is_none();
+        if share != draft.state.share || draft.state.share_at.is_none() {
+            let stored_zero_at = draft.state.share_at.filter(|_| draft.state.share == Some(Share::ZERO));
+            let changed_after = draft.context.last_zero_at.or(stored_zero_at);
+            draft.rollout_event(Event::ShareRead { share, changed_after });
+        }
+        reason = undone(draft, share);
     }
-    let mut reason = undone(draft, share);
     let waiting = std::mem::take(&mut draft.state.triage);
     if !waiting.is_empty() {
         draft.rollout_event(Event::TriageEnded);

@@ -8,5 +8,6 @@ mod crash;
 mod documents;
 mod flag_faults;
 mod real_chain;
+mod store_outage;
 mod support;
 mod webhook_contract;

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use crate::decision::world::World;
-use crate::decision::{Command, Confirmation, Mode, Reading};
+use crate::decision::{Command, Confirmation, Input, Mode, Reading};
 use crate::incident::{Alert, AlertStatus, CheckOutcome, Reason, StepOutcome, Verdict};
 
 #[test]
@@ -196,4 +196,14 @@ fn an_unknown_severity_is_recorded_and_not_acted_upon() {
     let odd = world.alert("Odd", "Critical", 0);
     assert_eq!(world.fire(&odd), Some(Reason::SeverityNotActionable));
     assert!(world.state.incident.is_none() && world.state.alerts.len() == 1);
+}
+
+#[test]
+fn an_alert_that_waits_is_decided_even_if_there_is_no_longer_a_place_to_read() {
+    let mut world = World::with_canary();
+    world.wait(31);
+    world.critical("ErrorRate");
+    world.reading = Reading::NotConfigured;
+    assert_eq!(world.send(&Input::ShareRead), Some(Reason::CriticalAlert));
+    assert!(world.state.triage.is_empty());
 }
