@@ -208,8 +208,9 @@ impl Watcher {
                 .iter()
                 .map(|(name, value)| format!("{name}={}", serde_json::Value::from(value.as_str())))
                 .collect();
+            // A second's steps: an alert that fired for one evaluation only must not fall between two.
             let query = format!(
-                "max_over_time(timestamp(ALERTS{{alertstate=\"firing\",severity=\"critical\",{}}})[{}s:5s])",
+                "max_over_time(timestamp(ALERTS{{alertstate=\"firing\",severity=\"critical\",{}}})[{}s:1s])",
                 selector.join(","),
                 look_back.num_seconds(),
             );

@@ -102,7 +102,7 @@ struct Chain {
     site: Site,
     app: App,
     apis: Vec<TradingApi>,
-    _alertmanager: Server,
+    alertmanager: Server,
     prometheus: Server,
 }
 
@@ -150,7 +150,7 @@ async fn chain(cases: &[Case]) -> Chain {
     let text = std::fs::read_to_string(&site.config).expect("read").replace("#monitoring", &monitoring);
     std::fs::write(&site.config, text).expect("written");
     let app = site.start().await;
-    Chain { site, app, apis, _alertmanager: alertmanager, prometheus }
+    Chain { site, app, apis, alertmanager, prometheus }
 }
 
 /// How an incident ended as far as its case asks; `None` while it goes on.
@@ -230,4 +230,50 @@ async fn each_alert_of_the_protocol_ends_in_the_right_action_or_none() {
         );
     }
     chain.app.shutdown().await.expect("drained");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_critical_that_fired_and_resolved_while_backstop_was_down_is_found_in_prometheus() {
+    let regression = Regression { bist_staleness_seconds: 300.0, ..Regression::default() };
+    let end = End::AtOnce("BistStalenessCritical");
+    let cases = [Case { name: "missed", regression, grace: "8s", end }];
+    let Chain { site, app, apis, mut alertmanager, prometheus } = chain(&cases).await;
+    let alerts = reqwest::Url::parse(&format!("{}/api/v1/alerts", prometheus.url())).expect("a URL");
+    let fires = |wanted: bool| {
+        let alerts = alerts.clone();
+        wait_for("the alert in Prometheus", move || {
+            let alerts = alerts.clone();
+            async move {
+                let text = reqwest::get(alerts).await.ok()?.text().await.ok()?;
+                (text.contains("Watchdog") && firing_bist(&text) == wanted).then_some(())
+            }
+        })
+    };
+    app.shutdown().await.expect("drained");
+    // Its retries could still bring the alert: here only Prometheus remembers.
+    alertmanager.kill().await;
+    apis[0].inject(regression);
+    fires(true).await;
+    apis[0].inject(Regression::default());
+    fires(false).await;
+
+    assert_eq!(apis[0].share(), 25, "nobody was there to act");
+    let app = site.start().await;
+    let done = site
+        .incident("the rollback", |incident| incident.steps.iter().any(|step| step.outcome.is_done()))
+        .await;
+    assert_eq!(
+        (done.decisions[0].reason.map(|reason| reason.as_str()), apis[0].share()),
+        (Some("missed_while_down"), 0)
+    );
+    app.shutdown().await.expect("drained");
+}
+
+/// Whether Prometheus' list of alerts has the BIST alert as firing.
+fn firing_bist(text: &str) -> bool {
+    let list: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+    let alerts = list["data"]["alerts"].as_array().cloned().unwrap_or_default();
+    alerts
+        .iter()
+        .any(|alert| alert["labels"]["alertname"] == "BistStalenessCritical" && alert["state"] == "firing")
 }
