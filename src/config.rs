@@ -68,8 +68,11 @@ impl Config {
         let text =
             std::fs::read_to_string(path).map_err(|error| unread(format!("can't be read: {error}")))?;
         let config = Self::parse(&text, path)?;
-        let (errors, warnings): (Vec<_>, Vec<_>) =
-            config.check_secrets().into_iter().partition(|problem| problem.level == Level::Error);
+        let (errors, warnings): (Vec<_>, Vec<_>) = config
+            .check_secrets()
+            .into_iter()
+            .map(|problem| problem.placed(&text))
+            .partition(|problem| problem.level == Level::Error);
         if !errors.is_empty() {
             return Err(ConfigReport::new(errors));
         }

@@ -43,6 +43,14 @@ impl Problem {
         Self { file: file.to_owned(), line: None, column: None, key: key.to_owned(), message, remedy, level }
     }
 
+    /// The problem with the line on which its key is first written.
+    pub(super) fn placed(self, text: &str) -> Self {
+        let key = self.key.rsplit('.').next().unwrap_or(&self.key);
+        let found = text.find(key).map(|offset| place(text, offset));
+        let (line, column) = found.unzip();
+        Self { line, column, ..self }
+    }
+
     pub(super) fn syntax(file: &Path, text: &str, error: &toml_edit::TomlError) -> Self {
         let (line, column) = error.span().map(|span| place(text, span.start)).unzip();
         let message = error.message().to_owned();

@@ -75,6 +75,9 @@ async fn check_config_reports_every_problem_with_its_line_and_exits_1() {
     let api = TradingApi::start(25, 10).await.expect("started");
     let site = Site::simple("5m", &api);
     assert_eq!(run(&site, &["check-config"]).await.0, 0);
+    std::fs::remove_file(site.folder.path().join("operator")).expect("removed");
+    let (code, stdout, _) = run(&site, &["check-config"]).await;
+    assert!(code == 1 && stdout.contains("backstop.toml:6:") && stdout.contains("create"), "{stdout}");
     let broken = std::fs::read_to_string(&site.config)
         .expect("read")
         .replace("grace", "grase")

@@ -145,3 +145,16 @@ async fn retention_forgets_old_closed_incidents_and_nothing_else() {
     let after = store.load().await.expect("loaded");
     assert_eq!((after.seq, after.rollouts), (loaded.seq, loaded.rollouts));
 }
+
+#[tokio::test]
+async fn a_store_that_turns_read_only_refuses_and_recovers_without_restart() {
+    let (_directory, path) = fresh();
+    let store = SqliteStore::open(&path).expect("opened");
+    let read_only = store.run("test", |connection| {
+        connection.execute_batch("PRAGMA query_only = ON").map_err(|e| schema::failed("test", e))
+    });
+    read_only.await.expect("set");
+    let error = append(&store, story(1, start())).await.expect_err("read-only");
+    assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
+    assert_eq!(append(&store, story(1, start())).await.expect("opened anew"), 3);
+}
