@@ -6,6 +6,7 @@
 //! remembering anything else.
 
 mod alerts;
+mod clock;
 mod commands;
 mod confirmation;
 mod draft;
@@ -20,7 +21,7 @@ mod table_tests;
 #[cfg(test)]
 mod world;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 pub use commands::{Command, commands, next_deadline};
 pub use confirmation::{AlertmanagerReading, Confirmation, ListedAlert, PrometheusReading, weigh};
@@ -63,6 +64,9 @@ pub struct Context<'a> {
     pub reading: Reading,
     /// When the share was last read as 0 %, since the start of the process.
     pub last_zero_at: Option<DateTime<Utc>>,
+    /// When the input's alert was last seen not to fire; told only while clocks differ, so that its
+    /// own times can't be believed.
+    pub unlisted_at: Option<DateTime<Utc>>,
     /// Seconds since the Watchdog was heard, or since the start if never; `None`: none is expected.
     pub watchdog_silent_seconds: Option<u64>,
 }
@@ -165,6 +169,11 @@ pub enum Input {
         /// The files.
         files: Vec<EvidenceFile>,
     },
+    /// The wall clock was set.
+    ClockStepped {
+        /// By how much; negative: back.
+        by: TimeDelta,
+    },
     /// Time went by.
     Tick,
 }
@@ -224,6 +233,7 @@ pub fn decide(state: RolloutState, input: &Input, context: &Context<'_>) -> Deci
         Input::EvidenceWritten { incident, complete, files } => {
             rollback::evidence_written(&mut draft, incident, *complete, files)
         }
+        Input::ClockStepped { by } => clock::stepped(&mut draft, *by),
         Input::Tick => rollback::tick(&mut draft),
     };
     draft.finish(reason)

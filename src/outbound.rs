@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use reqwest::Url;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
 
 use crate::config::SecretFile;
 
@@ -25,6 +26,8 @@ pub struct Reply {
     pub status: u16,
     /// The body.
     pub body: Vec<u8>,
+    /// What the sender's clock showed, by its `Date` header, to the second.
+    pub date: Option<DateTime<Utc>>,
 }
 
 impl Reply {
@@ -107,13 +110,25 @@ impl Outbound {
     /// # Errors
     /// In words: no answer, a status other than 2xx, or not the JSON that was expected.
     pub async fn get_json<T: serde::de::DeserializeOwned>(&self, url: Url) -> Result<T, String> {
+        self.get_dated(url).await.map(|(json, _)| json)
+    }
+
+    /// GET of JSON, with what the sender's clock showed.
+    ///
+    /// # Errors
+    /// As [`Outbound::get_json`].
+    pub async fn get_dated<T: serde::de::DeserializeOwned>(
+        &self,
+        url: Url,
+    ) -> Result<(T, Option<DateTime<Utc>>), String> {
         let place = url.path().to_owned();
         let reply = self.get(url).await.map_err(|error| format!("{place}: {error}"))?;
         if !reply.is_success() {
             return Err(format!("{place}: status {}: {}", reply.status, reply.kept_text()));
         }
-        serde_json::from_slice(&reply.body)
-            .map_err(|error| format!("{place}: not the JSON expected: {error}"))
+        let json = serde_json::from_slice(&reply.body)
+            .map_err(|error| format!("{place}: not the JSON expected: {error}"))?;
+        Ok((json, reply.date))
     }
 
     async fn send(&self, mut request: reqwest::RequestBuilder) -> Result<Reply, OutboundError> {
@@ -127,6 +142,7 @@ impl Outbound {
         }
         let mut response = request.send().await.map_err(classify)?;
         let status = response.status().as_u16();
+        let date = date(response.headers());
         let mut body = Vec::new();
         while let Some(chunk) =
             response.chunk().await.map_err(|error| OutboundError::NoAnswer(words(&error)))?
@@ -138,8 +154,13 @@ impl Outbound {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Reply { status, body })
+        Ok(Reply { status, body, date })
     }
+}
+
+fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
+    let text = headers.get(DATE)?.to_str().ok()?;
+    DateTime::parse_from_rfc2822(text).ok().map(|date| date.to_utc())
 }
 
 fn classify(error: reqwest::Error) -> OutboundError {

@@ -144,11 +144,7 @@ fn roll_back(draft: &mut Draft<'_>, actor: &str, cause: &str, stage: Option<Stag
             }
             Phase::Failed { attempt, .. } => {
                 draft.incident_event(&id, Event::Acknowledged { actor: actor.to_owned() });
-                draft.incident_event(
-                    &id,
-                    Event::RollbackStarted { reason: Reason::Manual, attempt: attempt + 1 },
-                );
-                Reason::Manual
+                draft.try_again(&id, Reason::Manual, attempt)
             }
             _ => Reason::RollbackRunning,
         };

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use reqwest::Url;
 use serde::Deserialize;
 
+use super::AlertSource;
 use crate::decision::{AlertmanagerReading, ListedAlert};
 use crate::incident::{Alert, AlertStatus, Fingerprint};
 use crate::outbound::Outbound;
@@ -24,6 +26,8 @@ pub struct Listing {
     pub alerts: Vec<Alert>,
     /// The same in the form that confirmations weigh, silenced ones included.
     pub reading: AlertmanagerReading,
+    /// What its clock showed, to the second.
+    pub clock: Option<DateTime<Utc>>,
 }
 
 /// The members of `GET /api/v2/alerts` that are used (reference notes on Alertmanager, section 5).
@@ -59,28 +63,37 @@ impl Alertmanager {
         Self { outbound, base }
     }
 
-    /// Its address, for messages.
-    #[must_use]
-    pub fn address(&self) -> String {
+    async fn alerts(&self, filters: &[String]) -> Result<Vec<GettableAlert>, String> {
+        let mut url = under(&self.base, "api/v2/alerts")?;
+        url.query_pairs_mut().extend_pairs(filters.iter().map(|filter| ("filter", filter)));
+        self.outbound.get_json(url).await
+    }
+}
+
+#[async_trait]
+impl AlertSource for Alertmanager {
+    fn address(&self) -> String {
         self.base.to_string()
     }
 
-    /// Lists the alerts that carry all labels of `matching`, and looks for the Watchdog.
-    ///
-    /// # Errors
-    /// In words: why it gave no answer that can be used.
-    pub async fn list(&self, matching: &BTreeMap<String, String>, watchdog: &str) -> Result<Listing, String> {
+    async fn list(
+        &self,
+        matching: &BTreeMap<String, String>,
+        watchdog: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Listing, String> {
         let filters: Vec<_> = matching.iter().map(|(name, value)| matcher(name, value)).collect();
         let watchdog_filter = [matcher("alertname", watchdog)];
         let status_url = under(&self.base, "api/v2/status")?;
         let (listed, watchdogs, status) = tokio::join!(
             self.alerts(&filters),
             self.alerts(&watchdog_filter),
-            self.outbound.get_json::<Status>(status_url),
+            self.outbound.get_dated::<Status>(status_url),
         );
-        let (listed, watchdogs, status) = (listed?, watchdogs?, status?);
+        let (listed, watchdogs, (status, clock)) = (listed?, watchdogs?, status?);
         let reading = AlertmanagerReading {
-            started_at: status.uptime,
+            // By its own clock: one that is minutes behind must not look old right after a restart.
+            up_for: clock.unwrap_or(now) - status.uptime,
             watchdog_active: !watchdogs.is_empty(),
             listed: listed
                 .iter()
@@ -92,13 +105,7 @@ impl Alertmanager {
         };
         let alerts =
             listed.into_iter().filter(|alert| alert.status.silenced_by.is_empty()).map(firing).collect();
-        Ok(Listing { alerts, reading })
-    }
-
-    async fn alerts(&self, filters: &[String]) -> Result<Vec<GettableAlert>, String> {
-        let mut url = under(&self.base, "api/v2/alerts")?;
-        url.query_pairs_mut().extend_pairs(filters.iter().map(|filter| ("filter", filter)));
-        self.outbound.get_json(url).await
+        Ok(Listing { alerts, reading, clock })
     }
 }
 

@@ -144,6 +144,16 @@ auth.operator_token_files = [\"operator\"]
         .await
     }
 
+    /// Waits until the first rollout's share has been read as this.
+    pub(crate) async fn share_read(&self, percent: u8) {
+        wait_for("the share to be read", || async {
+            let reply = reqwest::get(self.url("/api/v1/rollouts")).await.ok()?;
+            let rollouts: serde_json::Value = reply.json().await.ok()?;
+            (rollouts[0]["share_percent"] == percent).then_some(())
+        })
+        .await;
+    }
+
     /// Posts a webhook and returns the status.
     pub(crate) async fn post(&self, body: impl Into<reqwest::Body>) -> u16 {
         let request = reqwest::Client::new().post(self.url("/api/v1/alertmanager")).bearer_auth("hook-token");
