@@ -29,8 +29,8 @@ use draft::Draft;
 pub use policy::{Mode, OnUnverified, Policy};
 
 use crate::incident::{
-    Alert, BlobRef, EvidenceFile, IncidentId, Reason, RolloutName, RolloutState, Share, Stage, StepRecord,
-    StoredAs, Verification, WhenTaken,
+    Alert, BlobRef, EvidenceFile, Fingerprint, IncidentId, Reason, RolloutName, RolloutState, Share, Stage,
+    StepRecord, StoredAs, Verification, WhenTaken,
 };
 
 /// What is known of the canary's share at this instant.
@@ -64,9 +64,9 @@ pub struct Context<'a> {
     pub reading: Reading,
     /// When the share was last read as 0 %, since the start of the process.
     pub last_zero_at: Option<DateTime<Utc>>,
-    /// When the input's alert was last seen not to fire; told only while clocks differ, so that its
-    /// own times can't be believed.
-    pub unlisted_at: Option<DateTime<Utc>>,
+    /// The earliest instant at which the input's alert can have begun; told only while clocks
+    /// differ, so that its own times can't be believed.
+    pub not_before: Option<DateTime<Utc>>,
     /// Seconds since the Watchdog was heard, or since the start if never; `None`: none is expected.
     pub watchdog_silent_seconds: Option<u64>,
 }
@@ -128,6 +128,8 @@ pub enum Input {
     Confirmation {
         /// Which incident.
         incident: IncidentId,
+        /// The alerts that were asked about, each with the start that was known.
+        asked: Vec<(Fingerprint, DateTime<Utc>)>,
         /// The answer.
         answer: Confirmation,
         /// Who said what.
@@ -220,8 +222,8 @@ pub fn decide(state: RolloutState, input: &Input, context: &Context<'_>) -> Deci
         Input::Missed { alert } => Some(share::missed(&mut draft, alert)),
         Input::ShareRead => share::share_read(&mut draft),
         Input::Person { actor, request } => grace::person(&mut draft, actor, request),
-        Input::Confirmation { incident, answer, answers } => {
-            grace::confirmed(&mut draft, incident, *answer, answers)
+        Input::Confirmation { incident, asked, answer, answers } => {
+            grace::confirmed(&mut draft, incident, asked, (*answer, answers))
         }
         Input::StepEnded { incident, attempt, step } => {
             rollback::step_ended(&mut draft, incident, *attempt, step)

@@ -46,15 +46,16 @@ fn firing(draft: &mut Draft<'_>, alert: &Alert, body: Option<&BlobRef>) -> Reaso
     }
 }
 
-/// When the alert was last seen not to fire. Kept from its first message on: later it is listed.
+/// The earliest instant at which the alert can have begun, where its own word can't be believed.
+/// Kept from its first message on: later nothing better is known.
 fn not_before(draft: &Draft<'_>, alert: &Alert) -> Option<DateTime<Utc>> {
     match draft.state.alerts.get(&alert.fingerprint) {
         Some(known) if known.alert.status == AlertStatus::Firing => known.not_before,
-        _ => draft.context.unlisted_at,
+        _ => draft.context.not_before,
     }
 }
 
-/// When the alert began, on our clock: its own word, but not before it was last seen not to fire.
+/// When the alert began, on our clock: its own word, but not before it can have begun.
 /// A sender whose clock is minutes behind must neither end a grace early nor make a fresh critical
 /// look older than the canary.
 fn began_at(draft: &Draft<'_>, alert: &Alert) -> DateTime<Utc> {

@@ -77,7 +77,7 @@ pub enum Event {
     AlertSeen {
         /// The alert.
         alert: Alert,
-        /// When it was last seen not to fire, where its own times can't be believed.
+        /// The earliest instant at which it can have begun, where its own times can't be believed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         not_before: Option<DateTime<Utc>>,
     },

@@ -25,7 +25,7 @@ pub struct AlertState {
     pub alert: Alert,
     /// The latest `endsAt` of a resolve.
     pub resolved_at: Option<DateTime<Utc>>,
-    /// When it was last seen not to fire before it did, where its own times can't be believed.
+    /// The earliest instant at which it can have begun, where its own times can't be believed.
     #[serde(default)]
     pub not_before: Option<DateTime<Utc>>,
 }

@@ -11,7 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 
 use crate::decision::Reading;
-use crate::incident::{Fingerprint, RolloutName, Share};
+use crate::incident::{Alert, Fingerprint, RolloutName, Share};
 
 /// Clocks that differ by less are taken for one: HTTP tells time in whole seconds, and a request
 /// takes its time too.
@@ -100,19 +100,26 @@ impl Observed {
         inner.clocks_ahead.iter().map(|(source, ahead)| (source.clone(), ahead.num_seconds())).collect()
     }
 
-    /// When Alertmanager, asked for everything, last did not list this alert; `None` if it did, or
-    /// if the clocks agree, so that the alert's own times can be believed.
+    /// The earliest instant at which an alert can have begun, on the wall clock that shows `now`;
+    /// `None` while all clocks agree, so that its own word is right.
+    ///
+    /// Who dated it can't be told from an alert, so the later of two is taken: its own time as if the
+    /// clock that is furthest behind had told it, and when Alertmanager, asked for everything, last
+    /// did not list it.
     #[must_use]
-    pub fn unlisted_at(
+    pub fn not_before(
         &self,
         rollout: &RolloutName,
-        alert: &Fingerprint,
+        alert: &Alert,
         now: DateTime<Utc>,
     ) -> Option<DateTime<Utc>> {
         let inner = self.lock();
         inner.clocks_ahead.values().find(|ahead| ahead.abs() >= CLOCKS_DIFFER)?;
-        let listed = inner.listed.get(rollout)?;
-        (!listed.fingerprints.contains(alert)).then(|| on_wall(listed.at, now))
+        let behind = inner.clocks_ahead.values().map(|ahead| -*ahead).max().unwrap_or_default();
+        let corrected = (alert.starts_at + behind.max(TimeDelta::zero())).min(now);
+        let listed = inner.listed.get(rollout);
+        let unlisted = listed.filter(|listed| !listed.fingerprints.contains(&alert.fingerprint));
+        Some(unlisted.map_or(corrected, |listed| corrected.max(on_wall(listed.at, now))))
     }
 
     /// The Watchdog was heard just now.
@@ -141,6 +148,18 @@ mod tests {
         RolloutName::new("spark-trading")
     }
 
+    fn alert(name: &Fingerprint, starts_at: DateTime<Utc>) -> Alert {
+        Alert {
+            fingerprint: name.clone(),
+            status: crate::incident::AlertStatus::Firing,
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            starts_at,
+            ends_at: None,
+            generator_url: String::new(),
+        }
+    }
+
     fn noon() -> DateTime<Utc> {
         "2026-11-24T12:00:00Z".parse().expect("a time")
     }
@@ -165,11 +184,19 @@ mod tests {
         let (old, new) = (Fingerprint::new("old"), Fingerprint::new("new"));
         observed.listed(&rollout(), Instant::now(), BTreeSet::from([old.clone()]));
         tokio::time::advance(Duration::from_secs(10)).await;
+        let began = |name: &Fingerprint, minutes_ago| {
+            let alert = alert(name, noon() - TimeDelta::minutes(minutes_ago));
+            observed.not_before(&rollout(), &alert, noon())
+        };
         observed.clock_of("am", noon() + TimeDelta::seconds(4), noon());
-        assert_eq!(observed.unlisted_at(&rollout(), &new, noon()), None, "the clocks agree");
+        assert_eq!(began(&new, 6), None, "the clocks agree");
+        observed.clock_of("am", noon() + TimeDelta::minutes(6), noon());
+        assert_eq!(began(&new, 6), Some(noon() - TimeDelta::seconds(10)), "not listed then");
+        assert_eq!(began(&old, 6), Some(noon() - TimeDelta::minutes(6)), "listed, and perhaps dated rightly");
         observed.clock_of("am", noon() - TimeDelta::minutes(6), noon());
-        assert_eq!(observed.unlisted_at(&rollout(), &new, noon()), Some(noon() - TimeDelta::seconds(10)));
-        assert_eq!(observed.unlisted_at(&rollout(), &old, noon()), None, "it was listed");
+        assert_eq!(began(&old, 6), Some(noon()), "dated by a clock that is behind");
+        assert_eq!(began(&old, 8), Some(noon() - TimeDelta::minutes(2)));
+        assert_eq!(began(&old, -8), Some(noon()), "never in the future");
         assert_eq!(observed.clocks_ahead_seconds(), [("am".to_owned(), -360)]);
     }
 }

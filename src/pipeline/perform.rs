@@ -90,7 +90,8 @@ impl Worker {
         if let Some(share) = share {
             self.observed.share(&rollout.name, share);
         }
-        self.report(&rollout.name, Input::Confirmation { incident: id, answer, answers }).await;
+        let asked = alerts.into_iter().map(|alert| (alert.fingerprint, alert.starts_at)).collect();
+        self.report(&rollout.name, Input::Confirmation { incident: id, asked, answer, answers }).await;
     }
 
     async fn snapshot(&self, rollout: &Rollout, incident: IncidentId, when: WhenTaken) {

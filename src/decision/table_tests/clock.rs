@@ -74,7 +74,7 @@ fn a_fresh_critical_is_not_taken_for_older_than_the_canary_because_the_senders_c
     world.wait(60);
     world.share(5);
     let dated_back = world.alert("ErrorRate", "critical", 360);
-    world.unlisted_at = Some(world.now - TimeDelta::seconds(20));
+    world.not_before = Some(world.now - TimeDelta::seconds(20));
     assert_eq!(world.fire(&dated_back), Some(Reason::CriticalAlert));
 }
 
@@ -82,12 +82,12 @@ fn a_fresh_critical_is_not_taken_for_older_than_the_canary_because_the_senders_c
 fn a_warning_whose_senders_clock_is_behind_gets_its_whole_grace_and_keeps_it() {
     let mut world = World::with_canary();
     let dated_back = world.alert("Latency", "warning", 360);
-    world.unlisted_at = Some(world.now - TimeDelta::seconds(20));
+    world.not_before = Some(world.now - TimeDelta::seconds(20));
     world.fire(&dated_back);
     let ends_at = world.incident().grace_ends_at;
     assert_eq!(ends_at, Some(world.now + TimeDelta::seconds(280)));
     // Listed meanwhile: what counts is when it was first met.
-    world.unlisted_at = None;
+    world.not_before = None;
     world.wait(30);
     world.fire(&dated_back);
     assert_eq!(world.incident().grace_ends_at, ends_at);

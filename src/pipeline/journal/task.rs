@@ -189,8 +189,8 @@ impl JournalTask {
         let now = self.parts.clock.now();
         let observed = &self.parts.observed;
         let (reading, last_zero_at) = observed.reading(name, now);
-        let unlisted_at = match input {
-            Input::Alert { alert, .. } => observed.unlisted_at(name, &alert.fingerprint, now),
+        let not_before = match input {
+            Input::Alert { alert, .. } => observed.not_before(name, alert, now),
             _ => None,
         };
         let context = Context {
@@ -200,7 +200,7 @@ impl JournalTask {
             nonce: self.parts.randomness.nonce(),
             reading: if rollout.router.can_read() { reading } else { Reading::NotConfigured },
             last_zero_at,
-            unlisted_at,
+            not_before,
             watchdog_silent_seconds: Some(observed.watchdog_silent_seconds()),
         };
         // Taken out of the map so that the decision needn't copy it unless somebody still reads it.
