@@ -154,6 +154,13 @@ impl RolloutState {
         }
     }
 
+    /// When something was last stored here that is still remembered, on the clock as it was set then.
+    #[must_use]
+    pub fn last_stored_at(&self) -> Option<DateTime<Utc>> {
+        let noted = self.incident.as_ref().and_then(|incident| incident.notes.last()).map(|note| note.at);
+        noted.max(self.share_at)
+    }
+
     /// Whether anything here is compared with the present.
     #[must_use]
     pub fn remembers_times(&self) -> bool {

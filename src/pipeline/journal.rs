@@ -102,11 +102,12 @@ impl Journal {
         for rollout in parts.rollouts.iter() {
             states.entry(rollout.name.clone()).or_default();
         }
+        let last_seen =
+            states.values().filter_map(|state| state.last_stored_at()).chain(stored.last_alive).max();
         let (sender, queue) = mpsc::channel(QUEUE);
         let (published, receiver) = watch::channel(states.clone());
         let held = HeldBlobs::default();
-        let task =
-            JournalTask::new(parts, queue, published, states, stored.seq, stored.last_alive, held.clone());
+        let task = JournalTask::new(parts, queue, published, states, stored.seq, last_seen, held.clone());
         (Self { queue: sender, states: receiver, held }, task)
     }
 

@@ -29,6 +29,8 @@ struct Inner {
     readings: BTreeMap<RolloutName, ShareReading>,
     listed: BTreeMap<RolloutName, Listed>,
     clocks_ahead: BTreeMap<String, TimeDelta>,
+    /// By how much this clock was set since another one was last compared with it.
+    set_by: TimeDelta,
     watchdog_at: Option<Instant>,
 }
 
@@ -82,7 +84,11 @@ impl Observed {
     /// What the clock of another system showed while this one's showed `now`.
     pub fn clock_of(&self, source: &str, theirs: DateTime<Utc>, now: DateTime<Utc>) {
         let ahead = theirs - now;
-        let before = self.lock().clocks_ahead.insert(source.to_owned(), ahead);
+        let before = {
+            let mut inner = self.lock();
+            inner.set_by = TimeDelta::zero();
+            inner.clocks_ahead.insert(source.to_owned(), ahead)
+        };
         let differs = |ahead: TimeDelta| ahead.abs() >= CLOCKS_DIFFER;
         if differs(ahead) && !before.is_some_and(differs) {
             tracing::warn!(
@@ -91,6 +97,13 @@ impl Observed {
                 "its clock and this one's differ: let NTP keep both; until then, times in alerts are checked against what was listed when"
             );
         }
+    }
+
+    /// This clock was set: until it is compared with another one, nobody knows which was right.
+    pub fn clock_set(&self, by: TimeDelta) {
+        let mut inner = self.lock();
+        inner.set_by += by;
+        inner.clocks_ahead.values_mut().for_each(|ahead| *ahead -= by);
     }
 
     /// By how many seconds each other system's clock is ahead of this one's.
@@ -114,8 +127,9 @@ impl Observed {
         now: DateTime<Utc>,
     ) -> Option<DateTime<Utc>> {
         let inner = self.lock();
-        inner.clocks_ahead.values().find(|ahead| ahead.abs() >= CLOCKS_DIFFER)?;
-        let behind = inner.clocks_ahead.values().map(|ahead| -*ahead).max().unwrap_or_default();
+        let behind = inner.clocks_ahead.values().map(|ahead| -*ahead).chain([inner.set_by]);
+        behind.clone().find(|behind| behind.abs() >= CLOCKS_DIFFER)?;
+        let behind = behind.max().unwrap_or_default();
         let corrected = (alert.starts_at + behind.max(TimeDelta::zero())).min(now);
         let listed = inner.listed.get(rollout);
         let unlisted = listed.filter(|listed| !listed.fingerprints.contains(&alert.fingerprint));
@@ -198,5 +212,16 @@ mod tests {
         assert_eq!(began(&old, 8), Some(noon() - TimeDelta::minutes(2)));
         assert_eq!(began(&old, -8), Some(noon()), "never in the future");
         assert_eq!(observed.clocks_ahead_seconds(), [("am".to_owned(), -360)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_this_clock_was_set_an_alert_is_not_older_than_it_can_be_until_clocks_are_compared() {
+        let observed = Observed::default();
+        observed.clock_set(TimeDelta::minutes(30));
+        let old = alert(&Fingerprint::new("old"), noon() - TimeDelta::minutes(31));
+        let began = || observed.not_before(&rollout(), &old, noon());
+        assert_eq!(began(), Some(noon() - TimeDelta::minutes(1)));
+        observed.clock_of("am", noon(), noon());
+        assert_eq!(began(), None, "this clock had been wrong");
     }
 }

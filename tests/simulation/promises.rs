@@ -279,20 +279,22 @@ impl Ledger {
         healthy: bool,
         now: DateTime<Utc>,
     ) -> Promise {
-        if !healthy || !self.store_is_sound(now) {
-            return Ok(());
-        }
+        let sound = healthy && self.store_is_sound(now);
         let incident = stored.get(&rollout_name()).and_then(|state| state.open_incident());
-        let Some(Phase::RollingBack { attempt, since }) = incident.map(|incident| incident.phase.clone())
-        else {
-            return Err(format!(
+        let rolling = incident.and_then(|incident| match incident.phase {
+            Phase::RollingBack { attempt, since } => Some((incident.id.clone(), attempt, since)),
+            _ => None,
+        });
+        let Some((id, attempt, since)) = rolling else {
+            promise!(
+                !sound,
                 "ordered 0 % although no rollback is recorded: {:?}",
                 incident.map(|one| &one.phase)
-            ));
+            );
+            return Ok(());
         };
-        let id = incident.map(|incident| incident.id.clone()).expect("it rolls back");
         let first = self.first_orders.insert((id.clone(), attempt));
-        if first && !self.sets_clock && since >= self.started_at {
+        if first && sound && !self.sets_clock && since >= self.started_at {
             let waited = now - since;
             promise!(waited <= TimeDelta::milliseconds(50), "{id}: the first order waited for {waited}");
         }

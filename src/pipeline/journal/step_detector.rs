@@ -15,10 +15,10 @@ pub(super) struct StepDetector {
 }
 
 impl StepDetector {
-    /// Begins now. `last_alive` is when the process before was last alive: a wall clock that shows an
-    /// earlier time was set back meanwhile. (One that was set forward can't be told from a long rest.)
-    pub(super) fn starting(now: DateTime<Utc>, last_alive: Option<DateTime<Utc>>) -> Self {
-        Self { wall: last_alive.map_or(now, |last_alive| last_alive.max(now)), monotonic: Instant::now() }
+    /// Begins now. `last_seen` is the last time that the process before wrote down: a wall clock that
+    /// shows an earlier one was set back meanwhile. (One that was set forward can't be told from a long rest.)
+    pub(super) fn starting(now: DateTime<Utc>, last_seen: Option<DateTime<Utc>>) -> Self {
+        Self { wall: last_seen.map_or(now, |last_seen| last_seen.max(now)), monotonic: Instant::now() }
     }
 
     /// By how much the clock was set since it was last asked.

@@ -91,10 +91,10 @@ impl JournalTask {
         published: watch::Sender<States>,
         states: States,
         seq: u64,
-        last_alive: Option<DateTime<Utc>>,
+        last_seen: Option<DateTime<Utc>>,
         held: HeldBlobs,
     ) -> Self {
-        let steps = StepDetector::starting(parts.clock.now(), last_alive);
+        let steps = StepDetector::starting(parts.clock.now(), last_seen);
         let unrecorded = Unrecorded::new(held);
         Self { parts, queue, published, states, seq, checkpointed: seq, unrecorded, steps, reminded: None }
     }
@@ -176,6 +176,7 @@ impl JournalTask {
     /// Before anything else is decided: no deadline may be compared with a clock it was not made for.
     fn notice_a_step(&mut self, events: &mut Vec<StoredAs>) {
         let Some(by) = self.steps.stepped(self.parts.clock.now()) else { return };
+        self.parts.observed.clock_set(by);
         let names: Vec<_> = self.states.keys().cloned().collect();
         for name in names {
             let _nobody_asked = self.decide(&name, &Input::ClockStepped { by }, events);
