@@ -34,6 +34,9 @@ static TOLD: AtomicBool = AtomicBool::new(false);
 /// How old an answer may be when something is said of it: the longest reading of a share.
 const JUST_NOW: TimeDelta = TimeDelta::milliseconds(2_500);
 
+/// The same while the store hangs: the answer waits for its turn in the journal.
+const NOT_LONG_AGO: TimeDelta = TimeDelta::milliseconds(9_000);
+
 /// After trouble with the store, what is held is on disk again by then.
 const RECORDED_BY: TimeDelta = TimeDelta::seconds(5);
 
@@ -196,6 +199,7 @@ impl Ledger {
             self.attached(id, &attached.alert);
             return Ok(());
         }
+        let lately = if self.store_is_sound(now) { JUST_NOW } else { NOT_LONG_AGO };
         let early_is_known = !self.clock_in_doubt;
         let Some(told) = self.incidents.get_mut(id) else { return Err(format!("{id} was never opened")) };
         match &stored.event {
@@ -241,7 +245,7 @@ impl Ledger {
             }
             Event::Cancelled { reason } => {
                 let asked = told.alerts.iter().all(|alert| {
-                    monitoring.told_gone_at.get(alert).is_some_and(|at| *at + JUST_NOW >= stored.at)
+                    monitoring.told_gone_at.get(alert).is_some_and(|at| *at + lately >= stored.at)
                 });
                 match reason {
                     Reason::ResolvedConfirmed => {
@@ -254,7 +258,7 @@ impl Ledger {
                         promise!(!self.has_sources, "{id} is cancelled without asking")
                     }
                     _ => promise!(
-                        told_zero(stored.at - JUST_NOW) || !clocks_agree,
+                        told_zero(stored.at - lately) || !clocks_agree,
                         "{id} is cancelled as {reason} without a reading"
                     ),
                 }
@@ -262,7 +266,7 @@ impl Ledger {
             }
             Event::Declined { .. } => {
                 promise!(
-                    told_zero(stored.at - JUST_NOW) || !clocks_agree,
+                    told_zero(stored.at - lately) || !clocks_agree,
                     "{id} is declined without a reading of 0 %"
                 );
                 told.closed = true;
