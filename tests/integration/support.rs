@@ -1,5 +1,9 @@
 //! What the tests share: a folder with a configuration, a running Backstop, waiting with a bound.
 
+pub(crate) mod alerting;
+pub(crate) mod chain;
+mod ports;
+
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Once;
@@ -12,6 +16,8 @@ use backstop::web::IncidentView;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
+
+pub(crate) use ports::own_port;
 
 /// The longest that anything is waited for; generous, because machines are slow at times.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -80,11 +86,11 @@ impl Site {
             std::fs::write(folder.path().join(name), token).expect("written");
         }
         let config = folder.path().join("backstop.toml");
-        let listen = backstop::demo::monitoring::free_port().expect("a port");
+        let (listen, admin) = (own_port(), own_port());
         let text = format!(
             "[server]
 listen = \"{listen}\"
-admin_listen = \"127.0.0.1:0\"
+admin_listen = \"{admin}\"
 drain = \"5s\"
 auth.webhook_token_files = [\"webhook\"]
 auth.operator_token_files = [\"operator\"]
@@ -106,6 +112,24 @@ auth.operator_token_files = [\"operator\"]
 
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.parsed().server.listen)
+    }
+
+    /// Changes the configuration for the next start.
+    pub(crate) fn edit(&self, from: &str, to: &str) {
+        let text = std::fs::read_to_string(&self.config).expect("read");
+        assert!(text.contains(from), "{from} in\n{text}");
+        std::fs::write(&self.config, text.replace(from, to)).expect("written");
+    }
+
+    /// One figure of `/metrics`, with its labels as they stand there; 0 while there is none.
+    pub(crate) async fn figure(&self, name: &str) -> f64 {
+        let text = async {
+            let url = format!("http://{}/metrics", self.parsed().server.admin_listen);
+            reqwest::get(url).await.ok()?.text().await.ok()
+        };
+        let text = text.await.unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.and_then(|value| value.parse().ok()).unwrap_or_default()
     }
 
     pub(crate) async fn start(&self) -> App {
