@@ -80,11 +80,7 @@ impl TradingApi {
     ///
     /// # Errors
     /// When the address can't be had.
-    pub async fn start_at(
-        address: SocketAddr,
-        share: u8,
-        requests_per_second: u32,
-    ) -> std::io::Result<Self> {
+    pub async fn start_at(address: SocketAddr, share: u8, requests_per_second: u32) -> std::io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared::default());

@@ -34,6 +34,10 @@ struct GettableAlert {
     fingerprint: String,
     #[serde(rename = "startsAt")]
     starts_at: DateTime<Utc>,
+    #[serde(rename = "endsAt", default)]
+    ends_at: DateTime<Utc>,
+    #[serde(rename = "updatedAt", default)]
+    updated_at: DateTime<Utc>,
     #[serde(rename = "generatorURL", default)]
     generator_url: String,
     labels: BTreeMap<String, String>,
@@ -78,10 +82,10 @@ impl Alertmanager {
             self.alerts(&watchdog_filter),
             self.outbound.get_json::<Status>(status_url),
         );
-        let (listed, watchdogs, status) = (listed?, watchdogs?, status?);
+        let ((listed, _), (watchdogs, time), status) = (listed?, watchdogs?, status?);
         let reading = AlertmanagerReading {
             started_at: status.uptime,
-            watchdog_active: !watchdogs.is_empty(),
+            watchdog_active: watchdogs.iter().any(|beat| is_fresh(beat, time)),
             listed: listed
                 .iter()
                 .map(|alert| ListedAlert {
@@ -95,11 +99,26 @@ impl Alertmanager {
         Ok(Listing { alerts, reading })
     }
 
-    async fn alerts(&self, filters: &[String]) -> Result<Vec<GettableAlert>, String> {
+    /// With the time by Alertmanager's own clock.
+    async fn alerts(
+        &self,
+        filters: &[String],
+    ) -> Result<(Vec<GettableAlert>, Option<DateTime<Utc>>), String> {
         let mut url = under(&self.base, "api/v2/alerts")?;
         url.query_pairs_mut().extend_pairs(filters.iter().map(|filter| ("filter", filter)));
-        self.outbound.get_json(url).await
+        self.outbound.get_json_and_time(url).await
     }
+}
+
+/// Whether Prometheus has told of this alert lately, and so lives.
+///
+/// It tells each alert again on a beat of its own, and lets it expire four beats later. Of a dead
+/// Prometheus' alerts, some expire up to a beat before its Watchdog does: in that gap a listed
+/// Watchdog would make a false resolve look true. But then the Watchdog itself has missed three
+/// beats. So it counts until half of its time is over: it may miss one.
+fn is_fresh(watchdog: &GettableAlert, time: Option<DateTime<Utc>>) -> bool {
+    let lasts = watchdog.ends_at - watchdog.updated_at;
+    time.is_some_and(|time| time - watchdog.updated_at <= lasts / 2)
 }
 
 fn firing(alert: GettableAlert) -> Alert {
@@ -132,6 +151,19 @@ fn matcher(name: &str, value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_watchdog_counts_while_no_more_than_one_beat_is_missing() {
+        let at = |second: u32| DateTime::from_timestamp(i64::from(second), 0);
+        // A beat of a minute: told at 0, it expires at 240.
+        let json = r#"{"fingerprint":"f","labels":{},"startsAt":"1970-01-01T00:00:00Z",
+            "updatedAt":"1970-01-01T00:00:00Z","endsAt":"1970-01-01T00:04:00Z"}"#;
+        let watchdog: GettableAlert = serde_json::from_str(json).expect("an alert");
+        for (time, fresh) in [(at(0), true), (at(119), true), (at(121), false), (at(239), false)] {
+            assert_eq!(is_fresh(&watchdog, time), fresh, "{time:?}");
+        }
+        assert!(!is_fresh(&watchdog, None), "without a time nothing can be said");
+    }
 
     #[test]
     fn a_matcher_quotes_what_would_end_it() {
