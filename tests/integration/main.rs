@@ -7,6 +7,7 @@ mod command_line;
 mod crash;
 mod documents;
 mod flag_faults;
+mod grace_ends;
 mod real_chain;
 mod store_outage;
 mod support;
