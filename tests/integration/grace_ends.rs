@@ -112,7 +112,7 @@ async fn prometheus_killed_in_a_grace_makes_a_false_resolve_that_cancels_nothing
     let chain = Chain::new(&[("recovers", "210s"), ("orphaned", "178s")]).await;
     configure(&chain.site, &[&chain.alertmanager], None);
     let app = start_ahead(&chain.site, ahead).await;
-    let Chain { site, apis, alertmanager, mut prometheus } = chain;
+    let Chain { site, apis, alertmanager: _running, mut prometheus } = chain;
     let count = "count(increase(http_request_duration_seconds_count[1m]) > 500)";
     let query = format!("{}/api/v1/query", prometheus.url());
     let query = reqwest::Url::parse_with_params(&query, [("query", count)]).expect("a URL");

@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that can not go on has failed, and says where")]
 
+mod alertmanagers;
 mod architecture;
 mod command_line;
 mod crash;
