@@ -6,6 +6,7 @@ mod alertmanagers;
 mod architecture;
 mod command_line;
 mod crash;
+mod crash_points;
 mod documents;
 mod flag_faults;
 mod grace_ends;

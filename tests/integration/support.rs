@@ -2,6 +2,7 @@
 
 pub(crate) mod alerting;
 pub(crate) mod chain;
+pub(crate) mod crashing;
 mod ports;
 
 use std::path::{Path, PathBuf};
@@ -150,7 +151,7 @@ auth.operator_token_files = [\"operator\"]
         child
     }
 
-    async fn incidents_if_up(&self) -> Option<Vec<IncidentView>> {
+    pub(crate) async fn incidents_if_up(&self) -> Option<Vec<IncidentView>> {
         let reply = reqwest::get(self.url("/api/v1/incidents")).await.ok()?;
         reply.json().await.ok()
     }
