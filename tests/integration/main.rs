@@ -9,6 +9,7 @@ mod crash;
 mod crash_points;
 mod documents;
 mod flag_faults;
+mod flag_table;
 mod grace_ends;
 mod real_chain;
 mod store_outage;

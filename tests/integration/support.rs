@@ -48,14 +48,19 @@ pub(crate) async fn wait_for<T, F: Future<Output = Option<T>>>(
 
 /// The configuration of one rollout on a trading API.
 pub(crate) fn rollout_toml(name: &str, matching: &str, grace: &str, api: &TradingApi) -> String {
-    let url = api.url("/api/features/rollout");
+    rollout_toml_at(name, matching, grace, &api.url(""))
+}
+
+/// The same where the trading API will be.
+pub(crate) fn rollout_toml_at(name: &str, matching: &str, grace: &str, base: &str) -> String {
+    let url = format!("{base}/api/features/rollout");
     format!(
         "[[rollouts]]
 name = \"{name}\"
 match = {matching}
 grace = \"{grace}\"
-verify.healthz_url = \"{}\"
-verify.metrics_url = \"{}\"
+verify.healthz_url = \"{base}/api/healthz\"
+verify.metrics_url = \"{base}/api/public/metrics.prom\"
 verify.stable_version = \"v1.3.9\"
 verify.window = \"3s\"
 verify.interval = \"200ms\"
@@ -65,9 +70,7 @@ url = \"{url}\"
 feature = \"v1.4.0\"
 read_url = \"{url}?feature=v1.4.0\"
 timeout = \"1s\"
-",
-        api.url("/api/healthz"),
-        api.url("/api/public/metrics.prom"),
+"
     )
 }
 
