@@ -11,6 +11,7 @@ mod documents;
 mod flag_faults;
 mod flag_table;
 mod grace_ends;
+mod load;
 mod real_chain;
 mod store_outage;
 mod support;

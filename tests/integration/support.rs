@@ -2,6 +2,7 @@
 
 pub(crate) mod alerting;
 pub(crate) mod chain;
+pub(crate) mod connections;
 pub(crate) mod crashing;
 mod ports;
 
