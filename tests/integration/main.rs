@@ -4,12 +4,14 @@
 
 mod alertmanagers;
 mod architecture;
+mod broken_database;
 mod command_line;
 mod crash;
 mod crash_points;
 mod documents;
 mod flag_faults;
 mod flag_table;
+mod full_disk;
 mod grace_ends;
 mod load;
 mod real_chain;

@@ -5,9 +5,9 @@ pub(crate) mod chain;
 pub(crate) mod connections;
 pub(crate) mod crashing;
 mod ports;
+pub(crate) mod small_disk;
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::Once;
 use std::time::Duration;
 
@@ -77,6 +77,9 @@ timeout = \"1s\"
 
 pub(crate) const MATCH: &str = "{ rollout = \"spark-trading\", canary_rollback = \"true\" }";
 
+/// Where the processes of a site log to.
+const LOG: &str = "backstop.log";
+
 /// A folder with tokens and a configuration.
 pub(crate) struct Site {
     pub(crate) folder: TempDir,
@@ -143,16 +146,20 @@ auth.operator_token_files = [\"operator\"]
 
     /// The binary as a process of its own, which can be killed; returns once it takes webhooks.
     pub(crate) async fn spawn(&self) -> Child {
-        let child = binary()
-            .arg("serve")
-            .arg("--config")
-            .arg(&self.config)
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("the binary starts");
+        self.serve(binary().arg("serve").arg("--config").arg(&self.config)).await
+    }
+
+    /// The same by another command line. Its log is kept.
+    pub(crate) async fn serve(&self, command: &mut Command) -> Child {
+        let log = std::fs::File::options().create(true).append(true).open(self.folder.path().join(LOG));
+        let child = command.stderr(log.expect("opened")).kill_on_drop(true).spawn().expect("it starts");
         wait_for("the server", || async { self.incidents_if_up().await }).await;
         child
+    }
+
+    /// What the processes have logged so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join(LOG)).unwrap_or_default()
     }
 
     pub(crate) async fn incidents_if_up(&self) -> Option<Vec<IncidentView>> {
