@@ -76,7 +76,6 @@ impl App {
             watchdog: worker.sources.watchdog.clone(),
             tokens: TokenSet::new(&config.server.webhook_tokens).map(Arc::new),
             reconcile,
-            clock: Arc::clone(&worker.clock),
             metrics: metrics.clone(),
             strangers: crate::webhook::receive::Strangers::default(),
         };

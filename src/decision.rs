@@ -6,6 +6,7 @@
 //! remembering anything else.
 
 mod alerts;
+mod clock;
 mod commands;
 mod confirmation;
 mod draft;
@@ -20,7 +21,7 @@ mod table_tests;
 #[cfg(test)]
 mod world;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 pub use commands::{Command, commands, next_deadline};
 pub use confirmation::{AlertmanagerReading, Confirmation, ListedAlert, PrometheusReading, weigh};
@@ -28,8 +29,8 @@ use draft::Draft;
 pub use policy::{Mode, OnUnverified, Policy};
 
 use crate::incident::{
-    Alert, BlobRef, EvidenceFile, IncidentId, Reason, RolloutName, RolloutState, Share, Stage, StepRecord,
-    StoredAs, Verification, WhenTaken,
+    Alert, BlobRef, EvidenceFile, Fingerprint, IncidentId, Reason, RolloutName, RolloutState, Share, Stage,
+    StepRecord, StoredAs, Verification, WhenTaken,
 };
 
 /// What is known of the canary's share at this instant.
@@ -63,6 +64,9 @@ pub struct Context<'a> {
     pub reading: Reading,
     /// When the share was last read as 0 %, since the start of the process.
     pub last_zero_at: Option<DateTime<Utc>>,
+    /// The earliest instant at which the input's alert can have begun; told only while clocks
+    /// differ, so that its own times can't be believed.
+    pub not_before: Option<DateTime<Utc>>,
     /// Seconds since the Watchdog was heard, or since the start if never; `None`: none is expected.
     pub watchdog_silent_seconds: Option<u64>,
 }
@@ -124,6 +128,8 @@ pub enum Input {
     Confirmation {
         /// Which incident.
         incident: IncidentId,
+        /// The alerts that were asked about, each with the start that was known.
+        asked: Vec<(Fingerprint, DateTime<Utc>)>,
         /// The answer.
         answer: Confirmation,
         /// Who said what.
@@ -164,6 +170,11 @@ pub enum Input {
         complete: bool,
         /// The files.
         files: Vec<EvidenceFile>,
+    },
+    /// The wall clock was set.
+    ClockStepped {
+        /// By how much; negative: back.
+        by: TimeDelta,
     },
     /// Time went by.
     Tick,
@@ -211,8 +222,8 @@ pub fn decide(state: RolloutState, input: &Input, context: &Context<'_>) -> Deci
         Input::Missed { alert } => Some(share::missed(&mut draft, alert)),
         Input::ShareRead => share::share_read(&mut draft),
         Input::Person { actor, request } => grace::person(&mut draft, actor, request),
-        Input::Confirmation { incident, answer, answers } => {
-            grace::confirmed(&mut draft, incident, *answer, answers)
+        Input::Confirmation { incident, asked, answer, answers } => {
+            grace::confirmed(&mut draft, incident, asked, (*answer, answers))
         }
         Input::StepEnded { incident, attempt, step } => {
             rollback::step_ended(&mut draft, incident, *attempt, step)
@@ -224,6 +235,7 @@ pub fn decide(state: RolloutState, input: &Input, context: &Context<'_>) -> Deci
         Input::EvidenceWritten { incident, complete, files } => {
             rollback::evidence_written(&mut draft, incident, *complete, files)
         }
+        Input::ClockStepped { by } => clock::stepped(&mut draft, *by),
         Input::Tick => rollback::tick(&mut draft),
     };
     draft.finish(reason)

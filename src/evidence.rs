@@ -18,6 +18,28 @@ pub use render::render_text;
 pub use verify::{Finding, VerifyReport};
 
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use crate::incident::{EvidenceFile, Incident};
+
+/// Writes down what was seen and done.
+#[async_trait]
+pub trait EvidenceWriter: Send + Sync + std::fmt::Debug {
+    /// Writes the evidence of an incident, or completes it. Doing so again changes nothing.
+    ///
+    /// # Errors
+    /// See [`EvidenceError`].
+    async fn record(
+        &self,
+        incident: Arc<Incident>,
+        blobs: EvidenceBlobs,
+        complete: bool,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<EvidenceFile>, EvidenceError>;
+}
 
 /// Why evidence can't be written or read. The rollback itself never waits for it.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +77,9 @@ pub enum EvidenceError {
         /// Which file.
         file: String,
     },
+    /// The writing broke off: a bug. What is half written is mended by the next try.
+    #[error("writing evidence broke off")]
+    BrokeOff(#[source] tokio::task::JoinError),
     /// There is no such evidence.
     #[error("no evidence {0:?}: list it with `backstop evidence list`")]
     Unknown(String),

@@ -39,6 +39,7 @@ pub mod incident;
 pub mod decision;
 
 pub mod clock;
+pub mod randomness;
 pub mod store;
 
 pub mod outbound;

@@ -48,6 +48,9 @@ pub fn stored(stored: &StoredAs) {
         Event::WatchdogLost { silent_seconds } => {
             tracing::error!(%rollout, silent_seconds, "no Watchdog: missing data is not trusted; check Prometheus and Alertmanager");
         }
+        Event::ClockStepped { by_milliseconds } => {
+            tracing::warn!(%rollout, incident, by_milliseconds, "the clock was set; deadlines moved with it");
+        }
         Event::Failed { reason, detail, retry_at } => {
             tracing::error!(%rollout, incident, event, %reason, detail, %retry_at, "rollback not achieved");
         }
@@ -57,7 +60,7 @@ pub fn stored(stored: &StoredAs) {
         Event::Confirmed { reason, answers } => {
             tracing::info!(%rollout, incident, event, %reason, answers = answers.join("; "), "{event}");
         }
-        Event::AlertSeen { alert } => {
+        Event::AlertSeen { alert, .. } => {
             tracing::info!(%rollout, event, alert = alert.name(), status = ?alert.status, fingerprint = %alert.fingerprint, "{event}");
         }
         Event::StepEnded(step) => {

@@ -30,6 +30,9 @@ struct Figures {
     canary_share_percent: Family<OfRollout, Gauge>,
     store_append_failures: Counter,
     store_healthy: Gauge,
+    store_unrecorded_events: Gauge,
+    rollback_overdue_seconds: Family<OfRollout, Gauge>,
+    clock_ahead_seconds: Family<Source, Gauge>,
     evidence_writes: Family<Outcome, Counter>,
     reconciliation_failures: Family<Source, Counter>,
     reconciliation_last_success: Family<Source, Gauge>,
@@ -76,12 +79,14 @@ impl Metrics {
         for source in sources {
             touch(&figures.reconciliation_failures, &Source { source: source.clone() });
             touch(&figures.reconciliation_last_success, &Source { source: source.clone() });
+            touch(&figures.clock_ahead_seconds, &Source { source: source.clone() });
         }
         for rollout in rollouts {
             let of_rollout = OfRollout { rollout: rollout.to_string() };
             touch(&figures.rollbacks, &of_rollout);
             touch(&figures.rollback_failures, &of_rollout);
             touch(&figures.grace_overdue_seconds, &of_rollout);
+            touch(&figures.rollback_overdue_seconds, &of_rollout);
             touch(&figures.canary_share_percent, &of_rollout);
             for reason in Reason::ALL {
                 let labels = RolloutReason { rollout: rollout.to_string(), reason: reason.to_string() };
@@ -149,14 +154,22 @@ impl Metrics {
     }
 
     /// The store acknowledged, or came back.
-    pub fn store_healthy(&self, healthy: bool) {
-        self.figures.store_healthy.set(i64::from(healthy));
+    pub fn store_healthy(&self) {
+        self.figures.store_healthy.set(1);
+        self.figures.store_unrecorded_events.set(0);
     }
 
-    /// The store refused.
-    pub fn store_failed(&self) {
+    /// The store refused; this many events are held in memory.
+    pub fn store_failed(&self, unrecorded: usize) {
         self.figures.store_append_failures.inc();
         self.figures.store_healthy.set(0);
+        self.figures.store_unrecorded_events.set(i64::try_from(unrecorded).unwrap_or(i64::MAX));
+    }
+
+    /// Events that are held in memory because the store can't be written.
+    #[must_use]
+    pub fn unrecorded_events(&self) -> u64 {
+        u64::try_from(self.figures.store_unrecorded_events.get()).unwrap_or(0)
     }
 
     /// Whether the last append was acknowledged.
@@ -181,6 +194,12 @@ impl Metrics {
         }
     }
 
+    /// By how much a source's clock is ahead of this one.
+    pub fn clock_ahead(&self, source: &str, seconds: i64) {
+        let labels = Source { source: source.to_owned() };
+        self.figures.clock_ahead_seconds.get_or_create(&labels).set(seconds);
+    }
+
     /// A task broke off.
     pub fn task_panicked(&self) {
         self.figures.tasks_panicked.inc();
@@ -202,6 +221,11 @@ impl Metrics {
                 .map_or(0, |ends_at| (now - ends_at).num_seconds().max(0));
             let of_rollout = OfRollout { rollout: name.to_string() };
             self.figures.grace_overdue_seconds.get_or_create(&of_rollout).set(overdue);
+            let overdue = open
+                .filter(|incident| incident.is_overdue(now))
+                .and_then(|incident| incident.rollback_due_at)
+                .map_or(0, |due_at| (now - due_at).num_seconds().max(1));
+            self.figures.rollback_overdue_seconds.get_or_create(&of_rollout).set(overdue);
         }
     }
 
@@ -259,6 +283,21 @@ fn registry(figures: &Figures) -> Registry {
         figures.store_append_failures.clone(),
     );
     r.register("store_healthy", "Whether the last append was durable", figures.store_healthy.clone());
+    r.register(
+        "store_unrecorded_events",
+        "Events held in memory because the store can't be written",
+        figures.store_unrecorded_events.clone(),
+    );
+    r.register(
+        "rollback_overdue_seconds",
+        "Seconds by which a rollback that has not ended is past its deadline",
+        figures.rollback_overdue_seconds.clone(),
+    );
+    r.register(
+        "clock_ahead_seconds",
+        "By how much the clock of a source is ahead of this one",
+        figures.clock_ahead_seconds.clone(),
+    );
     r.register("evidence_writes", "Writings of evidence", figures.evidence_writes.clone());
     r.register("reconciliation_failures", "Polls without an answer", figures.reconciliation_failures.clone());
     r.register(

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use reqwest::Url;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
 
 use crate::config::SecretFile;
 
@@ -26,8 +26,8 @@ pub struct Reply {
     pub status: u16,
     /// The body.
     pub body: Vec<u8>,
-    /// When it was sent, by the sender's clock, if it told.
-    pub sent_at: Option<DateTime<Utc>>,
+    /// What the sender's clock showed, by its `Date` header, to the second.
+    pub date: Option<DateTime<Utc>>,
 }
 
 impl Reply {
@@ -110,15 +110,14 @@ impl Outbound {
     /// # Errors
     /// In words: no answer, a status other than 2xx, or not the JSON that was expected.
     pub async fn get_json<T: serde::de::DeserializeOwned>(&self, url: Url) -> Result<T, String> {
-        self.get_json_and_time(url).await.map(|(json, _)| json)
+        self.get_dated(url).await.map(|(json, _)| json)
     }
 
-    /// The same, with the time by the sender's own clock, if it told it: its times can be judged by
-    /// that whatever the difference to the clock here.
+    /// GET of JSON, with what the sender's clock showed.
     ///
     /// # Errors
-    /// See [`Outbound::get_json`].
-    pub async fn get_json_and_time<T: serde::de::DeserializeOwned>(
+    /// As [`Outbound::get_json`].
+    pub async fn get_dated<T: serde::de::DeserializeOwned>(
         &self,
         url: Url,
     ) -> Result<(T, Option<DateTime<Utc>>), String> {
@@ -129,7 +128,7 @@ impl Outbound {
         }
         let json = serde_json::from_slice(&reply.body)
             .map_err(|error| format!("{place}: not the JSON expected: {error}"))?;
-        Ok((json, reply.sent_at))
+        Ok((json, reply.date))
     }
 
     async fn send(&self, mut request: reqwest::RequestBuilder) -> Result<Reply, OutboundError> {
@@ -143,8 +142,7 @@ impl Outbound {
         }
         let mut response = request.send().await.map_err(classify)?;
         let status = response.status().as_u16();
-        let date = response.headers().get(reqwest::header::DATE).and_then(|date| date.to_str().ok());
-        let sent_at = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok()).map(|date| date.to_utc());
+        let date = date(response.headers());
         let mut body = Vec::new();
         while let Some(chunk) =
             response.chunk().await.map_err(|error| OutboundError::NoAnswer(words(&error)))?
@@ -156,8 +154,13 @@ impl Outbound {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Reply { status, body, sent_at })
+        Ok(Reply { status, body, date })
     }
+}
+
+fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
+    let text = headers.get(DATE)?.to_str().ok()?;
+    DateTime::parse_from_rfc2822(text).ok().map(|date| date.to_utc())
 }
 
 fn classify(error: reqwest::Error) -> OutboundError {

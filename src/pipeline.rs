@@ -8,12 +8,15 @@ mod journal;
 mod observed;
 mod perform;
 mod rollouts;
+mod sources;
 mod watcher;
 mod worker;
 
-pub use journal::{Journal, JournalError, JournalTask, Ruling, States, Submission};
+pub use journal::{Journal, JournalError, JournalParts, JournalTask, Ruling, States, Submission, Taken};
 pub use observed::Observed;
 pub use perform::blob_ref;
 pub use rollouts::{Rollout, Rollouts};
-pub use watcher::{Sources, Watcher};
+pub use sources::Sources;
+pub(crate) use watcher::PROMETHEUS;
+pub use watcher::Watcher;
 pub use worker::Worker;

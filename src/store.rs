@@ -74,6 +74,9 @@ pub enum StoreError {
     },
 }
 
+/// Bytes that events refer to by their SHA-256.
+pub type Blobs = Vec<(BlobRef, Arc<[u8]>)>;
+
 /// What is appended in one go: all of it becomes durable, or none.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
@@ -81,8 +84,8 @@ pub struct Batch {
     pub expected_seq: u64,
     /// The events, in order.
     pub events: Vec<StoredAs>,
-    /// Bytes that the events refer to by their SHA-256.
-    pub blobs: Vec<(BlobRef, Arc<[u8]>)>,
+    /// Bytes that the events refer to.
+    pub blobs: Blobs,
 }
 
 /// What is stored, folded.
@@ -108,7 +111,9 @@ pub struct IncidentFilter {
 }
 
 impl IncidentFilter {
-    fn admits(&self, incident: &Incident) -> bool {
+    /// Whether an incident is among those that are asked for, whatever the limit.
+    #[must_use]
+    pub fn admits(&self, incident: &Incident) -> bool {
         self.rollout.as_ref().is_none_or(|rollout| incident.rollout == *rollout)
             && self.state.as_ref().is_none_or(|state| incident.phase.name() == state)
     }

@@ -16,7 +16,6 @@ use tokio::sync::Notify;
 
 pub use payload::{MalformedAlert, Payload, PayloadError, parse};
 
-use crate::clock::Clock;
 use crate::config::TokenSet;
 use crate::metrics::Metrics;
 use crate::pipeline::{Journal, Observed, Rollouts};
@@ -40,8 +39,6 @@ pub struct Receiver {
     pub tokens: Option<Arc<TokenSet>>,
     /// Wakes the reconciliation when a body says that its list was cut.
     pub reconcile: Arc<Notify>,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
     /// The figures.
     pub metrics: Metrics,
     /// Label sets of no known rollout that were logged already.

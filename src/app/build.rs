@@ -15,8 +15,11 @@ use crate::execution::{FeatureFlag, StepLimits, TrafficRouter};
 use crate::incident::{Revision, RolloutName};
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
-use crate::pipeline::{Journal, JournalTask, Observed, Rollout, Rollouts, Sources, Watcher, Worker};
-use crate::signals::{Alertmanager, Prometheus};
+use crate::pipeline::{
+    Journal, JournalParts, JournalTask, Observed, PROMETHEUS, Rollout, Rollouts, Sources, Watcher, Worker,
+};
+use crate::randomness::Randomness;
+use crate::signals::{AlertSource, Alertmanager, Prometheus, RuleSource};
 use crate::store::IncidentStore;
 use crate::verification::{Application, Healthz, Verifier};
 
@@ -30,6 +33,10 @@ const APPLICATION_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Polls that a reading of the share above 0 % outlives: one may be late.
 const POLLS_VALID: u32 = 2;
+
+/// Added to the longest that a step and its verification may take, before a rollback counts as
+/// overdue: commits, restarts, a reading that times out.
+const DEADLINE_MARGIN: Duration = Duration::from_secs(60);
 
 /// The parts, ready to run.
 #[derive(Debug)]
@@ -57,46 +64,47 @@ pub async fn build(
 ) -> anyhow::Result<Parts> {
     let client = |token| Outbound::new(SIGNAL_TIMEOUT, token).context("building an HTTP client");
     let from_alertmanager = client(config.alertmanager.bearer_token.clone())?;
-    let alertmanagers: Vec<_> = config
-        .alertmanager
-        .urls
-        .iter()
-        .map(|url| Alertmanager::new(from_alertmanager.clone(), url.clone()))
-        .collect();
+    let alertmanager =
+        |url: &reqwest::Url| Arc::new(Alertmanager::new(from_alertmanager.clone(), url.clone()));
+    let alertmanagers: Vec<Arc<dyn AlertSource>> =
+        config.alertmanager.urls.iter().map(|url| alertmanager(url) as Arc<dyn AlertSource>).collect();
     let from_prometheus = client(config.prometheus.bearer_token.clone())?;
     let prometheus = config.prometheus.url.clone().map(|url| Prometheus::new(from_prometheus, url));
     let rollouts = build_rollouts(config, prometheus.as_ref())?;
 
     let names: Vec<RolloutName> = rollouts.iter().map(|rollout| rollout.name.clone()).collect();
-    let mut sources: Vec<_> = alertmanagers.iter().map(Alertmanager::address).collect();
-    sources.extend(prometheus.iter().map(|_| "prometheus".to_owned()));
+    let mut sources: Vec<_> = alertmanagers.iter().map(|source| source.address()).collect();
+    sources.extend(prometheus.iter().map(|_| PROMETHEUS.to_owned()));
     let metrics = Metrics::new(&names, &sources);
     let stored = store.load().await?;
     let last_alive = stored.last_alive;
+    let randomness = Randomness::unforeseen();
     for name in stored.rollouts.keys().filter(|name| rollouts.get(name).is_none()) {
         tracing::warn!(rollout = %name, "has stored incidents but is no longer configured; they rest until it is again");
     }
-    let observed = Arc::new(Observed::new(clock.now()));
-    let (journal, journal_task) = Journal::new(
-        Arc::clone(&store),
-        stored,
-        rollouts.clone(),
-        Arc::clone(&observed),
-        Arc::clone(&clock),
-        metrics.clone(),
-    );
+    let observed = Arc::new(Observed::default());
+    let parts = JournalParts {
+        store: Arc::clone(&store),
+        rollouts: rollouts.clone(),
+        observed: Arc::clone(&observed),
+        clock: Arc::clone(&clock),
+        randomness: randomness.clone(),
+        metrics: metrics.clone(),
+    };
+    let (journal, journal_task) = Journal::new(parts, stored);
     let worker = Worker {
         journal,
         rollouts,
         observed,
         sources: Sources {
             alertmanagers,
-            prometheus,
+            prometheus: prometheus.map(|prometheus| Arc::new(prometheus) as Arc<dyn RuleSource>),
             watchdog: config.alertmanager.watchdog_alertname.clone(),
         },
         evidence: Arc::new(EvidenceDir::new(config.evidence.directory.clone())),
         store,
         clock,
+        randomness,
         metrics: metrics.clone(),
     };
     let reconcile = Arc::new(Notify::new());
@@ -136,6 +144,7 @@ fn build_rollout(
     let healthz = verify.healthz_url.clone().zip(verify.stable_version.clone());
     let healthz = healthz.map(|(url, stable_version)| Healthz { url, stable_version });
     let to_application = Outbound::new(APPLICATION_TIMEOUT, None).context("building an HTTP client")?;
+    let limits = StepLimits::default();
     Ok(Rollout {
         name: RolloutName::new(name.clone()),
         policy: Policy {
@@ -146,6 +155,7 @@ fn build_rollout(
             hold: delta(*hold),
             on_unverified: *on_unverified,
             verify_window: delta(verify.window),
+            rollback_deadline: delta(limits.longest(traffic.timeout) + verify.window + DEADLINE_MARGIN),
             reading_valid: delta(config.alertmanager.poll_interval * POLLS_VALID),
             watchdog_timeout: delta(config.alertmanager.watchdog_timeout),
         },
@@ -155,7 +165,7 @@ fn build_rollout(
             application: Application::new(to_application, healthz, verify.metrics_url.clone()),
             prometheus: prometheus.cloned(),
         },
-        step_limits: StepLimits::default(),
+        step_limits: limits,
         verify_interval: verify.interval,
     })
 }

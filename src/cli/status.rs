@@ -50,6 +50,12 @@ fn rollout_text(rollout: &RolloutView) -> String {
             rollout.watchdog_age_seconds
         ));
     }
+    if rollout.unrecorded_events > 0 {
+        lines.push(format!(
+            "  STORE CAN'T BE WRITTEN: {} events are only in memory; free space or mend the disk, don't restart",
+            rollout.unrecorded_events
+        ));
+    }
     match &rollout.incident {
         Some(incident) => lines.push(incident_text(incident)),
         None => lines.push("  no incident".to_owned()),

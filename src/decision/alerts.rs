@@ -25,7 +25,8 @@ fn firing(draft: &mut Draft<'_>, alert: &Alert, body: Option<&BlobRef>) -> Reaso
     // Looked at before the alert is recorded: its own resolve is what it may be older than.
     let suspicion = suspicion(draft, alert);
     if !repeat {
-        draft.rollout_event(Event::AlertSeen { alert: alert.clone() });
+        let not_before = not_before(draft, alert);
+        draft.rollout_event(Event::AlertSeen { alert: alert.clone(), not_before });
     }
     if draft.context.policy.mode == Mode::Off {
         return Reason::ModeOff;
@@ -45,6 +46,22 @@ fn firing(draft: &mut Draft<'_>, alert: &Alert, body: Option<&BlobRef>) -> Reaso
     }
 }
 
+/// The earliest instant at which the alert can have begun, where its own word can't be believed.
+/// Kept from its first message on: later nothing better is known.
+fn not_before(draft: &Draft<'_>, alert: &Alert) -> Option<DateTime<Utc>> {
+    match draft.state.alerts.get(&alert.fingerprint) {
+        Some(known) if known.alert.status == AlertStatus::Firing => known.not_before,
+        _ => draft.context.not_before,
+    }
+}
+
+/// When the alert began, on our clock: its own word, but not before it can have begun.
+/// A sender whose clock is minutes behind must neither end a grace early nor make a fresh critical
+/// look older than the canary.
+fn began_at(draft: &Draft<'_>, alert: &Alert) -> DateTime<Utc> {
+    not_before(draft, alert).map_or(alert.starts_at, |not_before| alert.starts_at.max(not_before))
+}
+
 /// Why a firing alert may not be about the canary that runs now.
 pub(super) fn suspicion(draft: &Draft<'_>, alert: &Alert) -> Option<GraceCause> {
     let resolved_at = draft.state.alerts.get(&alert.fingerprint).and_then(|known| known.resolved_at);
@@ -53,7 +70,9 @@ pub(super) fn suspicion(draft: &Draft<'_>, alert: &Alert) -> Option<GraceCause> 
     }
     let run_started_at = draft.state.run.as_ref().and_then(|run| run.started_at);
     // At that instant the canary had no traffic: what fired then is not about it.
-    run_started_at.is_some_and(|started| alert.starts_at <= started).then_some(GraceCause::OlderThanCanary)
+    run_started_at
+        .is_some_and(|started| began_at(draft, alert) <= started)
+        .then_some(GraceCause::OlderThanCanary)
 }
 
 /// When the grace that an alert opens ends.
@@ -67,7 +86,7 @@ fn deadline(draft: &Draft<'_>, alert: &Alert, suspicion: Option<GraceCause>) -> 
     match (suspicion, alert.severity()) {
         (Some(GraceCause::OlderThanResolve), Severity::Critical) => now,
         (Some(GraceCause::OlderThanCanary), _) => run_started_at.unwrap_or(now) + draft.context.policy.grace,
-        _ => alert.starts_at.min(now) + draft.context.policy.grace,
+        _ => began_at(draft, alert).min(now) + draft.context.policy.grace,
     }
 }
 
@@ -125,7 +144,8 @@ fn already_answered(
 ) -> Option<Reason> {
     let last = draft.state.incident.as_ref()?;
     let same_alert = last.carries(&attached.alert.fingerprint);
-    let before_its_end = last.closed_at.is_some_and(|closed_at| attached.alert.starts_at <= closed_at);
+    let began_at = began_at(draft, &attached.alert);
+    let before_its_end = draft.state.answered_until.is_some_and(|until| began_at <= until);
     match (&last.phase, activity) {
         // Nobody can tell whether the canary was started again: only a new episode counts as news.
         (Phase::RolledBack, Activity::Unknown) if repeat || before_its_end => {
@@ -233,7 +253,8 @@ fn resolved(draft: &mut Draft<'_>, alert: &Alert) -> Reason {
     if !current {
         return Reason::ResolvedElsewhere;
     }
-    draft.rollout_event(Event::AlertSeen { alert: Alert { ends_at: Some(ends_at), ..alert.clone() } });
+    let seen = Alert { ends_at: Some(ends_at), ..alert.clone() };
+    draft.rollout_event(Event::AlertSeen { alert: seen, not_before: None });
     let Some(open) = draft.state.open_incident() else { return Reason::ResolvedElsewhere };
     if !open.carries(&alert.fingerprint) {
         return Reason::ResolvedElsewhere;

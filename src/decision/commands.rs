@@ -68,6 +68,9 @@ pub fn commands(state: &RolloutState, now: DateTime<Utc>) -> Vec<Command> {
         out.push(Command::ReadShare);
     }
     if let Some(incident) = &state.incident {
+        if incident.is_overdue(now) && !incident.is_overdue_told() {
+            out.push(Command::Tick);
+        }
         drive(incident, now, &mut out);
         record(incident, now, &mut out);
     }
@@ -96,7 +99,9 @@ fn drive(incident: &Incident, now: DateTime<Utc>, out: &mut Vec<Command>) {
             let (attempt, since, until) = (*attempt, *since, *until);
             out.push(Command::Verify { incident: id(), attempt, since, until });
         }
-        Phase::Failed { retry_at, .. } if now >= *retry_at => out.push(Command::Tick),
+        Phase::Failed { retry_at, .. } if now >= *retry_at && !out.contains(&Command::Tick) => {
+            out.push(Command::Tick);
+        }
         Phase::Failed { .. } | Phase::Held(_) | Phase::Opened => {}
         Phase::RolledBack | Phase::Cancelled { .. } | Phase::Declined { .. } => {}
     }
@@ -145,5 +150,6 @@ pub fn next_deadline(state: &RolloutState, now: DateTime<Utc>) -> Option<DateTim
         .rollback_started_at
         .filter(|_| incident.evidence.is_empty())
         .map(|started_at| started_at + EVIDENCE_AFTER);
-    [phase, evidence].into_iter().flatten().filter(|at| *at > now).min()
+    let overdue = incident.rollback_due_at.filter(|_| !incident.phase.is_closed());
+    [phase, evidence, overdue].into_iter().flatten().filter(|at| *at > now).min()
 }

@@ -3,7 +3,7 @@
 //! "Not listed" alone proves nothing: an Alertmanager that just restarted knows no alerts, and a
 //! dead Prometheus lets them all expire (reference notes on Alertmanager, sections 5 and 6).
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 
 use crate::incident::Fingerprint;
 
@@ -38,8 +38,8 @@ pub struct ListedAlert {
 /// What one Alertmanager answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlertmanagerReading {
-    /// When it started.
-    pub started_at: DateTime<Utc>,
+    /// For how long it has been running, by its own clock.
+    pub up_for: TimeDelta,
     /// Whether the Watchdog is listed as active.
     pub watchdog_active: bool,
     /// The rollout's alerts that it lists.
@@ -63,7 +63,6 @@ pub fn weigh(
     wanted: &[Fingerprint],
     alertmanagers: &[Option<AlertmanagerReading>],
     prometheus: Option<Option<PrometheusReading>>,
-    now: DateTime<Utc>,
 ) -> Confirmation {
     if alertmanagers.is_empty() && prometheus.is_none() {
         return Confirmation::NobodyToAsk;
@@ -84,7 +83,7 @@ pub fn weigh(
     if !listed.is_empty() {
         return Confirmation::Silenced;
     }
-    let trusted = answered.iter().any(|reading| reading.watchdog_active && reading.started_at + YOUNG <= now);
+    let trusted = answered.iter().any(|reading| reading.watchdog_active && reading.up_for >= YOUNG);
     match (trusted, prometheus.flatten()) {
         // Prometheus contradicts: its alert may be on its way to Alertmanager.
         (_, Some(PrometheusReading::Bad)) => Confirmation::StillFiring,
@@ -97,10 +96,6 @@ pub fn weigh(
 mod tests {
     use super::*;
 
-    fn now() -> DateTime<Utc> {
-        "2026-11-24T03:00:00Z".parse().expect("a time")
-    }
-
     fn fingerprint() -> Fingerprint {
         Fingerprint::new("cd157457500a2b7a")
     }
@@ -109,7 +104,7 @@ mod tests {
         let listed =
             listed.iter().map(|silenced| ListedAlert { fingerprint: fingerprint(), silenced: *silenced });
         Some(AlertmanagerReading {
-            started_at: now() - TimeDelta::minutes(age_minutes),
+            up_for: TimeDelta::minutes(age_minutes),
             watchdog_active,
             listed: listed.collect(),
         })
@@ -160,13 +155,13 @@ mod tests {
             ("nothing configured", vec![], None, NobodyToAsk),
         ];
         for (case, alertmanagers, prometheus, expected) in cases {
-            assert_eq!(weigh(&[fingerprint()], &alertmanagers, prometheus, now()), expected, "{case}");
+            assert_eq!(weigh(&[fingerprint()], &alertmanagers, prometheus), expected, "{case}");
         }
     }
 
     #[test]
     fn an_alert_of_somebody_else_is_no_reason() {
         let other = [Fingerprint::new("0000000000000000")];
-        assert_eq!(weigh(&other, &[member(60, true, &[false])], None, now()), Confirmation::Gone);
+        assert_eq!(weigh(&other, &[member(60, true, &[false])], None), Confirmation::Gone);
     }
 }

@@ -155,13 +155,20 @@ impl<'a> Draft<'a> {
             }
         }
         let repeated = self.repeated();
-        self.incident_event(id, Event::RollbackStarted { reason, attempt: 1 });
+        let due_at = Some(self.context.now + self.context.policy.rollback_deadline);
+        self.incident_event(id, Event::RollbackStarted { reason, attempt: 1, due_at });
         let cause = self.state.incident.as_ref().map_or_else(String::new, |open| open.opened.cause.clone());
         let revision = self.context.policy.revision.clone();
         self.notice(id, NoticeKind::RollbackStarted, format!("rolling back {revision}: {cause} ({reason})"));
         if let Some(text) = repeated {
             self.notice(id, NoticeKind::RepeatedRollback, text);
         }
+        reason
+    }
+
+    /// Begins the attempt after `attempt`.
+    pub(super) fn try_again(&mut self, id: &IncidentId, reason: Reason, attempt: u32) -> Reason {
+        self.incident_event(id, Event::RollbackStarted { reason, attempt: attempt + 1, due_at: None });
         reason
     }
 

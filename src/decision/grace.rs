@@ -1,10 +1,12 @@
 //! The end of a grace, and what people may do with one.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::draft::{Activity, Draft, Opening};
 use super::{Confirmation, OnUnverified, Refusal, Request};
-use crate::incident::{Event, IncidentId, NoticeKind, Phase, Reason, Severity, Stage, Trigger};
+use crate::incident::{
+    AlertStatus, Event, Fingerprint, IncidentId, NoticeKind, Phase, Reason, Severity, Stage, Trigger,
+};
 
 /// How long a silenced alert is left before it is asked about again.
 const SILENCE_RECHECK: TimeDelta = TimeDelta::minutes(5);
@@ -17,10 +19,20 @@ const BACKSTOP: &str = "backstop";
 pub(super) fn confirmed(
     draft: &mut Draft<'_>,
     id: &IncidentId,
-    answer: Confirmation,
-    answers: &[String],
+    asked: &[(Fingerprint, DateTime<Utc>)],
+    (answer, answers): (Confirmation, &[String]),
 ) -> Option<Reason> {
     let open = draft.open(id)?;
+    // An alert that joined while the question was under way is not answered: the state asks again.
+    let joined = open.alerts.iter().map(|attached| &attached.alert).any(|alert| {
+        alert.status == AlertStatus::Firing
+            && !asked
+                .iter()
+                .any(|(known, starts_at)| *known == alert.fingerprint && *starts_at == alert.starts_at)
+    });
+    if joined && answer != Confirmation::StillFiring {
+        return None;
+    }
     let due = match &open.phase {
         Phase::Grace { .. } => open.grace_ends_at.is_none_or(|ends_at| draft.context.now >= ends_at),
         Phase::Held(hold) => draft.context.now >= hold.until,
@@ -144,11 +156,7 @@ fn roll_back(draft: &mut Draft<'_>, actor: &str, cause: &str, stage: Option<Stag
             }
             Phase::Failed { attempt, .. } => {
                 draft.incident_event(&id, Event::Acknowledged { actor: actor.to_owned() });
-                draft.incident_event(
-                    &id,
-                    Event::RollbackStarted { reason: Reason::Manual, attempt: attempt + 1 },
-                );
-                Reason::Manual
+                draft.try_again(&id, Reason::Manual, attempt)
             }
             _ => Reason::RollbackRunning,
         };

@@ -44,6 +44,9 @@ pub struct Policy {
     pub on_unverified: OnUnverified,
     /// How long a verification may take to reach its verdict.
     pub verify_window: TimeDelta,
+    /// How long a whole rollback may take, verification included, before people are told that it has
+    /// not ended.
+    pub rollback_deadline: TimeDelta,
     /// How long a reading of the share above 0 % may be relied upon.
     pub reading_valid: TimeDelta,
     /// After this long without a Watchdog, missing data is not trusted and people are told.

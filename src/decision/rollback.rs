@@ -118,15 +118,28 @@ pub(super) fn evidence_written(
 pub(super) fn tick(draft: &mut Draft<'_>) -> Option<Reason> {
     watchdog(draft);
     let open = draft.state.open_incident()?;
-    match open.phase {
+    let (id, phase) = (open.id.clone(), open.phase.clone());
+    overdue(draft, &id);
+    match phase {
         Phase::Failed { attempt, retry_at, .. } if draft.context.now >= retry_at => {
-            let id = open.id.clone();
-            let reason = Reason::Retry;
-            draft.incident_event(&id, Event::RollbackStarted { reason, attempt: attempt + 1 });
-            Some(reason)
+            Some(draft.try_again(&id, Reason::Retry, attempt))
         }
         _ => None,
     }
+}
+
+/// Backstop watches itself: a rollback that has not ended in time is told, whatever holds it up.
+fn overdue(draft: &mut Draft<'_>, id: &IncidentId) {
+    let now = draft.now();
+    let Some(open) = draft.open(id).filter(|open| open.is_overdue(now) && !open.is_overdue_told()) else {
+        return;
+    };
+    let since = open.rollback_started_at.map_or(0, |at| (now - at).num_seconds());
+    let text = format!(
+        "the rollback has not ended after {since} s, it is {}: look at the canary's traffic yourself",
+        open.phase.name()
+    );
+    draft.notice(id, NoticeKind::RollbackOverdue, text);
 }
 
 /// Missing data is told, and never acted upon (design, section 4).

@@ -21,8 +21,7 @@ pub(super) fn missed(draft: &mut Draft<'_>, alert: &Alert) -> Reason {
     if run_started_at.is_some_and(|started| alert.starts_at <= started) {
         return Reason::OlderThanCanary;
     }
-    let answered = draft.state.incident.as_ref().and_then(|last| last.closed_at);
-    if answered.is_some_and(|closed_at| alert.starts_at <= closed_at) {
+    if draft.state.answered_until.is_some_and(|until| alert.starts_at <= until) {
         return Reason::AlreadyRolledBack;
     }
     match draft.activity() {

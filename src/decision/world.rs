@@ -20,6 +20,7 @@ pub(super) struct World {
     pub(super) now: DateTime<Utc>,
     pub(super) reading: Reading,
     pub(super) last_zero_at: Option<DateTime<Utc>>,
+    pub(super) not_before: Option<DateTime<Utc>>,
     pub(super) watchdog_silent_seconds: u64,
     pub(super) journal: Vec<StoredAs>,
     rollout: RolloutName,
@@ -39,12 +40,14 @@ impl World {
                 hold: TimeDelta::minutes(30),
                 on_unverified: OnUnverified::RollBack,
                 verify_window: TimeDelta::minutes(10),
+                rollback_deadline: TimeDelta::minutes(12),
                 reading_valid: TimeDelta::seconds(30),
                 watchdog_timeout: TimeDelta::minutes(3),
             },
             now: "2026-11-24T03:00:00Z".parse().expect("a time"),
             reading: Reading::Never,
             last_zero_at: None,
+            not_before: None,
             watchdog_silent_seconds: 0,
             journal: Vec::new(),
             rollout: RolloutName::new("spark-trading"),
@@ -63,6 +66,7 @@ impl World {
             nonce: self.nonce,
             reading: self.reading,
             last_zero_at: self.last_zero_at,
+            not_before: self.not_before,
             watchdog_silent_seconds: Some(self.watchdog_silent_seconds),
         };
         let decided = decide(self.state.clone(), input, &context);
@@ -128,8 +132,23 @@ impl World {
     }
 
     pub(super) fn confirm(&mut self, answer: Confirmation) -> Option<Reason> {
+        let asked = self.asked();
+        self.answer(asked, answer)
+    }
+
+    /// The alerts that would be asked about now.
+    pub(super) fn asked(&self) -> Vec<(Fingerprint, DateTime<Utc>)> {
+        let alerts = self.incident().alerts.iter().map(|attached| &attached.alert);
+        alerts.map(|alert| (alert.fingerprint.clone(), alert.starts_at)).collect()
+    }
+
+    pub(super) fn answer(
+        &mut self,
+        asked: Vec<(Fingerprint, DateTime<Utc>)>,
+        answer: Confirmation,
+    ) -> Option<Reason> {
         let incident = self.id();
-        self.send(&Input::Confirmation { incident, answer, answers: vec![format!("{answer:?}")] })
+        self.send(&Input::Confirmation { incident, asked, answer, answers: vec![format!("{answer:?}")] })
     }
 
     pub(super) fn person(&mut self, request: Request) -> Option<Reason> {

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::files::{io, read, replace, sha256, sync_folder};
 use super::manifest::{Manifest, ManifestLine};
 use super::verify::{VerifyReport, verify};
-use super::{EvidenceError, render};
+use super::{EvidenceError, EvidenceWriter, render};
 use crate::incident::{EvidenceFile, Incident, IncidentId};
 
 /// The raw webhook bodies that are kept with one rollback.
@@ -296,6 +298,25 @@ impl EvidenceDir {
             sync_folder(&self.path)?;
         }
         verify(&self.path, self.names()?)
+    }
+}
+
+#[async_trait]
+impl EvidenceWriter for EvidenceDir {
+    async fn record(
+        &self,
+        incident: Arc<Incident>,
+        blobs: EvidenceBlobs,
+        complete: bool,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<EvidenceFile>, EvidenceError> {
+        let folder = self.clone();
+        let write = move || match folder.write(&incident, &blobs, complete, now) {
+            // Completed before a crash that forgot to record it; what came since changes nothing.
+            Err(EvidenceError::Complete { .. }) if complete => folder.files_of(&incident.id),
+            other => other,
+        };
+        tokio::task::spawn_blocking(write).await.unwrap_or_else(|error| Err(EvidenceError::BrokeOff(error)))
     }
 }
 

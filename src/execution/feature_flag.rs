@@ -115,7 +115,7 @@ mod tests {
             (500, "", Err(())),
         ];
         for (status, body, expected) in cases {
-            let reply = Reply { status, body: body.as_bytes().to_vec(), sent_at: None };
+            let reply = Reply { status, body: body.as_bytes().to_vec(), date: None };
             assert_eq!(
                 percentage(&reply, "/percentage").map(|share| share.0).map_err(|_| ()),
                 expected,

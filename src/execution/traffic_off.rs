@@ -40,6 +40,14 @@ impl Default for StepLimits {
     }
 }
 
+impl StepLimits {
+    /// The longest that a step can take: the last attempt may begin at the deadline.
+    #[must_use]
+    pub fn longest(&self, request_timeout: Duration) -> Duration {
+        self.deadline + request_timeout + self.reads * (request_timeout + self.read_pause)
+    }
+}
+
 /// Takes the traffic off the canary. `jitter` gives numbers in 0..1 that spread the pauses, so that
 /// many rollbacks at once don't strike a struggling API in step.
 pub async fn traffic_off(

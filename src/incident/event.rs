@@ -77,6 +77,9 @@ pub enum Event {
     AlertSeen {
         /// The alert.
         alert: Alert,
+        /// The earliest instant at which it can have begun, where its own times can't be believed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        not_before: Option<DateTime<Utc>>,
     },
     /// An alert waits for the share to be read.
     TriageStarted {
@@ -99,6 +102,11 @@ pub enum Event {
     },
     /// The Watchdog is heard again.
     WatchdogBack,
+    /// The wall clock was set: what was due at a time is due as much later or earlier now.
+    ClockStepped {
+        /// By how much; negative: back.
+        by_milliseconds: i64,
+    },
 
     // --- of an incident ---
     /// An incident opened.
@@ -168,6 +176,9 @@ pub enum Event {
         reason: Reason,
         /// 1 for the first.
         attempt: u32,
+        /// When the whole rollback has to have ended; told with the first attempt.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        due_at: Option<DateTime<Utc>>,
     },
     /// A step ended, well or not.
     StepEnded(StepRecord),
@@ -225,6 +236,7 @@ impl Event {
             Self::ShareRead { .. } => "share_read",
             Self::WatchdogLost { .. } => "watchdog_lost",
             Self::WatchdogBack => "watchdog_back",
+            Self::ClockStepped { .. } => "clock_stepped",
             Self::IncidentOpened(_) => "incident_opened",
             Self::GraceStarted { .. } => "grace_started",
             Self::GraceMoved { .. } => "grace_moved",

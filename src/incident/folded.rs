@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -45,6 +45,9 @@ pub struct Incident {
     pub grace_ends_at: Option<DateTime<Utc>>,
     /// When the first rollback began.
     pub rollback_started_at: Option<DateTime<Utc>>,
+    /// When the rollback has to have ended.
+    #[serde(default)]
+    pub rollback_due_at: Option<DateTime<Utc>>,
     /// Its alerts, each once, in the order they came.
     pub alerts: Vec<Arc<AttachedAlert>>,
     /// Every step carried out.
@@ -86,6 +89,7 @@ impl Incident {
             severity: opened.severity,
             grace_ends_at: None,
             rollback_started_at: None,
+            rollback_due_at: None,
             alerts: opened.alert.iter().cloned().map(Arc::new).collect(),
             steps: Vec::new(),
             verification: None,
@@ -154,6 +158,7 @@ impl Incident {
             | Event::ShareRead { .. }
             | Event::WatchdogLost { .. }
             | Event::WatchdogBack => {}
+            Event::ClockStepped { by_milliseconds } => self.clock_stepped(at, *by_milliseconds),
             Event::GraceStarted { cause, ends_at } => {
                 self.phase = Phase::Grace { cause: *cause, confirm_early: false };
                 self.grace_ends_at = Some(*ends_at);
@@ -199,9 +204,10 @@ impl Incident {
             }
             Event::Declined { reason } => self.close(at, event, Phase::Declined { reason: *reason }, *reason),
             Event::RolledBack => self.close(at, event, Phase::RolledBack, Reason::ReadBack),
-            Event::RollbackStarted { reason, attempt } => {
+            Event::RollbackStarted { reason, attempt, due_at } => {
                 self.phase = Phase::RollingBack { attempt: *attempt, since: at };
                 self.rollback_started_at.get_or_insert(at);
+                self.rollback_due_at = self.rollback_due_at.or(*due_at);
                 self.note(at, event.name(), Some(*reason), format!("attempt {attempt}"));
             }
             Event::StepEnded(step) => {
@@ -237,6 +243,41 @@ impl Incident {
             }
             Event::NoticeRaised { kind, text } => self.notices.push((at, *kind, text.clone())),
         }
+    }
+
+    /// What is due, is due after the same span as before; what has happened keeps its time.
+    fn clock_stepped(&mut self, at: DateTime<Utc>, by_milliseconds: i64) {
+        let by = TimeDelta::milliseconds(by_milliseconds);
+        let due = [&mut self.grace_ends_at, &mut self.rollback_due_at];
+        due.into_iter().flatten().for_each(|due| *due += by);
+        match &mut self.phase {
+            Phase::Held(hold) => hold.until += by,
+            Phase::Verifying { since, until, .. } => {
+                *since += by;
+                *until += by;
+            }
+            Phase::Failed { retry_at, .. } => *retry_at += by,
+            Phase::Opened
+            | Phase::Grace { .. }
+            | Phase::RollingBack { .. }
+            | Phase::RolledBack
+            | Phase::Cancelled { .. }
+            | Phase::Declined { .. } => {}
+        }
+        let text = format!("the clock was set by {by_milliseconds} ms; deadlines moved with it");
+        self.note(at, "clock_stepped", None, text);
+    }
+
+    /// Whether the rollback should have ended by `now` and has not.
+    #[must_use]
+    pub fn is_overdue(&self, now: DateTime<Utc>) -> bool {
+        !self.phase.is_closed() && self.rollback_due_at.is_some_and(|due_at| now >= due_at)
+    }
+
+    /// Whether people were told that the rollback has not ended in time.
+    #[must_use]
+    pub fn is_overdue_told(&self) -> bool {
+        self.notices.iter().any(|(_, kind, _)| *kind == NoticeKind::RollbackOverdue)
     }
 
     /// The rollback attempt that runs or ran last; 0 before the first.

@@ -118,6 +118,8 @@ named! {
         RollbackEnded => "rollback_ended",
         /// A rollback failed or can't be verified.
         RollbackFailed => "rollback_failed",
+        /// A rollback has not ended within its deadline.
+        RollbackOverdue => "rollback_overdue",
         /// A grace was cancelled.
         GraceCancelled => "grace_cancelled",
         /// A grace is on hold.
@@ -136,7 +138,9 @@ impl NoticeKind {
     #[must_use]
     pub fn pages(self) -> bool {
         match self {
-            Self::RollbackFailed | Self::RepeatedRollback | Self::WatchdogLost => true,
+            Self::RollbackFailed | Self::RollbackOverdue | Self::RepeatedRollback | Self::WatchdogLost => {
+                true
+            }
             Self::GraceOpened
             | Self::RollbackStarted
             | Self::RollbackEnded

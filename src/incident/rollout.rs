@@ -25,6 +25,9 @@ pub struct AlertState {
     pub alert: Alert,
     /// The latest `endsAt` of a resolve.
     pub resolved_at: Option<DateTime<Utc>>,
+    /// The earliest instant at which it can have begun, where its own times can't be believed.
+    #[serde(default)]
+    pub not_before: Option<DateTime<Utc>>,
 }
 
 /// One run of a canary: from the first traffic on it to the last.
@@ -53,6 +56,10 @@ pub struct RolloutState {
     pub incident: Option<Arc<Incident>>,
     /// Closed incidents whose evidence is yet to be completed.
     pub unfinished_evidence: BTreeMap<IncidentId, Arc<Incident>>,
+    /// When the last incident closed, on the clock as it is set now: alerts that began before are
+    /// answered by it.
+    #[serde(default)]
+    pub answered_until: Option<DateTime<Utc>>,
     /// Rollbacks of the last day: when, and of which revision.
     pub rollbacks: VecDeque<(DateTime<Utc>, Revision)>,
     /// Whether people were told that the Watchdog is silent.
@@ -70,7 +77,7 @@ impl RolloutState {
     pub fn apply(&mut self, stored: &StoredAs) {
         let at = stored.at;
         match &stored.event {
-            Event::AlertSeen { alert } => self.see(alert),
+            Event::AlertSeen { alert, not_before } => self.see(alert, *not_before),
             Event::TriageStarted { alert } => {
                 self.triage.retain(|waiting| waiting.alert.fingerprint != alert.alert.fingerprint);
                 self.triage.push(alert.clone());
@@ -79,6 +86,7 @@ impl RolloutState {
             Event::ShareRead { share, changed_after } => self.read(at, *share, *changed_after),
             Event::WatchdogLost { .. } => self.watchdog_lost = true,
             Event::WatchdogBack => self.watchdog_lost = false,
+            Event::ClockStepped { by_milliseconds } => self.clock_stepped(stored, *by_milliseconds),
             Event::IncidentOpened(opened) => {
                 if let Some(id) = &stored.incident {
                     self.retire_incident();
@@ -92,6 +100,9 @@ impl RolloutState {
                     while self.rollbacks.front().is_some_and(|(then, _)| *then + ROLLBACK_MEMORY < at) {
                         self.rollbacks.pop_front();
                     }
+                }
+                if let Event::RolledBack | Event::Cancelled { .. } | Event::Declined { .. } = event {
+                    self.answered_until = Some(at);
                 }
                 self.apply_to_incident(stored);
             }
@@ -118,13 +129,13 @@ impl RolloutState {
         }
     }
 
-    fn see(&mut self, alert: &Alert) {
+    fn see(&mut self, alert: &Alert, not_before: Option<DateTime<Utc>>) {
         let earlier = self.alerts.get(&alert.fingerprint).and_then(|known| known.resolved_at);
         let resolved_at = match alert.status {
             AlertStatus::Firing => earlier,
             AlertStatus::Resolved => earlier.max(alert.ends_at),
         };
-        let state = AlertState { alert: alert.clone(), resolved_at };
+        let state = AlertState { alert: alert.clone(), resolved_at, not_before };
         self.alerts.insert(alert.fingerprint.clone(), Arc::new(state));
         if self.alerts.len() > MAX_RESOLVED_ALERTS {
             self.forget_oldest_resolved();
@@ -141,6 +152,27 @@ impl RolloutState {
         if let Some(oldest) = oldest {
             self.alerts.remove(&oldest);
         }
+    }
+
+    /// Whether anything here is compared with the present.
+    #[must_use]
+    pub fn remembers_times(&self) -> bool {
+        self.incident.is_some() || self.run.is_some() || self.share_at.is_some() || !self.rollbacks.is_empty()
+    }
+
+    fn clock_stepped(&mut self, stored: &StoredAs, by_milliseconds: i64) {
+        let by = TimeDelta::milliseconds(by_milliseconds);
+        let started_at = self.run.as_mut().and_then(|run| run.started_at.as_mut());
+        started_at
+            .into_iter()
+            .chain(&mut self.share_at)
+            .chain(&mut self.answered_until)
+            .for_each(|at| *at += by);
+        self.rollbacks.iter_mut().for_each(|(at, _)| *at += by);
+        for known in self.alerts.values_mut().filter(|known| known.not_before.is_some()) {
+            Arc::make_mut(known).not_before = known.not_before.map(|at| at + by);
+        }
+        self.apply_to_incident(stored);
     }
 
     fn read(&mut self, at: DateTime<Utc>, share: Option<Share>, changed_after: Option<DateTime<Utc>>) {

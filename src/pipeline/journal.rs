@@ -1,35 +1,36 @@
 //! The one place where state changes: takes inputs in order, decides, stores, then publishes.
 //!
 //! Everything that waits is decided together and stored in one commit, so a storm of webhooks costs
-//! a few commits and not thousands. If the commit fails, nothing of it has happened: the state is
-//! put back, and every caller is told.
+//! a few commits and not thousands.
+//!
+//! While the store can't be written, what was decided is held in memory and acted upon, because a bad
+//! canary doesn't wait for a disk. Nobody is told that it is accepted: a webhook is answered 503 and
+//! comes again, until all of it is on disk. If the process ends before that, the alert comes again
+//! and the steps, being absolute, are harmless to repeat.
+
+mod step_detector;
+mod task;
+mod unrecorded;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio_util::sync::CancellationToken;
 
-use super::{Observed, Rollouts};
-use crate::clock::Clock;
-use crate::decision::{Context, Input, Reading, Refusal, decide};
-use crate::incident::{BlobRef, IncidentId, Reason, RolloutName, RolloutState, StoredAs};
-use crate::metrics::Metrics;
-use crate::store::{Batch, IncidentStore, StoreError};
+pub use task::{JournalParts, JournalTask};
+use unrecorded::HeldBlobs;
+
+use crate::decision::{Input, Refusal};
+use crate::incident::{IncidentId, Reason, RolloutName, RolloutState};
+use crate::store::Blobs;
 
 /// Submissions that may wait. Beyond it a webhook is answered 503 and comes again: Alertmanager
 /// opens hundreds of sockets at once (reference notes, section 2), never thousands.
 const QUEUE: usize = 4_096;
 
-/// Submissions decided and stored in one commit. Bounds how long the first of them waits.
-const MAX_BATCH: usize = 512;
-
 /// How long a submission may wait for a place in the queue before its sender is told to come again.
 const ENQUEUE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// After this many events the fold is saved, so that a start needn't read them all.
-const CHECKPOINT_EVERY: u64 = 5_000;
 
 /// Every rollout's state. Cheap to clone.
 pub type States = BTreeMap<RolloutName, Arc<RolloutState>>;
@@ -40,7 +41,7 @@ pub struct Submission {
     /// What happened, and to which rollout.
     pub inputs: Vec<(RolloutName, Input)>,
     /// Bytes that the inputs refer to; stored only if something is decided.
-    pub blobs: Vec<(BlobRef, Arc<[u8]>)>,
+    pub blobs: Blobs,
 }
 
 /// What came of one input.
@@ -52,14 +53,25 @@ pub struct Ruling {
     pub incident: Option<IncidentId>,
     /// Set when a person's request was refused.
     pub refusal: Option<Refusal>,
-    /// Whether anything new was stored.
-    pub stored: bool,
+    /// Whether it led to anything new.
+    pub news: bool,
+}
+
+/// What came of a submission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Taken {
+    /// One for each input, in order.
+    pub rulings: Vec<Ruling>,
+    /// Whether all that has been decided so far is durable. If not, it is held in memory and acted
+    /// upon, and must not be called accepted.
+    pub durable: bool,
 }
 
 /// Why a submission was not taken. Nothing of it has happened; send it again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JournalError {
-    /// The store can't be written now.
+    /// The store can't be written now, and no more can be held in memory.
     #[error("not stored: {0}")]
     Unavailable(String),
     /// More waits than may wait.
@@ -70,69 +82,39 @@ pub enum JournalError {
     ShuttingDown,
 }
 
-type Waiting = (Submission, oneshot::Sender<Result<Vec<Ruling>, JournalError>>);
+type Caller = oneshot::Sender<Result<Taken, JournalError>>;
+type Waiting = (Submission, Caller);
 
 /// The journal's handle. Clones share one journal.
 #[derive(Debug, Clone)]
 pub struct Journal {
     queue: mpsc::Sender<Waiting>,
     states: watch::Receiver<States>,
-}
-
-/// The journal's task: run it until it ends.
-#[derive(Debug)]
-pub struct JournalTask {
-    queue: mpsc::Receiver<Waiting>,
-    published: watch::Sender<States>,
-    states: States,
-    seq: u64,
-    checkpointed: u64,
-    store: Arc<dyn IncidentStore>,
-    rollouts: Rollouts,
-    observed: Arc<Observed>,
-    clock: Arc<dyn Clock>,
-    metrics: Metrics,
+    held: HeldBlobs,
 }
 
 impl Journal {
-    /// A journal over `store`, beginning with what is `stored` there.
+    /// A journal over the parts' store, beginning with what is `stored` there.
     #[must_use]
-    pub fn new(
-        store: Arc<dyn IncidentStore>,
-        stored: crate::store::Loaded,
-        rollouts: Rollouts,
-        observed: Arc<Observed>,
-        clock: Arc<dyn Clock>,
-        metrics: Metrics,
-    ) -> (Self, JournalTask) {
+    pub fn new(parts: JournalParts, stored: crate::store::Loaded) -> (Self, JournalTask) {
         let mut states: States =
             stored.rollouts.into_iter().map(|(name, state)| (name, Arc::new(state))).collect();
-        for rollout in rollouts.iter() {
+        for rollout in parts.rollouts.iter() {
             states.entry(rollout.name.clone()).or_default();
         }
         let (sender, queue) = mpsc::channel(QUEUE);
         let (published, receiver) = watch::channel(states.clone());
-        let seq = stored.seq;
-        let task = JournalTask {
-            queue,
-            published,
-            states,
-            seq,
-            checkpointed: seq,
-            store,
-            rollouts,
-            observed,
-            clock,
-            metrics,
-        };
-        (Self { queue: sender, states: receiver }, task)
+        let held = HeldBlobs::default();
+        let task =
+            JournalTask::new(parts, queue, published, states, stored.seq, stored.last_alive, held.clone());
+        (Self { queue: sender, states: receiver, held }, task)
     }
 
-    /// Submits inputs and waits until they are decided and durable.
+    /// Submits inputs and waits until they are decided, and durable if they can be made so.
     ///
     /// # Errors
     /// See [`JournalError`]; nothing of the submission has happened.
-    pub async fn submit(&self, submission: Submission) -> Result<Vec<Ruling>, JournalError> {
+    pub async fn submit(&self, submission: Submission) -> Result<Taken, JournalError> {
         let (reply, answer) = oneshot::channel();
         match tokio::time::timeout(ENQUEUE_TIMEOUT, self.queue.send((submission, reply))).await {
             Err(_) => return Err(JournalError::Overloaded),
@@ -142,14 +124,14 @@ impl Journal {
         answer.await.unwrap_or(Err(JournalError::ShuttingDown))
     }
 
-    /// Submits one input.
+    /// Submits one input, and does not insist on durability: for those who would rather act.
     ///
     /// # Errors
     /// See [`Journal::submit`].
     pub async fn submit_one(&self, rollout: &RolloutName, input: Input) -> Result<Ruling, JournalError> {
         let inputs = vec![(rollout.clone(), input)];
-        let rulings = self.submit(Submission { inputs, blobs: Vec::new() }).await?;
-        rulings.into_iter().next().ok_or(JournalError::ShuttingDown)
+        let taken = self.submit(Submission { inputs, blobs: Vec::new() }).await?;
+        taken.rulings.into_iter().next().ok_or(JournalError::ShuttingDown)
     }
 
     /// The states as last published.
@@ -163,136 +145,10 @@ impl Journal {
     pub fn subscribe(&self) -> watch::Receiver<States> {
         self.states.clone()
     }
-}
 
-impl JournalTask {
-    /// Takes submissions until `stop` or until every handle is gone; then takes what still waits,
-    /// and saves the fold.
-    pub async fn run(mut self, stop: CancellationToken) {
-        let mut waiting = Vec::with_capacity(MAX_BATCH);
-        loop {
-            tokio::select! {
-                taken = self.queue.recv_many(&mut waiting, MAX_BATCH) => if taken == 0 { break },
-                () = stop.cancelled(), if !self.queue.is_closed() => self.queue.close(),
-            }
-            self.batch(&mut waiting).await;
-            if self.seq >= self.checkpointed + CHECKPOINT_EVERY {
-                self.checkpoint().await;
-            }
-        }
-        self.checkpoint().await;
-    }
-
-    async fn batch(&mut self, waiting: &mut Vec<Waiting>) {
-        let before = self.states.clone();
-        let mut batch = Batch { expected_seq: self.seq, ..Batch::default() };
-        let mut decided = Vec::with_capacity(waiting.len());
-        for (submission, reply) in waiting.drain(..) {
-            let events_before = batch.events.len();
-            let rulings: Vec<_> = submission
-                .inputs
-                .iter()
-                .map(|(rollout, input)| self.decide(rollout, input, &mut batch.events))
-                .collect();
-            if batch.events.len() > events_before {
-                batch.blobs.extend(submission.blobs);
-            }
-            decided.push((rulings, reply));
-        }
-        let outcome = self.store(batch).await;
-        if outcome.is_err() {
-            self.states = before;
-        }
-        for (rulings, reply) in decided {
-            // A caller that went away (a closed connection) loses nothing: its alert is stored.
-            let _gone = reply.send(outcome.clone().map(|()| rulings));
-        }
-    }
-
-    fn decide(&mut self, name: &RolloutName, input: &Input, events: &mut Vec<StoredAs>) -> Ruling {
-        let nothing = Ruling { reason: None, incident: None, refusal: None, stored: false };
-        // An input for a rollout that is no longer configured has nobody to act for.
-        let Some(rollout) = self.rollouts.get(name) else { return nothing };
-        let now = self.clock.now();
-        let (reading, last_zero_at) = self.observed.reading(name);
-        let context = Context {
-            rollout: name,
-            policy: &rollout.policy,
-            now,
-            nonce: rand::random(),
-            reading: if rollout.router.can_read() { reading } else { Reading::NotConfigured },
-            last_zero_at,
-            watchdog_silent_seconds: Some(self.observed.watchdog_silent_seconds(now)),
-        };
-        // Taken out of the map so that the decision needn't copy it unless somebody still reads it.
-        let state = self.states.remove(name).unwrap_or_default();
-        let decided = decide(Arc::unwrap_or_clone(state), input, &context);
-        self.states.insert(name.clone(), Arc::new(decided.state));
-        if let Some(reason) = decided.reason {
-            self.metrics.decided(name, reason);
-            tracing::debug!(rollout = %name, %reason, incident = decided.incident.as_ref().map(tracing::field::display), "decided");
-        }
-        let stored = !decided.events.is_empty();
-        events.extend(decided.events);
-        Ruling { reason: decided.reason, incident: decided.incident, refusal: decided.refusal, stored }
-    }
-
-    async fn store(&mut self, batch: Batch) -> Result<(), JournalError> {
-        if batch.events.is_empty() {
-            return Ok(());
-        }
-        let told = batch.events.clone();
-        match self.store.append(batch).await {
-            Ok(seq) => {
-                self.seq = seq;
-                self.metrics.store_healthy(true);
-                for stored in &told {
-                    crate::logging::stored(stored);
-                    self.metrics.stored(stored);
-                }
-                self.published.send_replace(self.states.clone());
-                Ok(())
-            }
-            Err(error) => {
-                self.metrics.store_failed();
-                tracing::error!(
-                    error = crate::logging::chain(&error),
-                    "events not stored; senders are told to come again"
-                );
-                if matches!(error, StoreError::Conflict { .. }) {
-                    self.reload().await;
-                }
-                Err(JournalError::Unavailable(error.to_string()))
-            }
-        }
-    }
-
-    /// Somebody else wrote: what is stored counts, not what is remembered here.
-    async fn reload(&mut self) {
-        match self.store.load().await {
-            Ok(stored) => {
-                self.seq = stored.seq;
-                for (name, state) in stored.rollouts {
-                    self.states.insert(name, Arc::new(state));
-                }
-                self.published.send_replace(self.states.clone());
-            }
-            Err(error) => {
-                tracing::error!(error = crate::logging::chain(&error), "the store can't be loaded again")
-            }
-        }
-    }
-
-    async fn checkpoint(&mut self) {
-        if self.seq == self.checkpointed {
-            return;
-        }
-        match self.store.checkpoint(self.seq, self.states.clone()).await {
-            Ok(()) => self.checkpointed = self.seq,
-            Err(error) => tracing::warn!(
-                error = crate::logging::chain(&error),
-                "the fold could not be saved; starts take longer"
-            ),
-        }
+    /// Bytes that are held in memory because the store could not be written.
+    #[must_use]
+    pub fn held_blob(&self, sha256: &str) -> Option<Arc<[u8]>> {
+        self.held.get(sha256)
     }
 }

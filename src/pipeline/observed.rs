@@ -1,62 +1,202 @@
-//! What was observed since the process began and needn't survive it: readings of the share and the
-//! Watchdog's last sign of life. Losing it costs one more reading.
+//! What was observed since the process began and needn't survive it: readings of the share, the
+//! Watchdog's last sign of life, what Alertmanager last listed. Losing it costs one more reading.
+//!
+//! Ages are measured with the monotonic clock, so that a step of the wall clock makes no reading
+//! look fresh and no Watchdog silent. Times are told on the wall clock of the one who asks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::time::Instant;
 
 use crate::decision::Reading;
-use crate::incident::{RolloutName, Share};
+use crate::incident::{Alert, Fingerprint, RolloutName, Share};
+
+/// Clocks that differ by less are taken for one: HTTP tells time in whole seconds, and a request
+/// takes its time too.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(5);
 
 /// The observations.
 #[derive(Debug)]
 pub struct Observed {
-    started_at: DateTime<Utc>,
+    started: Instant,
     inner: Mutex<Inner>,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
-    readings: BTreeMap<RolloutName, (Reading, Option<DateTime<Utc>>)>,
-    watchdog_at: Option<DateTime<Utc>>,
+    readings: BTreeMap<RolloutName, ShareReading>,
+    listed: BTreeMap<RolloutName, Listed>,
+    clocks_ahead: BTreeMap<String, TimeDelta>,
+    watchdog_at: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct ShareReading {
+    at: Instant,
+    share: Option<Share>,
+    zero_at: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Listed {
+    at: Instant,
+    fingerprints: BTreeSet<Fingerprint>,
+}
+
+impl Default for Observed {
+    fn default() -> Self {
+        Self { started: Instant::now(), inner: Mutex::default() }
+    }
 }
 
 impl Observed {
-    /// Nothing observed yet, at the start of the process.
-    #[must_use]
-    pub fn new(started_at: DateTime<Utc>) -> Self {
-        Self { started_at, inner: Mutex::default() }
-    }
-
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records a reading of the share; `None`: it could not be read.
-    pub fn share(&self, rollout: &RolloutName, at: DateTime<Utc>, share: Option<Share>) {
+    /// Records a reading of the share, taken just now; `None`: it could not be read.
+    pub fn share(&self, rollout: &RolloutName, share: Option<Share>) {
         let mut inner = self.lock();
-        let zero_before = inner.readings.get(rollout).and_then(|(_, zero_at)| *zero_at);
+        let at = Instant::now();
+        let zero_before = inner.readings.get(rollout).and_then(|reading| reading.zero_at);
         let zero_at = if share == Some(Share::ZERO) { Some(at) } else { zero_before };
-        inner.readings.insert(rollout.clone(), (Reading::At { at, share }, zero_at));
+        inner.readings.insert(rollout.clone(), ShareReading { at, share, zero_at });
     }
 
-    /// The latest reading, and when the share was last read as 0 %.
+    /// The latest reading, and when the share was last read as 0 %, on the wall clock that shows `now`.
     #[must_use]
-    pub fn reading(&self, rollout: &RolloutName) -> (Reading, Option<DateTime<Utc>>) {
-        self.lock().readings.get(rollout).copied().unwrap_or((Reading::Never, None))
+    pub fn reading(&self, rollout: &RolloutName, now: DateTime<Utc>) -> (Reading, Option<DateTime<Utc>>) {
+        let Some(reading) = self.lock().readings.get(rollout).copied() else { return (Reading::Never, None) };
+        let zero_at = reading.zero_at.map(|at| on_wall(at, now));
+        (Reading::At { at: on_wall(reading.at, now), share: reading.share }, zero_at)
     }
 
-    /// The Watchdog was heard.
-    pub fn watchdog_heard(&self, at: DateTime<Utc>) {
-        let mut inner = self.lock();
-        inner.watchdog_at = inner.watchdog_at.max(Some(at));
+    /// Every Alertmanager answered a question that was asked at `asked_at`; these are the alerts of
+    /// the rollout that one of them lists, silenced ones included.
+    pub fn listed(&self, rollout: &RolloutName, asked_at: Instant, fingerprints: BTreeSet<Fingerprint>) {
+        self.lock().listed.insert(rollout.clone(), Listed { at: asked_at, fingerprints });
+    }
+
+    /// What the clock of another system showed while this one's showed `now`.
+    pub fn clock_of(&self, source: &str, theirs: DateTime<Utc>, now: DateTime<Utc>) {
+        let ahead = theirs - now;
+        let before = self.lock().clocks_ahead.insert(source.to_owned(), ahead);
+        let differs = |ahead: TimeDelta| ahead.abs() >= CLOCKS_DIFFER;
+        if differs(ahead) && !before.is_some_and(differs) {
+            tracing::warn!(
+                source,
+                ahead_seconds = ahead.num_seconds(),
+                "its clock and this one's differ: let NTP keep both; until then, times in alerts are checked against what was listed when"
+            );
+        }
+    }
+
+    /// By how many seconds each other system's clock is ahead of this one's.
+    #[must_use]
+    pub fn clocks_ahead_seconds(&self) -> Vec<(String, i64)> {
+        let inner = self.lock();
+        inner.clocks_ahead.iter().map(|(source, ahead)| (source.clone(), ahead.num_seconds())).collect()
+    }
+
+    /// The earliest instant at which an alert can have begun, on the wall clock that shows `now`;
+    /// `None` while all clocks agree, so that its own word is right.
+    ///
+    /// Who dated it can't be told from an alert, so the later of two is taken: its own time as if the
+    /// clock that is furthest behind had told it, and when Alertmanager, asked for everything, last
+    /// did not list it.
+    #[must_use]
+    pub fn not_before(
+        &self,
+        rollout: &RolloutName,
+        alert: &Alert,
+        now: DateTime<Utc>,
+    ) -> Option<DateTime<Utc>> {
+        let inner = self.lock();
+        inner.clocks_ahead.values().find(|ahead| ahead.abs() >= CLOCKS_DIFFER)?;
+        let behind = inner.clocks_ahead.values().map(|ahead| -*ahead).max().unwrap_or_default();
+        let corrected = (alert.starts_at + behind.max(TimeDelta::zero())).min(now);
+        let listed = inner.listed.get(rollout);
+        let unlisted = listed.filter(|listed| !listed.fingerprints.contains(&alert.fingerprint));
+        Some(unlisted.map_or(corrected, |listed| corrected.max(on_wall(listed.at, now))))
+    }
+
+    /// The Watchdog was heard just now.
+    pub fn watchdog_heard(&self) {
+        self.lock().watchdog_at = Some(Instant::now());
     }
 
     /// Seconds since the Watchdog was heard, or since the start if it never was.
     #[must_use]
-    pub fn watchdog_silent_seconds(&self, now: DateTime<Utc>) -> u64 {
-        let since = self.lock().watchdog_at.unwrap_or(self.started_at);
-        u64::try_from((now - since).num_seconds()).unwrap_or(0)
+    pub fn watchdog_silent_seconds(&self) -> u64 {
+        self.lock().watchdog_at.unwrap_or(self.started).elapsed().as_secs()
+    }
+}
+
+fn on_wall(at: Instant, now: DateTime<Utc>) -> DateTime<Utc> {
+    now - TimeDelta::from_std(at.elapsed()).unwrap_or(TimeDelta::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn rollout() -> RolloutName {
+        RolloutName::new("spark-trading")
+    }
+
+    fn alert(name: &Fingerprint, starts_at: DateTime<Utc>) -> Alert {
+        Alert {
+            fingerprint: name.clone(),
+            status: crate::incident::AlertStatus::Firing,
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            starts_at,
+            ends_at: None,
+            generator_url: String::new(),
+        }
+    }
+
+    fn noon() -> DateTime<Utc> {
+        "2026-11-24T12:00:00Z".parse().expect("a time")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reading_ages_with_the_monotonic_clock_whatever_the_wall_clock_shows() {
+        let observed = Observed::default();
+        observed.share(&rollout(), Some(Share::ZERO));
+        observed.watchdog_heard();
+        tokio::time::advance(Duration::from_secs(3)).await;
+        for wall in [noon(), noon() + TimeDelta::hours(2), noon() - TimeDelta::hours(2)] {
+            let three_ago = wall - TimeDelta::seconds(3);
+            let expected = Reading::At { at: three_ago, share: Some(Share::ZERO) };
+            assert_eq!(observed.reading(&rollout(), wall), (expected, Some(three_ago)));
+        }
+        assert_eq!(observed.watchdog_silent_seconds(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_listed_counts_only_while_clocks_differ() {
+        let observed = Observed::default();
+        let (old, new) = (Fingerprint::new("old"), Fingerprint::new("new"));
+        observed.listed(&rollout(), Instant::now(), BTreeSet::from([old.clone()]));
+        tokio::time::advance(Duration::from_secs(10)).await;
+        let began = |name: &Fingerprint, minutes_ago| {
+            let alert = alert(name, noon() - TimeDelta::minutes(minutes_ago));
+            observed.not_before(&rollout(), &alert, noon())
+        };
+        observed.clock_of("am", noon() + TimeDelta::seconds(4), noon());
+        assert_eq!(began(&new, 6), None, "the clocks agree");
+        observed.clock_of("am", noon() + TimeDelta::minutes(6), noon());
+        assert_eq!(began(&new, 6), Some(noon() - TimeDelta::seconds(10)), "not listed then");
+        assert_eq!(began(&old, 6), Some(noon() - TimeDelta::minutes(6)), "listed, and perhaps dated rightly");
+        observed.clock_of("am", noon() - TimeDelta::minutes(6), noon());
+        assert_eq!(began(&old, 6), Some(noon()), "dated by a clock that is behind");
+        assert_eq!(began(&old, 8), Some(noon() - TimeDelta::minutes(2)));
+        assert_eq!(began(&old, -8), Some(noon()), "never in the future");
+        assert_eq!(observed.clocks_ahead_seconds(), [("am".to_owned(), -360)]);
     }
 }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Rollout, Submission, Worker};
 use crate::decision::{Command, Input};
-use crate::evidence::{EvidenceBlobs, EvidenceError};
+use crate::evidence::EvidenceBlobs;
 use crate::execution::traffic_off;
 use crate::incident::{Alert, BlobRef, Incident, IncidentId, RolloutName, Share, Step, WhenTaken};
 use crate::verification::VerifyTimes;
@@ -46,7 +46,7 @@ impl Worker {
     pub async fn read_share(&self, rollout: &Rollout) {
         if rollout.router.can_read() {
             let share = read_share(rollout).await;
-            self.observed.share(&rollout.name, self.clock.now(), share);
+            self.observed.share(&rollout.name, share);
         }
         self.report(&rollout.name, Input::ShareRead).await;
     }
@@ -55,11 +55,12 @@ impl Worker {
         let step = match step {
             Step::TrafficOff => {
                 let router = rollout.router.as_ref();
-                traffic_off(router, self.clock.as_ref(), rollout.step_limits, rand::random::<f64>).await
+                let jitter = || self.randomness.jitter();
+                traffic_off(router, self.clock.as_ref(), rollout.step_limits, jitter).await
             }
         };
         if let Some(share) = step.attempts.last().and_then(|last| last.read_back) {
-            self.observed.share(&rollout.name, step.ended_at, Some(share));
+            self.observed.share(&rollout.name, Some(share));
         }
         self.report(&rollout.name, Input::StepEnded { incident, attempt, step }).await;
         self.report(&rollout.name, Input::ShareRead).await;
@@ -87,9 +88,10 @@ impl Worker {
             self.sources.confirm(&rollout.policy.matching, &alerts, self.clock.as_ref()),
         );
         if let Some(share) = share {
-            self.observed.share(&rollout.name, self.clock.now(), share);
+            self.observed.share(&rollout.name, share);
         }
-        self.report(&rollout.name, Input::Confirmation { incident: id, answer, answers }).await;
+        let asked = alerts.into_iter().map(|alert| (alert.fingerprint, alert.starts_at)).collect();
+        self.report(&rollout.name, Input::Confirmation { incident: id, asked, answer, answers }).await;
     }
 
     async fn snapshot(&self, rollout: &Rollout, incident: IncidentId, when: WhenTaken) {
@@ -132,7 +134,7 @@ impl Worker {
         let mut blobs = EvidenceBlobs::default();
         for (when, body, _) in &incident.snapshots {
             let Some(body) = body else { continue };
-            let bytes = self.store.blob(&body.sha256).await.map_err(|error| crate::logging::chain(&error))?;
+            let bytes = self.blob(body, complete).await?;
             match when {
                 WhenTaken::Before => blobs.before = bytes,
                 WhenTaken::After => blobs.after = bytes,
@@ -142,24 +144,30 @@ impl Worker {
         for body in incident.alerts.iter().filter_map(|attached| attached.body.as_ref()) {
             if seen.len() < MAX_BODIES && !seen.contains(&&body.sha256) {
                 seen.push(&body.sha256);
-                let bytes =
-                    self.store.blob(&body.sha256).await.map_err(|error| crate::logging::chain(&error))?;
-                blobs.webhooks.extend(bytes);
+                blobs.webhooks.extend(self.blob(body, complete).await?);
             }
         }
-        let evidence = Arc::clone(&self.evidence);
-        let now = self.clock.now();
-        let written =
-            tokio::task::spawn_blocking(move || match evidence.write(&incident, &blobs, complete, now) {
-                // Completed before a crash that forgot to record it; what came since changes nothing.
-                Err(EvidenceError::Complete { .. }) if complete => evidence.files_of(&incident.id),
-                other => other,
-            })
-            .await;
-        match written {
-            Ok(Ok(files)) => Ok(files),
-            Ok(Err(error)) => Err(crate::logging::chain(&error)),
-            Err(error) => Err(error.to_string()),
+        let written = self.evidence.record(incident, blobs, complete, self.clock.now()).await;
+        written.map_err(|error| crate::logging::chain(&error))
+    }
+
+    /// Bytes that go beside the evidence. The first evidence doesn't wait for a store that can't be
+    /// read: the last one brings them.
+    async fn blob(&self, body: &BlobRef, complete: bool) -> Result<Option<Vec<u8>>, String> {
+        if let Some(held) = self.journal.held_blob(&body.sha256) {
+            return Ok(Some(held.to_vec()));
+        }
+        match self.store.blob(&body.sha256).await {
+            Ok(bytes) => Ok(bytes),
+            Err(error) if complete => Err(crate::logging::chain(&error)),
+            Err(error) => {
+                tracing::warn!(
+                    error = crate::logging::chain(&error),
+                    sha256 = body.sha256,
+                    "left out of the first evidence"
+                );
+                Ok(None)
+            }
         }
     }
 
@@ -170,8 +178,8 @@ impl Worker {
         current.or_else(|| state.unfinished_evidence.get(id)).cloned()
     }
 
-    /// Submits a result until it is stored: what was done must not be forgotten, and what is not
-    /// recorded would be done again.
+    /// Submits a result until it is taken: what was done must not be forgotten, and what is not
+    /// recorded would be done again. What the journal holds while the store can't be written counts.
     pub(super) async fn report(&self, rollout: &RolloutName, input: Input) {
         self.report_all(vec![(rollout.clone(), input)], Vec::new()).await;
     }
@@ -182,7 +190,7 @@ impl Worker {
             let submission = Submission { inputs: inputs.clone(), blobs: blobs.clone() };
             match self.journal.submit(submission).await {
                 Ok(_) | Err(super::JournalError::ShuttingDown) => return,
-                Err(error) => tracing::warn!(%error, "a result waits to be stored"),
+                Err(error) => tracing::warn!(%error, "a result waits to be taken"),
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);

@@ -4,25 +4,27 @@
 //! A webhook can be lost for good (reference notes on Alertmanager, section 0, findings 1 and 2), so
 //! the list is asked every poll and goes the same way as a webhook.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::StreamExt;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Rollout, Submission, Worker};
-use crate::clock::Clock;
-use crate::decision::{Confirmation, Input, Mode, weigh};
+use crate::decision::{AlertmanagerReading, Input, Mode};
 use crate::incident::{Alert, AlertStatus, Fingerprint, Reason};
-use crate::signals::{Alertmanager, Prometheus};
+use crate::signals::{AlertSource, Listing};
 
-/// Tries to get an answer before a grace is decided without one (reference notes on Alertmanager,
-/// section 5: three tries of five seconds).
-const CONFIRM_TRIES: u32 = 3;
-/// The pause between two of them.
-const CONFIRM_PAUSE: Duration = Duration::from_secs(1);
+/// The name of Prometheus among the sources of reconciliation.
+pub(crate) const PROMETHEUS: &str = "prometheus";
+
+/// Rollouts that are looked at together: enough that one whose systems hang until they time out
+/// doesn't make the others' readings stale, few enough to be no storm on a shared Alertmanager.
+const ROLLOUTS_AT_ONCE: usize = 8;
 
 /// The longest time back that is asked of Prometheus after a downtime: a canary of the protocol
 /// lives 60 to 90 minutes, so what is older is about another one.
@@ -37,77 +39,6 @@ const MISSED_PAUSE: Duration = Duration::from_millis(250);
 const ALIVE_EVERY: Duration = Duration::from_secs(30);
 /// How often closed incidents that are past their retention are looked for.
 const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
-
-/// The monitoring systems.
-#[derive(Debug, Clone)]
-pub struct Sources {
-    /// Every member of the Alertmanager cluster.
-    pub alertmanagers: Vec<Alertmanager>,
-    /// Prometheus, if configured.
-    pub prometheus: Option<Prometheus>,
-    /// The name of the always-firing alert.
-    pub watchdog: String,
-}
-
-impl Sources {
-    /// Asks everybody about these alerts, a bounded number of times, and weighs the answers.
-    pub async fn confirm(
-        &self,
-        matching: &BTreeMap<String, String>,
-        alerts: &[Alert],
-        clock: &dyn Clock,
-    ) -> (Confirmation, Vec<String>) {
-        let wanted: Vec<_> = alerts.iter().map(|alert| alert.fingerprint.clone()).collect();
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let (answer, answers) = self.ask(matching, alerts, &wanted, clock).await;
-            if answer != Confirmation::NoAnswer || tries >= CONFIRM_TRIES {
-                return (answer, answers);
-            }
-            tokio::time::sleep(CONFIRM_PAUSE).await;
-        }
-    }
-
-    async fn ask(
-        &self,
-        matching: &BTreeMap<String, String>,
-        alerts: &[Alert],
-        wanted: &[Fingerprint],
-        clock: &dyn Clock,
-    ) -> (Confirmation, Vec<String>) {
-        let now = clock.now();
-        let mut answers = Vec::new();
-        let mut readings = Vec::new();
-        for alertmanager in &self.alertmanagers {
-            let listing = alertmanager.list(matching, &self.watchdog).await;
-            answers.push(match &listing {
-                Ok(listing) => format!(
-                    "{} lists {} of {}, Watchdog {}, up since {}",
-                    alertmanager.address(),
-                    listing.reading.listed.iter().filter(|alert| wanted.contains(&alert.fingerprint)).count(),
-                    wanted.len(),
-                    if listing.reading.watchdog_active { "alive" } else { "missing" },
-                    listing.reading.started_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
-                ),
-                Err(error) => format!("{} gave no answer: {error}", alertmanager.address()),
-            });
-            readings.push(listing.ok().map(|listing| listing.reading));
-        }
-        let prometheus = match &self.prometheus {
-            None => None,
-            Some(prometheus) => {
-                let reading = prometheus.reading(alerts, now).await;
-                answers.push(match &reading {
-                    Ok(reading) => format!("Prometheus: {reading:?}"),
-                    Err(error) => format!("Prometheus gave no answer: {error}"),
-                });
-                Some(reading.ok())
-            }
-        };
-        (weigh(wanted, &readings, prometheus, now), answers)
-    }
-}
 
 /// The watcher.
 #[derive(Debug, Clone)]
@@ -131,8 +62,8 @@ impl Watcher {
             loop {
                 self.look().await;
                 tokio::select! {
+                    biased;
                     () = tokio::time::sleep(self.every) => {}
-                    () = self.wake.notified() => {}
                 }
             }
         };
@@ -149,51 +80,91 @@ impl Watcher {
             }
         };
         tokio::select! {
+            biased;
             () = stop.cancelled() => {}
             () = async { tokio::join!(self.catch_up(), look, alive, prune); } => {}
         }
     }
 
-    /// Reads every share, asks every Alertmanager.
+    /// Reads every share, asks every Alertmanager. One rollout whose systems hang holds up few others.
     async fn look(&self) {
-        for rollout in self.worker.rollouts.iter() {
-            // Also without a place to read from: it lets the Watchdog's silence be noticed.
-            self.worker.read_share(rollout).await;
-            self.worker.report(&rollout.name, Input::Tick).await;
-        }
-        for alertmanager in &self.worker.sources.alertmanagers {
-            for rollout in self.worker.rollouts.iter() {
-                self.reconcile(alertmanager, rollout).await;
-            }
+        self.compare_clocks().await;
+        futures_util::stream::iter(self.worker.rollouts.iter())
+            .for_each_concurrent(ROLLOUTS_AT_ONCE, |rollout| async move {
+                // Also without a place to read from: it lets the Watchdog's silence be noticed.
+                self.worker.read_share(rollout).await;
+                self.worker.report(&rollout.name, Input::Tick).await;
+                self.reconcile(rollout).await;
+            })
+            .await;
+        for (source, seconds) in self.worker.observed.clocks_ahead_seconds() {
+            self.worker.metrics.clock_ahead(&source, seconds);
         }
     }
 
-    async fn reconcile(&self, alertmanager: &Alertmanager, rollout: &Rollout) {
-        let listing = alertmanager.list(&rollout.policy.matching, &self.worker.sources.watchdog).await;
+    /// Prometheus dates the alerts; a clock that is off there would end graces early.
+    async fn compare_clocks(&self) {
+        let Some(prometheus) = &self.worker.sources.prometheus else { return };
+        let clock = prometheus.clock().await;
         let now = self.worker.clock.now();
-        self.worker.metrics.reconciled(&alertmanager.address(), now, listing.is_ok());
-        let listing = match listing {
+        self.worker.metrics.reconciled(PROMETHEUS, now, clock.is_ok());
+        match clock {
+            Ok(theirs) => self.worker.observed.clock_of(PROMETHEUS, theirs, now),
+            Err(error) => tracing::warn!(error, "Prometheus gave no answer"),
+        }
+    }
+
+    async fn reconcile(&self, rollout: &Rollout) {
+        let asked_at = Instant::now();
+        let mut listed = BTreeSet::new();
+        let mut answers = 0;
+        for alertmanager in &self.worker.sources.alertmanagers {
+            if let Some(reading) = self.reconcile_with(alertmanager.as_ref(), rollout).await {
+                listed.extend(reading.listed.into_iter().map(|alert| alert.fingerprint));
+                answers += 1;
+            }
+        }
+        // Only all of them together know that something is not listed.
+        if answers > 0 && answers == self.worker.sources.alertmanagers.len() {
+            self.worker.observed.listed(&rollout.name, asked_at, listed);
+        }
+    }
+
+    async fn reconcile_with(
+        &self,
+        alertmanager: &dyn AlertSource,
+        rollout: &Rollout,
+    ) -> Option<AlertmanagerReading> {
+        let address = alertmanager.address();
+        let asked_at = self.worker.clock.now();
+        let listing =
+            alertmanager.list(&rollout.policy.matching, &self.worker.sources.watchdog, asked_at).await;
+        let now = self.worker.clock.now();
+        self.worker.metrics.reconciled(&address, now, listing.is_ok());
+        let Listing { alerts, reading, clock } = match listing {
             Ok(listing) => listing,
             Err(error) => {
-                tracing::warn!(alertmanager = alertmanager.address(), error, "reconciliation failed");
-                return;
+                tracing::warn!(alertmanager = address, error, "reconciliation failed");
+                return None;
             }
         };
-        if listing.reading.watchdog_active {
-            self.worker.observed.watchdog_heard(now);
+        if let Some(theirs) = clock {
+            self.worker.observed.clock_of(&address, theirs, now);
         }
-        let inputs: Vec<_> = listing
-            .alerts
+        if reading.watchdog_active {
+            self.worker.observed.watchdog_heard();
+        }
+        let inputs: Vec<_> = alerts
             .into_iter()
             .map(|alert| (rollout.name.clone(), Input::Alert { alert, body: None }))
             .collect();
-        if inputs.is_empty() {
-            return;
+        if !inputs.is_empty() {
+            // Not insisted upon: the next poll brings them again.
+            if let Err(error) = self.worker.journal.submit(Submission { inputs, blobs: Vec::new() }).await {
+                tracing::warn!(%error, "reconciled alerts were not taken; the next poll brings them again");
+            }
         }
-        // Not insisted upon: the next poll brings them again.
-        if let Err(error) = self.worker.journal.submit(Submission { inputs, blobs: Vec::new() }).await {
-            tracing::warn!(%error, "reconciled alerts were not taken; the next poll brings them again");
-        }
+        Some(reading)
     }
 
     /// What fired while nobody was there, and perhaps resolved, is only in Prometheus: asked once,
@@ -209,12 +180,12 @@ impl Watcher {
                 match prometheus.query(&missed_query(&rollout.policy.matching, look_back)).await {
                     Ok(samples) => {
                         for sample in samples {
-                            self.missed(rollout, sample.labels, sample.value, last_alive).await;
+                            self.missed(rollout, sample.labels, now, sample.value, last_alive).await;
                         }
                         break;
                     }
                     Err(error) => {
-                        self.worker.metrics.reconciled("prometheus", now, false);
+                        self.worker.metrics.reconciled(PROMETHEUS, now, false);
                         tracing::warn!(rollout = %rollout.name, error, "what fired while Backstop was down is not known yet; Prometheus is asked again");
                     }
                 }
@@ -227,13 +198,13 @@ impl Watcher {
         &self,
         rollout: &Rollout,
         mut labels: BTreeMap<String, String>,
-        fired_at_seconds: f64,
+        now: DateTime<Utc>,
+        fired_seconds_ago: f64,
         last_alive: DateTime<Utc>,
     ) {
-        #[expect(clippy::cast_possible_truncation, reason = "milliseconds since 1970 fit")]
-        let Some(starts_at) = DateTime::from_timestamp_millis((fired_at_seconds * 1_000.0) as i64) else {
-            return;
-        };
+        #[expect(clippy::cast_possible_truncation, reason = "the look-back is hours, in milliseconds")]
+        let Some(age) = TimeDelta::try_milliseconds((fired_seconds_ago * 1_000.0) as i64) else { return };
+        let starts_at = now - age;
         // What fired while the last process was there, it has seen.
         if starts_at <= last_alive {
             return;
@@ -280,7 +251,8 @@ impl Watcher {
     }
 }
 
-/// When each critical of a rollout fired last, within this span.
+/// How long ago each critical of a rollout fired last, within this span. As an age, so that it
+/// doesn't matter how Prometheus' clock is set.
 fn missed_query(matching: &BTreeMap<String, String>, look_back: TimeDelta) -> String {
     let selector: Vec<_> = matching
         .iter()
@@ -288,7 +260,7 @@ fn missed_query(matching: &BTreeMap<String, String>, look_back: TimeDelta) -> St
         .collect();
     // A second's steps: an alert that fired for one evaluation only must not fall between two.
     format!(
-        "max_over_time(timestamp(ALERTS{{alertstate=\"firing\",severity=\"critical\",{}}})[{}s:1s])",
+        "time() - max_over_time(timestamp(ALERTS{{alertstate=\"firing\",severity=\"critical\",{}}})[{}s:1s])",
         selector.join(","),
         look_back.num_seconds(),
     )

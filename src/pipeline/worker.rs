@@ -12,10 +12,11 @@ use tokio_util::sync::CancellationToken;
 use super::{Journal, Observed, Rollouts, States};
 use crate::clock::Clock;
 use crate::decision::{Command, commands, next_deadline};
-use crate::evidence::EvidenceDir;
+use crate::evidence::EvidenceWriter;
 use crate::incident::RolloutName;
 use crate::metrics::Metrics;
 use crate::pipeline::Sources;
+use crate::randomness::Randomness;
 use crate::store::IncidentStore;
 
 /// The longest nap. Deadlines are wall-clock times; a clock that is stepped forward must not leave
@@ -37,11 +38,13 @@ pub struct Worker {
     /// The monitoring that confirms.
     pub sources: Sources,
     /// Where evidence goes.
-    pub evidence: Arc<EvidenceDir>,
+    pub evidence: Arc<dyn EvidenceWriter>,
     /// Where raw bodies are kept.
     pub store: Arc<dyn IncidentStore>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Jitter.
+    pub randomness: Randomness,
     /// The figures.
     pub metrics: Metrics,
 }
@@ -60,6 +63,7 @@ impl Worker {
             let now_states = states.borrow_and_update().clone();
             let nap = worker.start_due(&now_states, &mut tasks, &mut running);
             tokio::select! {
+                biased;
                 () = stop.cancelled() => break,
                 () = changed(&mut states) => {}
                 () = tokio::time::sleep(nap) => {}
@@ -100,7 +104,7 @@ impl Worker {
                 nap = nap.min((deadline - now).to_std().unwrap_or(Duration::ZERO));
             }
         }
-        self.metrics.observe_states(states, now, self.observed.watchdog_silent_seconds(now));
+        self.metrics.observe_states(states, now, self.observed.watchdog_silent_seconds());
         nap
     }
 

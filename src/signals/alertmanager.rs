@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use reqwest::Url;
 use serde::Deserialize;
 
+use super::AlertSource;
 use crate::decision::{AlertmanagerReading, ListedAlert};
 use crate::incident::{Alert, AlertStatus, Fingerprint};
 use crate::outbound::Outbound;
@@ -24,6 +26,8 @@ pub struct Listing {
     pub alerts: Vec<Alert>,
     /// The same in the form that confirmations weigh, silenced ones included.
     pub reading: AlertmanagerReading,
+    /// What its clock showed, to the second.
+    pub clock: Option<DateTime<Utc>>,
 }
 
 /// The members of `GET /api/v2/alerts` that are used (reference notes on Alertmanager, section 5).
@@ -63,29 +67,39 @@ impl Alertmanager {
         Self { outbound, base }
     }
 
-    /// Its address, for messages.
-    #[must_use]
-    pub fn address(&self) -> String {
+    async fn alerts(&self, filters: &[String]) -> Result<Vec<GettableAlert>, String> {
+        let mut url = under(&self.base, "api/v2/alerts")?;
+        url.query_pairs_mut().extend_pairs(filters.iter().map(|filter| ("filter", filter)));
+        self.outbound.get_json(url).await
+    }
+}
+
+#[async_trait]
+impl AlertSource for Alertmanager {
+    fn address(&self) -> String {
         self.base.to_string()
     }
 
-    /// Lists the alerts that carry all labels of `matching`, and looks for the Watchdog.
-    ///
-    /// # Errors
-    /// In words: why it gave no answer that can be used.
-    pub async fn list(&self, matching: &BTreeMap<String, String>, watchdog: &str) -> Result<Listing, String> {
+    async fn list(
+        &self,
+        matching: &BTreeMap<String, String>,
+        watchdog: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Listing, String> {
         let filters: Vec<_> = matching.iter().map(|(name, value)| matcher(name, value)).collect();
         let watchdog_filter = [matcher("alertname", watchdog)];
         let status_url = under(&self.base, "api/v2/status")?;
         let (listed, watchdogs, status) = tokio::join!(
             self.alerts(&filters),
             self.alerts(&watchdog_filter),
-            self.outbound.get_json::<Status>(status_url),
+            self.outbound.get_dated::<Status>(status_url),
         );
-        let ((listed, _), (watchdogs, time), status) = (listed?, watchdogs?, status?);
+        let (listed, watchdogs, (status, clock)) = (listed?, watchdogs?, status?);
+        // By its own clock: one that is minutes behind must not look old right after a restart.
+        let there = clock.unwrap_or(now);
         let reading = AlertmanagerReading {
-            started_at: status.uptime,
-            watchdog_active: watchdogs.iter().any(|beat| is_fresh(beat, time)),
+            up_for: there - status.uptime,
+            watchdog_active: watchdogs.iter().any(|watchdog| is_fresh(watchdog, there)),
             listed: listed
                 .iter()
                 .map(|alert| ListedAlert {
@@ -96,17 +110,7 @@ impl Alertmanager {
         };
         let alerts =
             listed.into_iter().filter(|alert| alert.status.silenced_by.is_empty()).map(firing).collect();
-        Ok(Listing { alerts, reading })
-    }
-
-    /// With the time by Alertmanager's own clock.
-    async fn alerts(
-        &self,
-        filters: &[String],
-    ) -> Result<(Vec<GettableAlert>, Option<DateTime<Utc>>), String> {
-        let mut url = under(&self.base, "api/v2/alerts")?;
-        url.query_pairs_mut().extend_pairs(filters.iter().map(|filter| ("filter", filter)));
-        self.outbound.get_json_and_time(url).await
+        Ok(Listing { alerts, reading, clock })
     }
 }
 
@@ -116,9 +120,8 @@ impl Alertmanager {
 /// Prometheus' alerts, some expire up to a beat before its Watchdog does: in that gap a listed
 /// Watchdog would make a false resolve look true. But then the Watchdog itself has missed three
 /// beats. So it counts until half of its time is over: it may miss one.
-fn is_fresh(watchdog: &GettableAlert, time: Option<DateTime<Utc>>) -> bool {
-    let lasts = watchdog.ends_at - watchdog.updated_at;
-    time.is_some_and(|time| time - watchdog.updated_at <= lasts / 2)
+fn is_fresh(watchdog: &GettableAlert, now: DateTime<Utc>) -> bool {
+    now - watchdog.updated_at <= (watchdog.ends_at - watchdog.updated_at) / 2
 }
 
 fn firing(alert: GettableAlert) -> Alert {
@@ -154,15 +157,14 @@ mod tests {
 
     #[test]
     fn a_watchdog_counts_while_no_more_than_one_beat_is_missing() {
-        let at = |second: u32| DateTime::from_timestamp(i64::from(second), 0);
+        let at = |second| DateTime::from_timestamp(second, 0).expect("a time");
         // A beat of a minute: told at 0, it expires at 240.
         let json = r#"{"fingerprint":"f","labels":{},"startsAt":"1970-01-01T00:00:00Z",
             "updatedAt":"1970-01-01T00:00:00Z","endsAt":"1970-01-01T00:04:00Z"}"#;
         let watchdog: GettableAlert = serde_json::from_str(json).expect("an alert");
-        for (time, fresh) in [(at(0), true), (at(119), true), (at(121), false), (at(239), false)] {
-            assert_eq!(is_fresh(&watchdog, time), fresh, "{time:?}");
+        for (second, fresh) in [(0, true), (119, true), (121, false), (239, false)] {
+            assert_eq!(is_fresh(&watchdog, at(second)), fresh, "{second}");
         }
-        assert!(!is_fresh(&watchdog, None), "without a time nothing can be said");
     }
 
     #[test]

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::Url;
 use serde::Deserialize;
 
+use super::RuleSource;
 use super::alertmanager::under;
 use crate::decision::PrometheusReading;
 use crate::incident::Alert;
@@ -88,19 +90,38 @@ impl Prometheus {
         Self { outbound, base }
     }
 
-    async fn rules(&self) -> Result<Vec<Rule>, String> {
+    async fn rules(&self) -> Result<(Vec<Rule>, Option<DateTime<Utc>>), String> {
         let mut url = under(&self.base, "api/v1/rules")?;
         url.query_pairs_mut().append_pair("type", "alert");
-        let groups: Wrapped<RuleGroups> = self.outbound.get_json(url).await?;
-        Ok(groups.data.groups.into_iter().flat_map(|group| group.rules).collect())
+        let (groups, clock): (Wrapped<RuleGroups>, _) = self.outbound.get_dated(url).await?;
+        Ok((groups.data.groups.into_iter().flat_map(|group| group.rules).collect(), clock))
     }
 
-    /// What the rules of these alerts say now.
+    /// The expressions of the rules with this name; several rules may share one.
     ///
     /// # Errors
     /// In words: why there is no answer.
-    pub async fn reading(&self, alerts: &[Alert], now: DateTime<Utc>) -> Result<PrometheusReading, String> {
-        let rules = self.rules().await?;
+    pub async fn expressions(&self, alertname: &str) -> Result<Vec<String>, String> {
+        let (rules, _) = self.rules().await?;
+        Ok(rules.into_iter().filter(|rule| rule.name == alertname).map(|rule| rule.query).collect())
+    }
+
+    /// The elements of an instant query that are about this alert.
+    ///
+    /// # Errors
+    /// In words: no answer, or not a vector.
+    pub async fn query_for(&self, expression: &str, alert: &Alert) -> Result<Vec<Sample>, String> {
+        let samples = self.query(expression).await?;
+        Ok(samples.into_iter().filter(|sample| agrees(&sample.labels, alert)).collect())
+    }
+}
+
+#[async_trait]
+impl RuleSource for Prometheus {
+    async fn reading(&self, alerts: &[Alert], now: DateTime<Utc>) -> Result<PrometheusReading, String> {
+        let (rules, clock) = self.rules().await?;
+        // By its own clock, which dated the evaluation.
+        let now = clock.unwrap_or(now);
         let mut reading = PrometheusReading::Good;
         for alert in alerts {
             let mut of_alert = rules.iter().filter(|rule| rule.name == alert.name()).peekable();
@@ -123,20 +144,7 @@ impl Prometheus {
         Ok(reading)
     }
 
-    /// The expressions of the rules with this name; several rules may share one.
-    ///
-    /// # Errors
-    /// In words: why there is no answer.
-    pub async fn expressions(&self, alertname: &str) -> Result<Vec<String>, String> {
-        let rules = self.rules().await?;
-        Ok(rules.into_iter().filter(|rule| rule.name == alertname).map(|rule| rule.query).collect())
-    }
-
-    /// An instant query.
-    ///
-    /// # Errors
-    /// In words: no answer, or not a vector.
-    pub async fn query(&self, expression: &str) -> Result<Vec<Sample>, String> {
+    async fn query(&self, expression: &str) -> Result<Vec<Sample>, String> {
         let mut url = under(&self.base, "api/v1/query")?;
         url.query_pairs_mut().append_pair("query", expression);
         let answer: Wrapped<Vector> = self.outbound.get_json(url).await?;
@@ -147,12 +155,9 @@ impl Prometheus {
         Ok(samples.collect())
     }
 
-    /// The elements of an instant query that are about this alert.
-    ///
-    /// # Errors
-    /// In words: no answer, or not a vector.
-    pub async fn query_for(&self, expression: &str, alert: &Alert) -> Result<Vec<Sample>, String> {
-        let samples = self.query(expression).await?;
-        Ok(samples.into_iter().filter(|sample| agrees(&sample.labels, alert)).collect())
+    async fn clock(&self) -> Result<DateTime<Utc>, String> {
+        let url = under(&self.base, "api/v1/status/buildinfo")?;
+        let (_, date): (serde_json::Value, _) = self.outbound.get_dated(url).await?;
+        date.ok_or_else(|| "it doesn't tell the time".to_owned())
     }
 }

@@ -71,7 +71,7 @@ pub(super) async fn keeps_the_contract(store: &dyn IncidentStore) {
     events.push(stored(None, start(), Event::WatchdogLost { silent_seconds: 200 }));
     events.extend([
         opened(2, start()),
-        stored(Some(2), start(), Event::RollbackStarted { reason: Reason::Manual, attempt: 1 }),
+        stored(Some(2), start(), Event::RollbackStarted { reason: Reason::Manual, attempt: 1, due_at: None }),
     ]);
     assert_eq!(append(store, events.clone()).await.expect("appended"), 6);
     let loaded = store.load().await.expect("loaded");

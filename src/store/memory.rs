@@ -20,6 +20,7 @@ struct Kept {
     blobs: BTreeMap<String, Arc<[u8]>>,
     last_alive: Option<DateTime<Utc>>,
     unavailable: bool,
+    writes_fail: bool,
 }
 
 impl MemoryStore {
@@ -27,9 +28,14 @@ impl MemoryStore {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on, or no longer, everything fails as if the disk were full.
+    /// From now on, or no longer, everything fails as if the disk were gone.
     pub fn set_unavailable(&self, unavailable: bool) {
         self.lock().unavailable = unavailable;
+    }
+
+    /// From now on, or no longer, nothing can be written, as on a full disk; reading goes on.
+    pub fn fail_writes(&self, fail: bool) {
+        self.lock().writes_fail = fail;
     }
 
     /// Every event that is kept.
@@ -47,6 +53,13 @@ impl Kept {
         Ok(())
     }
 
+    fn check_write(&self, doing: &'static str) -> Result<(), StoreError> {
+        if self.writes_fail {
+            return Err(StoreError::Unavailable { doing, source: "writing set to fail".into() });
+        }
+        Ok(())
+    }
+
     fn of(&self, id: &IncidentId) -> Option<Incident> {
         fold::incident(self.events.iter().filter(|stored| stored.incident.as_ref() == Some(id)))
     }
@@ -57,6 +70,7 @@ impl IncidentStore for MemoryStore {
     async fn append(&self, batch: Batch) -> Result<u64, StoreError> {
         let mut kept = self.lock();
         kept.check("append")?;
+        kept.check_write("append")?;
         let found = kept.events.len() as u64;
         if found != batch.expected_seq {
             return Err(StoreError::Conflict { expected: batch.expected_seq, found });
@@ -100,6 +114,7 @@ impl IncidentStore for MemoryStore {
     async fn alive(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
         let mut kept = self.lock();
         kept.check("leave a sign of life")?;
+        kept.check_write("leave a sign of life")?;
         kept.last_alive = Some(now);
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tokio::time::Instant;
 
 use super::{Application, judge};
 use crate::clock::Clock;
@@ -39,10 +40,13 @@ pub struct Verifier {
 impl Verifier {
     /// Reads until there is a verdict; ends by `times.until` at the latest, plus one round.
     pub async fn verify(&self, incident: &Incident, times: VerifyTimes, clock: &dyn Clock) -> Verification {
+        // Waited for with the monotonic clock: one that is set meanwhile must not end the window.
+        let window = (times.until - clock.now()).to_std().unwrap_or(Duration::ZERO);
+        let until = Instant::now() + window;
         loop {
             let checks = self.round(incident).await;
             let ended_at = clock.now();
-            if let Some(verdict) = judge(&checks, ended_at >= times.until) {
+            if let Some(verdict) = judge(&checks, Instant::now() >= until) {
                 return Verification { started_at: times.since, ended_at, verdict, checks };
             }
             for check in checks.iter().filter(|check| check.outcome != CheckOutcome::Pass) {

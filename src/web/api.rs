@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::{IncidentView, RolloutView};
 use crate::config::TokenSet;
 use crate::decision::{Input, Refusal, Request};
-use crate::incident::{IncidentId, Reason, RolloutName, Stage};
+use crate::incident::{Incident, IncidentId, Reason, RolloutName, Stage};
 use crate::pipeline::{JournalError, Rollout, Worker};
 use crate::store::IncidentFilter;
 use crate::webhook::receive::bearer;
@@ -105,8 +105,23 @@ async fn incidents(
         state: listing.state,
         limit: listing.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT),
     };
-    let incidents = api.worker.store.incidents(&filter).await?;
+    let mut incidents = api.worker.store.incidents(&filter).await?;
+    if api.worker.metrics.unrecorded_events() > 0 {
+        with_unrecorded(&api, &filter, &mut incidents);
+    }
     Ok(Json(incidents.iter().map(IncidentView::from).collect()))
+}
+
+/// While the store can't be written, the latest incidents are newer in memory than there.
+fn with_unrecorded(api: &Api, filter: &IncidentFilter, incidents: &mut Vec<Incident>) {
+    for incident in api.worker.journal.states().values().filter_map(|state| state.incident.as_deref()) {
+        incidents.retain(|listed| listed.id != incident.id);
+        if filter.admits(incident) {
+            incidents.push(incident.clone());
+        }
+    }
+    incidents.sort_by_key(|incident| std::cmp::Reverse(incident.opened_at));
+    incidents.truncate(filter.limit);
 }
 
 async fn incident(
@@ -117,6 +132,12 @@ async fn incident(
 }
 
 async fn find(api: &Api, id: &IncidentId) -> Result<IncidentView, ApiError> {
+    // What is in memory is as new as the store, or newer while that can't be written.
+    let states = api.worker.journal.states();
+    let latest = states.values().filter_map(|state| state.incident.as_deref()).find(|known| known.id == *id);
+    if let Some(incident) = latest {
+        return Ok(IncidentView::from(incident));
+    }
     let found = api.worker.store.incident(id).await?;
     let missing = || ApiError::NotFound(format!("no incident {id}; list them with GET /api/v1/incidents"));
     found.as_ref().map(IncidentView::from).ok_or_else(missing)
@@ -143,9 +164,10 @@ fn named(api: &Api, name: &RolloutName) -> Result<Arc<Rollout>, ApiError> {
 fn view(api: &Api, rollout: &Rollout) -> RolloutView {
     let states = api.worker.journal.states();
     let state = states.get(&rollout.name).map(|state| state.as_ref().clone()).unwrap_or_default();
-    let (reading, _) = api.worker.observed.reading(&rollout.name);
-    let age = api.worker.observed.watchdog_silent_seconds(api.worker.clock.now());
-    RolloutView::new(rollout, &state, reading, age)
+    let (reading, _) = api.worker.observed.reading(&rollout.name, api.worker.clock.now());
+    let age = api.worker.observed.watchdog_silent_seconds();
+    let unrecorded = api.worker.metrics.unrecorded_events();
+    RolloutView { unrecorded_events: unrecorded, ..RolloutView::new(rollout, &state, reading, age) }
 }
 
 #[derive(Debug, Default, Deserialize)]

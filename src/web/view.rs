@@ -124,6 +124,8 @@ pub struct RolloutView {
     pub watchdog_age_seconds: u64,
     /// Whether people were told that it is silent.
     pub watchdog_lost: bool,
+    /// Events of all rollouts that are held in memory because the store can't be written.
+    pub unrecorded_events: u64,
     /// The open incident, or the one that closed last.
     pub incident: Option<IncidentView>,
 }
@@ -151,6 +153,7 @@ impl RolloutView {
             firing_alerts: firing.map(|known| known.alert.name().to_owned()).collect(),
             watchdog_age_seconds,
             watchdog_lost: state.watchdog_lost,
+            unrecorded_events: 0,
             incident: state.incident.as_deref().map(IncidentView::from),
         }
     }

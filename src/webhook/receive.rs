@@ -14,7 +14,7 @@ use super::{MAX_BODY_BYTES, MalformedAlert, Payload, Receiver, parse};
 use crate::decision::Input;
 use crate::incident::{Alert, AlertStatus, Reason};
 use crate::metrics::WebhookOutcome;
-use crate::pipeline::{Submission, blob_ref};
+use crate::pipeline::{Submission, Taken, blob_ref};
 
 /// Bodies above this are parsed on a thread of their own, so that one of eight megabytes doesn't
 /// hold up a small one with a critical in it.
@@ -118,7 +118,7 @@ async fn submit(
     let mut beats = 0;
     for alert in payload.alerts {
         if alert.status == AlertStatus::Firing && alert.name() == receiver.watchdog {
-            receiver.observed.watchdog_heard(receiver.clock.now());
+            receiver.observed.watchdog_heard();
             beats += 1;
             continue;
         }
@@ -154,8 +154,12 @@ async fn submit(
     }
     let submission = Submission { inputs, blobs: vec![(blob, bytes)] };
     match receiver.journal.submit(submission).await {
-        Ok(rulings) => {
-            let news = rulings.iter().any(|ruling| ruling.stored || ruling.reason != Some(Reason::Duplicate));
+        Ok(Taken { durable: false, .. }) => {
+            let error = "acted upon, but it can't be stored now: send it again";
+            answer(receiver, WebhookOutcome::Unavailable, Some(error.to_owned()))
+        }
+        Ok(Taken { rulings, durable: true }) => {
+            let news = rulings.iter().any(|ruling| ruling.news || ruling.reason != Some(Reason::Duplicate));
             let outcome = if news { WebhookOutcome::Stored } else { WebhookOutcome::Duplicate };
             answer(receiver, outcome, None)
         }

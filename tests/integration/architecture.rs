@@ -31,6 +31,7 @@ fn room(name: &str) -> &str {
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("incident", &[]),
     ("clock", &[]),
+    ("randomness", &[]),
     ("decision", &["incident"]),
     ("logging", &["incident"]),
     ("store", &["incident", "logging"]),
@@ -51,6 +52,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "execution",
             "logging",
             "metrics",
+            "randomness",
             "signals",
             "store",
             "verification",
@@ -87,6 +89,7 @@ fn outside_crates_are_used_only_where_they_belong() {
         ("clap::", &["cli", "main"]),
         ("anyhow", &["app", "cli", "demo"]),
         ("Utc::now", &["clock"]),
+        ("rand::", &["randomness"]),
         ("std::env::", &["cli", "demo"]),
         ("promql_parser", &["signals"]),
     ];

@@ -1,18 +1,15 @@
 //! The end of a grace with the real Alertmanager and Prometheus silenced, killed, or out of date.
 
-use std::sync::Arc;
-
-use backstop::app::App;
 use backstop::clock::{Clock, SystemClock};
 use backstop::demo::monitoring::Server;
 use backstop::demo::trading_api::{Regression, TradingApi};
-use backstop::store::SqliteStore;
 use backstop::web::IncidentView;
 use chrono::TimeDelta;
 use serde_json::json;
 
+use crate::support::aged::Aged;
 use crate::support::alerting::{
-    Fires, OffBy, alertmanager, configure, expire, listed, matching, silence, tell,
+    Fires, alertmanager, configure, configure_urls, expire, listed, matching, silence, tell,
 };
 use crate::support::chain::Chain;
 use crate::support::{Site, rollout_toml, wait_for};
@@ -32,13 +29,6 @@ async fn behind_alertmanager(rollouts: &[(&str, &str, &str)]) -> (Site, Vec<Trad
     let alertmanager = alertmanager(&site).await;
     configure(&site, &[&alertmanager], None);
     (site, apis, alertmanager)
-}
-
-/// Backstop with a clock that is ahead: to it the Alertmanager has run long enough to be trusted.
-async fn start_ahead(site: &Site, ahead: TimeDelta) -> App {
-    let config = site.parsed();
-    let store = SqliteStore::open(&config.store.path).expect("opened");
-    App::start_with(&config, Arc::new(store), Arc::new(OffBy(ahead))).await.expect("started")
 }
 
 fn of(rollout: &'static str, state: &'static str) -> impl Fn(&IncidentView) -> bool {
@@ -108,10 +98,10 @@ async fn with_alertmanager_gone_prometheus_says_whether_the_rule_still_fires() {
 /// The control first: the same Alertmanager, as trusted, does cancel while Prometheus lives.
 #[tokio::test(flavor = "multi_thread")]
 async fn prometheus_killed_in_a_grace_makes_a_false_resolve_that_cancels_nothing() {
-    let ahead = TimeDelta::seconds(150);
-    let chain = Chain::new(&[("recovers", "210s"), ("orphaned", "178s")]).await;
-    configure(&chain.site, &[&chain.alertmanager], None);
-    let app = start_ahead(&chain.site, ahead).await;
+    let chain = Chain::new(&[("recovers", "60s"), ("orphaned", "28s")]).await;
+    let aged = Aged::new(&chain.alertmanager).await;
+    configure_urls(&chain.site, std::slice::from_ref(&aged.url), None);
+    let app = chain.site.start().await;
     let Chain { site, apis, alertmanager: _running, mut prometheus } = chain;
     let count = "count(increase(http_request_duration_seconds_count[1m]) > 500)";
     let query = format!("{}/api/v1/query", prometheus.url());
@@ -152,9 +142,10 @@ async fn prometheus_killed_in_a_grace_makes_a_false_resolve_that_cancels_nothing
 /// alert by up to one beat. In that gap "gone, Watchdog listed" is no recovery.
 #[tokio::test]
 async fn a_watchdog_that_outlives_its_prometheus_by_a_beat_is_not_believed() {
-    let ahead = TimeDelta::seconds(150);
-    let (site, apis, alertmanager) = behind_alertmanager(&[("gap", "166s", ""), ("alive", "210s", "")]).await;
-    let app = start_ahead(&site, ahead).await;
+    let (site, apis, alertmanager) = behind_alertmanager(&[("gap", "16s", ""), ("alive", "60s", "")]).await;
+    let aged = Aged::new(&alertmanager).await;
+    site.edit(&alertmanager.url(), &aged.url);
+    let app = site.start().await;
     // What a Prometheus with a beat of 3 s leaves behind when it dies: nothing is told again.
     let last = [
         Fires::now(WARNING, "warning", "gap").for_seconds(9),

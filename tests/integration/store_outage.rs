@@ -1,13 +1,21 @@
-//! A store that can't be written: nothing is accepted, nothing is lost, no restart is needed.
+//! A store that can't be written: nothing is called accepted, nothing is lost, a critical is acted
+//! upon all the same, and no restart is needed.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use async_trait::async_trait;
 use backstop::app::App;
 use backstop::clock::SystemClock;
 use backstop::demo::trading_api::TradingApi;
-use backstop::store::MemoryStore;
+use backstop::evidence::EvidenceDir;
+use backstop::incident::{Incident, IncidentId};
+use backstop::pipeline::States;
+use backstop::store::{Batch, IncidentFilter, IncidentStore, Loaded, MemoryStore, StoreError};
+use chrono::{DateTime, Utc};
 
-use crate::support::{Site, body, now};
+use crate::support::{Site, body, now, wait_for};
 
 #[tokio::test]
 async fn a_store_that_can_not_be_written_answers_503_and_recovers_without_a_restart() {
@@ -32,11 +40,100 @@ async fn a_store_that_can_not_be_written_answers_503_and_recovers_without_a_rest
     assert!(figures.contains("backstop_store_healthy 0\n"), "{figures}");
 
     store.set_unavailable(false);
-    // Alertmanager sends again; what was refused has left no trace that would make it a duplicate.
+    // Alertmanager sends again, until it is accepted.
     assert_eq!(site.post(critical).await, 200);
     let done = site.incident("the rollback", |incident| incident.state == "rolled_back").await;
     assert_eq!((done.cause.as_str(), api.share()), ("CanaryErrorRateCritical", 0));
+    assert_eq!(site.incidents().await.len(), 1);
     app.shutdown().await.expect("drained");
+}
+
+#[tokio::test]
+async fn a_critical_is_acted_upon_while_the_store_is_out_and_the_record_follows() {
+    let api = TradingApi::start(25, 10).await.expect("started");
+    let site = Site::simple("5m", &api);
+    let store = MemoryStore::default();
+    let config = site.parsed();
+    let start = || App::start_with(&config, Arc::new(store.clone()), Arc::new(SystemClock));
+    let app = start().await.expect("started");
+    store.fail_writes(true);
+    assert_eq!(site.post(body("CanaryErrorRateCritical", "critical", &now(), None)).await, 503);
+    let done = site.incident("the rollback", |incident| incident.state == "rolled_back").await;
+    assert_eq!((api.share(), api.sets().len(), store.events().len()), (0, 1, 0));
+    let evidence = EvidenceDir::new(site.evidence());
+    wait_for("the complete evidence", || async {
+        evidence.show(&done.id, false).ok().filter(|text| text.contains("This File: complete"))
+    })
+    .await;
+    let rollouts: serde_json::Value =
+        reqwest::get(site.url("/api/v1/rollouts")).await.expect("an answer").json().await.expect("JSON");
+    assert!(rollouts[0]["unrecorded_events"].as_u64() > Some(0), "{rollouts}");
+
+    store.fail_writes(false);
+    wait_for("the record", || async { (!store.events().is_empty()).then_some(()) }).await;
+    app.shutdown().await.expect("drained");
+    let app = start().await.expect("started again");
+    let found = site.incident("the incident", |incident| incident.id == done.id).await;
+    assert_eq!((found.state.as_str(), api.sets().len()), ("rolled_back", 1));
+    app.shutdown().await.expect("drained");
+}
+
+#[tokio::test]
+async fn a_commit_that_hangs_does_not_keep_the_traffic_on_the_canary() {
+    let api = TradingApi::start(25, 10).await.expect("started");
+    let site = Site::simple("5m", &api);
+    let store = HangingStore::default();
+    let app = App::start_with(&site.parsed(), Arc::new(store.clone()), Arc::new(SystemClock))
+        .await
+        .expect("started");
+    site.share_read(25).await;
+    store.hangs.store(true, Ordering::SeqCst);
+    let posted = site.post(body("CanaryErrorRateCritical", "critical", &now(), None));
+    tokio::select! {
+        status = posted => panic!("answered {status} although nothing is durable"),
+        () = wait_for("the flag", || async { (api.share() == 0).then_some(()) }) => {}
+    }
+    store.hangs.store(false, Ordering::SeqCst);
+    site.incident("the rollback", |incident| incident.state == "rolled_back").await;
+    app.shutdown().await.expect("drained");
+}
+
+/// A store whose disk hangs when told to.
+#[derive(Debug, Clone, Default)]
+struct HangingStore {
+    inner: MemoryStore,
+    hangs: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl IncidentStore for HangingStore {
+    async fn append(&self, batch: Batch) -> Result<u64, StoreError> {
+        while self.hangs.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        self.inner.append(batch).await
+    }
+    async fn load(&self) -> Result<Loaded, StoreError> {
+        self.inner.load().await
+    }
+    async fn incident(&self, id: &IncidentId) -> Result<Option<Incident>, StoreError> {
+        self.inner.incident(id).await
+    }
+    async fn incidents(&self, filter: &IncidentFilter) -> Result<Vec<Incident>, StoreError> {
+        self.inner.incidents(filter).await
+    }
+    async fn blob(&self, sha256: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.blob(sha256).await
+    }
+    async fn alive(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        self.inner.alive(now).await
+    }
+    async fn checkpoint(&self, seq: u64, states: States) -> Result<(), StoreError> {
+        self.inner.checkpoint(seq, states).await
+    }
+    async fn prune(&self, before: DateTime<Utc>) -> Result<u64, StoreError> {
+        self.inner.prune(before).await
+    }
 }
 
 #[tokio::test]

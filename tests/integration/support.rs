@@ -1,5 +1,6 @@
 //! What the tests share: a folder with a configuration, a running Backstop, waiting with a bound.
 
+pub(crate) mod aged;
 pub(crate) mod alerting;
 pub(crate) mod chain;
 pub(crate) mod connections;
@@ -178,6 +179,16 @@ auth.operator_token_files = [\"operator\"]
             incidents.into_iter().find(|incident| wanted(incident))
         })
         .await
+    }
+
+    /// Waits until the first rollout's share has been read as this.
+    pub(crate) async fn share_read(&self, percent: u8) {
+        wait_for("the share to be read", || async {
+            let reply = reqwest::get(self.url("/api/v1/rollouts")).await.ok()?;
+            let rollouts: serde_json::Value = reply.json().await.ok()?;
+            (rollouts[0]["share_percent"] == percent).then_some(())
+        })
+        .await;
     }
 
     /// Posts a webhook and returns the status.

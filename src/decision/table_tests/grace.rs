@@ -182,3 +182,29 @@ fn a_person_rolls_back_in_every_mode_but_not_onto_nothing() {
     assert_eq!(nothing.person(request), Some(Reason::NoCanary));
     assert_eq!((nothing.phase(), nothing.rollbacks()), ("declined", 0));
 }
+
+#[test]
+fn an_alert_that_joins_while_the_others_are_asked_about_is_not_cancelled_with_them() {
+    for answer in [Confirmation::Gone, Confirmation::Silenced] {
+        let mut world = World::with_canary();
+        world.warning("Latency");
+        world.wait(300);
+        let asked = world.asked();
+        world.warning("ErrorRate");
+        assert_eq!(world.answer(asked, answer), None);
+        assert!(world.phase() == "grace" && world.asks_to_confirm(), "it is asked again, with all of them");
+    }
+}
+
+#[test]
+fn an_alert_that_fires_again_while_it_is_asked_about_is_not_cancelled() {
+    let mut world = World::with_canary();
+    world.warning("Latency");
+    world.wait(10);
+    world.resolve("Latency");
+    let asked = world.asked();
+    world.wait(1);
+    world.warning("Latency");
+    assert_eq!(world.answer(asked, Confirmation::Gone), None);
+    assert_eq!(world.phase(), "grace");
+}

@@ -28,7 +28,7 @@ fn incident(number: u16, cause: &str, trigger: Trigger) -> Incident {
         alert: None,
     };
     let mut incident = Incident::open(IncidentId::compose(&rollout, at(), number), rollout, at(), opened);
-    incident.apply(at(), &Event::RollbackStarted { reason: Reason::CriticalAlert, attempt: 1 });
+    incident.apply(at(), &Event::RollbackStarted { reason: Reason::CriticalAlert, attempt: 1, due_at: None });
     incident
 }
 

@@ -46,7 +46,13 @@ pub(crate) async fn pair(site: &Site, peer_timeout: Duration) -> [Server; 2] {
 
 /// Writes the addresses into the configuration, in place of `#monitoring`.
 pub(crate) fn configure(site: &Site, alertmanagers: &[&Server], prometheus: Option<&Server>) {
-    let urls: Vec<_> = alertmanagers.iter().map(|server| format!("\"{}\"", server.url())).collect();
+    let urls: Vec<_> = alertmanagers.iter().map(|server| server.url()).collect();
+    configure_urls(site, &urls, prometheus);
+}
+
+/// The same where something stands before them.
+pub(crate) fn configure_urls(site: &Site, alertmanagers: &[String], prometheus: Option<&Server>) {
+    let urls: Vec<_> = alertmanagers.iter().map(|url| format!("\"{url}\"")).collect();
     let mut monitoring = format!("[alertmanager]\nurls = [{}]\npoll_interval = \"1s\"", urls.join(", "));
     if let Some(prometheus) = prometheus {
         monitoring.push_str(&format!("\n[prometheus]\nurl = \"{}\"", prometheus.url()));
@@ -134,14 +140,4 @@ pub(crate) async fn listed(alertmanager: &Server) -> Vec<(String, DateTime<Utc>)
         Some((name, alert["updatedAt"].as_str()?.parse().ok()?))
     };
     listed.iter().filter_map(alert).collect()
-}
-
-/// A clock that is off by a fixed span from everybody else's.
-#[derive(Debug)]
-pub(crate) struct OffBy(pub(crate) TimeDelta);
-
-impl Clock for OffBy {
-    fn now(&self) -> DateTime<Utc> {
-        SystemClock.now() + self.0
-    }
 }

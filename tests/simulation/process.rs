@@ -1,0 +1,189 @@
+//! One life of Backstop: its real parts over a simulated world, from a start to a kill.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Once, OnceLock};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::Request as HttpRequest;
+use backstop::clock::SteppedClock;
+use backstop::decision::{Mode, OnUnverified, Policy, Request};
+use backstop::execution::StepLimits;
+use backstop::incident::{Revision, RolloutName};
+use backstop::metrics::Metrics;
+use backstop::outbound::Outbound;
+use backstop::pipeline::{Journal, JournalParts, Observed, Rollout, Rollouts, Sources, Watcher, Worker};
+use backstop::randomness::Randomness;
+use backstop::store::IncidentStore;
+use backstop::verification::{Application, Verifier};
+use backstop::webhook::{Receiver, receive::Strangers, router};
+use chrono::TimeDelta;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use crate::plan::Plan;
+use crate::world::World;
+
+/// The grace of the simulated rollout, short so that a schedule is.
+pub(crate) const GRACE: TimeDelta = TimeDelta::seconds(10);
+
+/// The most orders of one step.
+pub(crate) const MAX_ATTEMPTS: u32 = 4;
+
+pub(crate) fn rollout_name() -> RolloutName {
+    RolloutName::new("sim")
+}
+
+fn outbound() -> Outbound {
+    static OUTBOUND: OnceLock<Outbound> = OnceLock::new();
+    static PROVIDER: Once = Once::new();
+    PROVIDER.call_once(|| {
+        let _second_is_an_error = rustls::crypto::ring::default_provider().install_default();
+    });
+    OUTBOUND.get_or_init(|| Outbound::new(Duration::from_secs(1), None).expect("a client")).clone()
+}
+
+fn rollout(world: &World) -> Rollout {
+    let policy = Policy {
+        mode: Mode::Armed,
+        matching: BTreeMap::from([("rollout".to_owned(), "sim".to_owned())]),
+        revision: Revision::new("v1.4.0"),
+        grace: GRACE,
+        hold: TimeDelta::seconds(20),
+        on_unverified: OnUnverified::RollBack,
+        verify_window: TimeDelta::seconds(5),
+        rollback_deadline: TimeDelta::seconds(30),
+        reading_valid: TimeDelta::seconds(4),
+        watchdog_timeout: TimeDelta::seconds(6),
+    };
+    let router = Arc::new(world.clone());
+    let application = Application::new(outbound(), None, None);
+    Rollout {
+        name: rollout_name(),
+        policy,
+        router: router.clone(),
+        verifier: Verifier { router, application, prometheus: None },
+        step_limits: StepLimits {
+            deadline: Duration::from_secs(3),
+            max_attempts: MAX_ATTEMPTS,
+            first_pause: Duration::from_millis(200),
+            longest_pause: Duration::from_secs(1),
+            reads: 2,
+            read_pause: Duration::from_millis(100),
+        },
+        verify_interval: Duration::from_secs(1),
+    }
+}
+
+/// A running Backstop.
+pub(crate) struct Process {
+    pub(crate) journal: Journal,
+    receiver: axum::Router,
+    dead: CancellationToken,
+    _tasks: JoinSet<()>,
+}
+
+impl Process {
+    /// Starts over what is stored.
+    pub(crate) async fn start(world: &World, plan: &Plan, clock: &Arc<SteppedClock>, seed: u64) -> Self {
+        world.reborn();
+        let stored = world.load().await.expect("memory");
+        let last_alive = stored.last_alive;
+        let rollouts = Rollouts::new([rollout(world)]);
+        let metrics = Metrics::new(&[rollout_name()], &[]);
+        let observed = Arc::new(Observed::default());
+        let randomness = Randomness::seeded(seed);
+        let parts = JournalParts {
+            store: Arc::new(world.clone()),
+            rollouts: rollouts.clone(),
+            observed: Arc::clone(&observed),
+            clock: clock.clone(),
+            randomness: randomness.clone(),
+            metrics: metrics.clone(),
+        };
+        let (journal, journal_task) = Journal::new(parts, stored);
+        let sources = Sources {
+            alertmanagers: if plan.has_alertmanager { vec![Arc::new(world.clone())] } else { Vec::new() },
+            prometheus: if plan.has_prometheus { Some(Arc::new(world.clone())) } else { None },
+            watchdog: "Watchdog".to_owned(),
+        };
+        let worker = Worker {
+            journal: journal.clone(),
+            rollouts: rollouts.clone(),
+            observed: Arc::clone(&observed),
+            sources,
+            evidence: Arc::new(world.clone()),
+            store: Arc::new(world.clone()),
+            clock: clock.clone(),
+            randomness,
+            metrics: metrics.clone(),
+        };
+        let reconcile = Arc::new(Notify::new());
+        let watcher = Watcher {
+            worker: worker.clone(),
+            every: Duration::from_secs(2),
+            wake: Arc::clone(&reconcile),
+            last_alive,
+            retention: TimeDelta::days(1),
+        };
+        let receiver = router(Receiver {
+            journal: journal.clone(),
+            rollouts,
+            observed,
+            watchdog: "Watchdog".to_owned(),
+            tokens: None,
+            reconcile,
+            metrics,
+            strangers: Strangers::default(),
+        });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(journal_task.run(CancellationToken::new()));
+        tasks.spawn(worker.run(CancellationToken::new(), Duration::ZERO));
+        tasks.spawn(watcher.run(CancellationToken::new()));
+        Self { journal, receiver, dead: CancellationToken::new(), _tasks: tasks }
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(self) {
+        self.dead.cancel();
+    }
+
+    /// A way in, which stays when the process has gone.
+    pub(crate) fn door(&self) -> Door {
+        Door { receiver: self.receiver.clone(), dead: self.dead.clone() }
+    }
+
+    /// A person asks; whatever comes of it is told by the log.
+    pub(crate) fn ask(&self, request: Request) -> impl Future<Output = ()> + Send + 'static {
+        let (journal, dead) = (self.journal.clone(), self.dead.clone());
+        let input = backstop::decision::Input::Person { actor: "ada".to_owned(), request };
+        async move {
+            let name = rollout_name();
+            tokio::select! {
+                biased;
+                () = dead.cancelled() => {}
+                _ruling = journal.submit_one(&name, input) => {}
+            }
+        }
+    }
+}
+
+/// Where webhooks go in.
+pub(crate) struct Door {
+    receiver: axum::Router,
+    dead: CancellationToken,
+}
+
+impl Door {
+    /// Posts a body; the status, or nothing if the process went away before it answered.
+    pub(crate) async fn post(&self, body: String) -> Option<u16> {
+        let request = HttpRequest::post("/api/v1/alertmanager").body(Body::from(body)).expect("a request");
+        tokio::select! {
+            biased;
+            () = self.dead.cancelled() => None,
+            answer = self.receiver.clone().oneshot(request) => answer.ok().map(|answer| answer.status().as_u16()),
+        }
+    }
+}

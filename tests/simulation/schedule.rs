@@ -1,0 +1,350 @@
+//! Runs one schedule: what happens, when, and how messages travel.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use backstop::clock::SteppedClock;
+use backstop::decision::Request;
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::monitoring::{self, is_critical};
+use crate::plan::{Action, Plan, TROUBLE, Travel};
+use crate::process::{Door, Process, rollout_name};
+use crate::promises;
+use crate::traffic::{OnRead, OnSet};
+use crate::world::{Health, World};
+
+/// How long everything has to be right again after all is mended: a failed rollback is tried again
+/// after five minutes at the latest, a silence looked at as often.
+const MENDED: Duration = Duration::from_secs(1_500);
+
+/// How often Alertmanager tries to deliver, and how many times.
+const RETRY: Duration = Duration::from_millis(1_500);
+const TRIES: u32 = 20;
+
+/// Runs the schedule of a seed and returns its story. Panics with the promise that it broke.
+pub(crate) fn run(seed: u64) -> String {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_time().start_paused(true).build().expect("a runtime");
+    runtime.block_on(async {
+        let base = "2026-11-24T03:00:00Z".parse().expect("a time");
+        let world = World::new(base);
+        let clock = Arc::new(SteppedClock::starting_at(base));
+        let plan = Plan::of(seed);
+        world.lock().ledger.knows(&plan);
+        Run {
+            seed,
+            lives: 0,
+            world,
+            clock,
+            plan,
+            process: None,
+            door: Arc::default(),
+            messages: JoinSet::new(),
+        }
+        .to_the_end()
+        .await
+    })
+}
+
+/// The way into the process that lives now.
+type SharedDoor = Arc<Mutex<Option<Arc<Door>>>>;
+
+struct Run {
+    seed: u64,
+    lives: u64,
+    world: World,
+    clock: Arc<SteppedClock>,
+    plan: Plan,
+    process: Option<Process>,
+    door: SharedDoor,
+    messages: JoinSet<()>,
+}
+
+impl Run {
+    async fn to_the_end(mut self) -> String {
+        self.start().await;
+        let began = Instant::now();
+        let mut actions = std::mem::take(&mut self.plan.actions).into_iter().peekable();
+        let mut rest = Duration::from_secs(1);
+        let mut reborn_at: Option<Instant> = None;
+        let crash = Arc::clone(&self.world.crash);
+        loop {
+            let next_at = began + actions.peek().map_or(TROUBLE, |(at, _)| *at);
+            let start_at = reborn_at.unwrap_or_else(|| Instant::now() + TROUBLE);
+            tokio::select! {
+                biased;
+                () = crash.notified() => {
+                    self.stop_if_broken();
+                    self.kill();
+                    reborn_at = Some(Instant::now() + rest);
+                }
+                () = tokio::time::sleep_until(start_at), if reborn_at.is_some() => {
+                    reborn_at = None;
+                    self.start().await;
+                }
+                () = tokio::time::sleep_until(next_at) => match actions.next() {
+                    Some((_, Action::Crash { steps, rest: after })) => {
+                        rest = after;
+                        self.world.crash_in(steps);
+                    }
+                    Some((_, action)) => self.act(action),
+                    None => break,
+                },
+            }
+        }
+        self.mend().await;
+        self.settle().await;
+        let end = promises::hold_at_the_end(&self.world.lock());
+        self.world.keep(self.world.lock(), end);
+        self.stop_if_broken();
+        let inner = self.world.lock();
+        inner.ledger.story()
+    }
+
+    fn stop_if_broken(&self) {
+        let broken = self.world.lock().ledger.broken().map(str::to_owned);
+        if let Some(broken) = broken {
+            panic!("{broken}");
+        }
+    }
+
+    async fn start(&mut self) {
+        self.lives += 1;
+        self.world.say("started".to_owned());
+        let process =
+            Process::start(&self.world, &self.plan, &self.clock, self.seed ^ (self.lives << 48)).await;
+        *self.door.lock().expect("a lock") = Some(Arc::new(process.door()));
+        self.process = Some(process);
+        let now = self.world.now();
+        self.world.lock().ledger.started(now);
+    }
+
+    fn kill(&mut self) {
+        self.world.say("KILLED".to_owned());
+        *self.door.lock().expect("a lock") = None;
+        if let Some(process) = self.process.take() {
+            process.kill();
+        }
+        let now = self.world.now();
+        self.world.lock().ledger.killed(now);
+    }
+
+    fn act(&mut self, action: Action) {
+        self.world.say(format!("{action:?}"));
+        let now = self.world.now();
+        match action {
+            Action::Fire(alert) => self.fire(alert, now),
+            Action::Recover(alert) => self.recover(alert, now),
+            Action::PrometheusDies => self.prometheus_dies(now),
+            Action::PrometheusBack => self.prometheus_back(now),
+            Action::SetClock { seconds } => {
+                self.clock.step(TimeDelta::seconds(seconds));
+                self.world.lock().ledger.clock_set(now);
+            }
+            Action::Hold => self.person(|incident| Request::Hold { incident, until: None }),
+            Action::Resume => self.person(|incident| Request::Resume { incident }),
+            Action::Acknowledge => self.person(|incident| Request::Acknowledge { incident }),
+            Action::RollBack => {
+                self.person(|_| Request::RollBack { reason: "by hand".to_owned(), stage: None });
+            }
+            simple => self.set(simple, now),
+        }
+    }
+
+    fn set(&self, action: Action, now: DateTime<Utc>) {
+        let mut inner = self.world.lock();
+        match action {
+            Action::Share(share) => inner.traffic.set(share, now),
+            Action::AlertmanagerDown => inner.monitoring.alertmanager_down = true,
+            Action::AlertmanagerUp => inner.monitoring.alertmanager_down = false,
+            Action::AlertmanagerRestarts => {
+                inner.monitoring.restarted_at = Some(now);
+                if inner.monitoring.prometheus_dead {
+                    inner.monitoring.listed.clear();
+                }
+            }
+            Action::Silence(alert) => {
+                inner.monitoring.silenced.insert(alert);
+            }
+            Action::Unsilence(alert) => {
+                inner.monitoring.silenced.remove(&alert);
+            }
+            Action::OnSet(on_set) => inner.traffic.on_set = on_set,
+            Action::OnRead(on_read) => inner.traffic.on_read = on_read,
+            Action::StoreDown => inner.store_health = Health::Down,
+            Action::StoreHangs => inner.store_health = Health::Hangs(Duration::from_secs(2)),
+            Action::StoreUp => inner.store_health = Health::Good,
+            Action::EvidenceDown => inner.evidence_health = Health::Down,
+            Action::EvidenceHangs => inner.evidence_health = Health::Hangs(Duration::from_secs(30)),
+            Action::EvidenceUp => inner.evidence_health = Health::Good,
+            _ => {}
+        }
+        let good = inner.store_health == Health::Good;
+        inner.ledger.store_is(good, now);
+    }
+
+    fn fire(&mut self, alert: u8, now: DateTime<Utc>) {
+        {
+            let mut inner = self.world.lock();
+            let monitoring = &mut inner.monitoring;
+            if monitoring.holds.contains_key(&alert) {
+                return;
+            }
+            monitoring.holds.insert(alert, now);
+            if monitoring.prometheus_dead {
+                return;
+            }
+            if is_critical(alert) {
+                monitoring.fired.insert(alert, now);
+            }
+            monitoring.listed.insert(alert, now);
+            if monitoring.silenced.contains(&alert) || monitoring.alertmanager_down {
+                return;
+            }
+        }
+        self.send(alert, now, None);
+    }
+
+    fn recover(&mut self, alert: u8, now: DateTime<Utc>) {
+        let listed = {
+            let mut inner = self.world.lock();
+            let monitoring = &mut inner.monitoring;
+            if monitoring.holds.remove(&alert).is_none() || monitoring.prometheus_dead {
+                return;
+            }
+            if is_critical(alert) {
+                monitoring.fired.insert(alert, now);
+            }
+            let listed = monitoring.listed.remove(&alert);
+            listed.filter(|_| !monitoring.silenced.contains(&alert) && !monitoring.alertmanager_down)
+        };
+        if let Some(starts_at) = listed {
+            self.send(alert, starts_at, Some(now));
+        }
+    }
+
+    /// Its alerts expire with it, which looks like a recovery.
+    fn prometheus_dies(&mut self, now: DateTime<Utc>) {
+        let expired: Vec<_> = {
+            let mut inner = self.world.lock();
+            inner.monitoring.prometheus_dead = true;
+            std::mem::take(&mut inner.monitoring.listed).into_iter().collect()
+        };
+        for (alert, starts_at) in expired {
+            self.send(alert, starts_at, Some(now));
+        }
+    }
+
+    fn prometheus_back(&mut self, now: DateTime<Utc>) {
+        let again: Vec<_> = {
+            let mut inner = self.world.lock();
+            let monitoring = &mut inner.monitoring;
+            if !std::mem::take(&mut monitoring.prometheus_dead) {
+                return;
+            }
+            let again: Vec<_> = monitoring.holds.keys().copied().collect();
+            for alert in &again {
+                monitoring.listed.insert(*alert, now);
+                if is_critical(*alert) {
+                    monitoring.fired.insert(*alert, now);
+                }
+            }
+            again.into_iter().filter(|alert| !monitoring.silenced.contains(alert)).collect()
+        };
+        for alert in again {
+            self.send(alert, now, None);
+        }
+    }
+
+    fn person(&mut self, request: impl FnOnce(backstop::incident::IncidentId) -> Request) {
+        let Some(process) = &self.process else { return };
+        let states = process.journal.states();
+        let incident = states.get(&rollout_name()).and_then(|state| state.incident.clone());
+        let id = incident
+            .map_or_else(|| backstop::incident::IncidentId::new("none"), |incident| incident.id.clone());
+        self.messages.spawn(process.ask(request(id)));
+    }
+
+    fn send(&mut self, alert: u8, starts_at: DateTime<Utc>, ends_at: Option<DateTime<Utc>>) {
+        let Travel { lost, delay, copy_after } = self.plan.travel();
+        if lost {
+            return;
+        }
+        for delay in [Some(delay), copy_after.map(|after| delay + after)].into_iter().flatten() {
+            let (world, door) = (self.world.clone(), Arc::clone(&self.door));
+            self.messages.spawn(deliver(world, door, alert, starts_at, ends_at, delay));
+        }
+    }
+
+    /// Everything works again, nobody is silenced, and Prometheus tells what holds.
+    async fn mend(&mut self) {
+        self.world.say("MENDED".to_owned());
+        if self.process.is_none() {
+            self.start().await;
+        }
+        let now = self.world.now();
+        self.prometheus_back(now);
+        let mut inner = self.world.lock();
+        inner.monitoring.alertmanager_down = false;
+        inner.monitoring.restarted_at = None;
+        inner.monitoring.silenced.clear();
+        (inner.traffic.on_set, inner.traffic.on_read) = (OnSet::Obeys, OnRead::Tells);
+        (inner.store_health, inner.evidence_health) = (Health::Good, Health::Good);
+    }
+
+    async fn settle(&mut self) {
+        let crash = Arc::clone(&self.world.crash);
+        let until = Instant::now() + MENDED;
+        loop {
+            tokio::select! {
+                biased;
+                () = crash.notified() => {
+                    self.stop_if_broken();
+                    self.kill();
+                    self.start().await;
+                }
+                // What was held in memory is recorded, what was lost is found by then.
+                () = tokio::time::sleep(Duration::from_secs(6)) => {}
+            }
+            if promises::is_settled(&self.world.lock()) || Instant::now() >= until {
+                break;
+            }
+        }
+    }
+}
+
+/// Tries to deliver one message, as Alertmanager does.
+async fn deliver(
+    world: World,
+    door: SharedDoor,
+    alert: u8,
+    starts_at: DateTime<Utc>,
+    ends_at: Option<DateTime<Utc>>,
+    delay: Duration,
+) {
+    tokio::time::sleep(delay).await;
+    let message = monitoring::alert(alert, starts_at, ends_at);
+    let body = serde_json::json!({ "version": "4", "alerts": [{
+        "status": message.status, "labels": message.labels, "startsAt": message.starts_at,
+        "endsAt": message.ends_at, "fingerprint": message.fingerprint,
+    }] })
+    .to_string();
+    for _ in 0..TRIES {
+        let open = door.lock().expect("a lock").clone();
+        let answered = match open {
+            Some(open) => open.post(body.clone()).await,
+            None => None,
+        };
+        if answered == Some(200) && !world.lock().crashed {
+            world.say(format!("answered 200: {} {:?}", message.name(), message.status));
+            let now = world.now();
+            let mut inner = world.lock();
+            let promise = promises::hold_at_an_answer(&mut inner, &message, now);
+            return world.keep(inner, promise);
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+}
