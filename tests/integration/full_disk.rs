@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use backstop::demo::trading_api::{Fault, TradingApi};
 use backstop::evidence::EvidenceDir;
+use tokio::process::Child;
 
 use crate::support::small_disk::SmallDisk;
 use crate::support::{Site, body, now, wait_for};
@@ -65,6 +66,39 @@ async fn with_the_data_disk_full_nothing_answered_200_is_lost_and_no_restart_is_
     disk.unmount().await;
 }
 
+/// Waits until nothing is held in memory any more, and asserts that the next process knows the end.
+async fn recorded(site: &Site, api: &TradingApi, disk: &SmallDisk, server: &mut Child) {
+    site.incident("the end", |incident| incident.state == "rolled_back").await;
+    wait_for("everything to be stored", || async {
+        (site.figure("backstop_store_unrecorded_events").await < 1.0
+            && site.figure("backstop_store_healthy").await > 0.0)
+            .then_some(())
+    })
+    .await;
+    server.kill().await.expect("killed");
+    *server = disk.serve(site).await;
+    let incidents = site.incidents().await;
+    assert_eq!((incidents.len(), incidents[0].state.as_str()), (1, "rolled_back"));
+    assert_eq!(api.changes(), [(25, 0)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_data_disk_full_a_critical_sets_the_flag_at_once_and_is_recorded_later() {
+    let api = TradingApi::start(25, 10).await.expect("started");
+    let site = Site::simple("5m", &api);
+    let disk = SmallDisk::mount(&site.folder.path().join("data"), "16m").await;
+    let mut server = disk.serve(&site).await;
+    disk.fill();
+    let critical = body("CanaryErrorRateCritical", "critical", &now(), None);
+    assert_eq!(site.post(critical.clone()).await, 503, "it can't be kept, so it is not accepted");
+    wait_for("the flag to be set", || async { (api.share() == 0).then_some(()) }).await;
+    disk.free();
+    wait_for("it to be taken", || async { (site.post(critical.clone()).await == 200).then_some(()) }).await;
+    recorded(&site, &api, &disk, &mut server).await;
+    server.kill().await.expect("killed");
+    disk.unmount().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn with_the_data_disk_full_in_the_middle_of_a_rollback_it_goes_on_and_its_record_follows() {
     let api = TradingApi::start(25, 10).await.expect("started");
@@ -81,11 +115,10 @@ async fn with_the_data_disk_full_in_the_middle_of_a_rollback_it_goes_on_and_its_
         (site.figure("backstop_store_append_failures_total").await >= 1.0).then_some(())
     })
     .await;
-    assert!(site.incidents().await.iter().all(|incident| incident.state != "rolled_back"));
 
     disk.free();
-    let done = site.incident("the record", |incident| incident.state == "rolled_back").await;
-    assert_eq!((site.incidents().await.len(), api.changes()), (1, vec![(25, 0)]));
+    recorded(&site, &api, &disk, &mut server).await;
+    let done = site.incidents().await.remove(0);
     let evidence = EvidenceDir::new(site.evidence());
     wait_for("the complete evidence", || async {
         let shown = evidence.show(&done.id, false).ok()?;
