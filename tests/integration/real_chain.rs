@@ -153,8 +153,8 @@ async fn a_critical_that_fired_and_resolved_while_backstop_was_down_is_found_in_
     let regression = Regression { bist_staleness_seconds: 300.0, ..Regression::default() };
     let end = End::AtOnce("BistStalenessCritical");
     let cases = [Case { name: "missed", regression, grace: "8s", end }];
-    let (Chain { site, apis, mut alertmanager, prometheus }, app) = chain(&cases).await;
-    let alerts = reqwest::Url::parse(&format!("{}/api/v1/alerts", prometheus.url())).expect("a URL");
+    let (chain, app) = chain(&cases).await;
+    let alerts = reqwest::Url::parse(&format!("{}/api/v1/alerts", chain.prometheus.url())).expect("a URL");
     let fires = |wanted: bool| {
         let alerts = alerts.clone();
         wait_for("the alert in Prometheus", move || {
@@ -165,6 +165,9 @@ async fn a_critical_that_fired_and_resolved_while_backstop_was_down_is_found_in_
             }
         })
     };
+    // It has been at work, and has left the sign of life from which the next one looks back.
+    chain.shares_are_read().await;
+    let Chain { site, apis, mut alertmanager, prometheus: _running } = chain;
     app.shutdown().await.expect("drained");
     // Its retries could still bring the alert: here only Prometheus remembers.
     alertmanager.kill().await;

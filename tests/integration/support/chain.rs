@@ -67,15 +67,20 @@ impl Chain {
         (chain, app)
     }
 
-    /// Rates need something to compare with: waits until each canary has served well for a while.
-    /// Seen by Prometheus, not only made: a slow start of its scrapes must not look like a regression.
-    pub(crate) async fn serve_well(&self) {
+    /// Waits until Backstop has read every share.
+    pub(crate) async fn shares_are_read(&self) {
         let url = &self.site.url("/api/v1/rollouts");
         wait_for("every share to be read", || async {
             let rollouts: Vec<serde_json::Value> = reqwest::get(url).await.ok()?.json().await.ok()?;
             rollouts.iter().all(|rollout| rollout["share_percent"] == 25).then_some(())
         })
         .await;
+    }
+
+    /// Rates need something to compare with: waits until each canary has served well for a while.
+    /// Seen by Prometheus, not only made: a slow start of its scrapes must not look like a regression.
+    pub(crate) async fn serve_well(&self) {
+        self.shares_are_read().await;
         let healthy = "count(increase(http_request_duration_seconds_count[1m]) > 1000)";
         let query = format!("{}/api/v1/query", self.prometheus.url());
         let query = reqwest::Url::parse_with_params(&query, [("query", healthy)]).expect("a URL");
