@@ -8,11 +8,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use configs::{AlertmanagerSettings, PrometheusSettings, ScrapeTarget};
+pub use configs::{AlertmanagerSettings, ClusterMember, PrometheusSettings, ScrapeTarget};
 pub use process::{Server, ServerError, free_port};
 
 /// How to get what is missing.
 pub const INSTALL_HINT: &str = "apt-get install --no-install-recommends prometheus prometheus-alertmanager";
+
+/// Alertmanager's data in its folder: silences and the log of what was told to whom.
+pub const ALERTMANAGER_DATA: &str = "alertmanager-data";
 
 /// The two programs.
 #[derive(Debug, Clone)]
@@ -66,14 +69,14 @@ impl Programs {
         let config = folder.join("alertmanager.yml");
         write(&config, &settings.render())?;
         let arguments = |address: SocketAddr| {
-            vec![
+            let mut arguments = vec![
                 format!("--config.file={}", config.display()),
-                format!("--storage.path={}", folder.join("alertmanager-data").display()),
+                format!("--storage.path={}", folder.join(ALERTMANAGER_DATA).display()),
                 format!("--web.listen-address={address}"),
-                // A single one: waiting for peers would delay the first notification by ten seconds.
-                "--cluster.listen-address=".to_owned(),
                 "--log.level=warn".to_owned(),
-            ]
+            ];
+            arguments.extend(settings.cluster_arguments());
+            arguments
         };
         Server::start("alertmanager", self.alertmanager.clone(), folder, Box::new(arguments)).await
     }

@@ -114,6 +114,7 @@ async fn start_monitoring(
         token_file: None,
         group_interval: INTERVAL,
         repeat_interval: Duration::from_secs(10),
+        cluster: None,
     };
     let alertmanager = programs.alertmanager(folder, &alertmanager).await?;
     let prometheus = PrometheusSettings {

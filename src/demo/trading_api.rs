@@ -47,6 +47,8 @@ struct Inner {
     on_set: Fault,
     on_read: Fault,
     sets: Vec<u8>,
+    changes: Vec<(u8, u8)>,
+    late: JoinSet<()>,
     requests_per_second: f64,
 }
 
@@ -56,13 +58,30 @@ impl Shared {
     }
 }
 
+impl Inner {
+    fn change(&mut self, share: u8) {
+        if self.share != share {
+            self.changes.push((self.share, share));
+        }
+        self.share = share;
+    }
+}
+
 impl TradingApi {
     /// Starts it with the canary at `share` per cent and this many requests a second.
     ///
     /// # Errors
     /// When no port can be had.
     pub async fn start(share: u8, requests_per_second: u32) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        Self::start_at(([127, 0, 0, 1], 0).into(), share, requests_per_second).await
+    }
+
+    /// The same at an address where it was expected earlier.
+    ///
+    /// # Errors
+    /// When the address can't be had.
+    pub async fn start_at(address: SocketAddr, share: u8, requests_per_second: u32) -> std::io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared::default());
         {
@@ -112,7 +131,7 @@ impl TradingApi {
 
     /// Sets the canary's share, as a person would.
     pub fn set_share(&self, share: u8) {
-        self.shared.lock().share = share;
+        self.shared.lock().change(share);
     }
 
     /// How many customers there are from now on.
@@ -136,6 +155,12 @@ impl TradingApi {
     pub fn sets(&self) -> Vec<u8> {
         self.shared.lock().sets.clone()
     }
+
+    /// Every change of the share that took effect, from what to what, in order.
+    #[must_use]
+    pub fn changes(&self) -> Vec<(u8, u8)> {
+        self.shared.lock().changes.clone()
+    }
 }
 
 #[derive(serde::Deserialize)]
@@ -156,10 +181,18 @@ async fn set_share(State(shared): State<Arc<Shared>>, body: String) -> Response 
         let mut inner = shared.lock();
         inner.sets.push(wanted.percentage);
         if inner.on_set.applies() {
-            inner.share = wanted.percentage;
+            inner.change(wanted.percentage);
         }
         inner.on_set
     };
+    if let Fault::AppliesLate(pause) = fault {
+        // Of its own: when the caller hangs up, its handler is dropped, but not what it began.
+        let late = Arc::clone(&shared);
+        shared.lock().late.spawn(async move {
+            tokio::time::sleep(pause).await;
+            late.lock().change(wanted.percentage);
+        });
+    }
     fault.answer(answer(wanted.percentage)).await
 }
 

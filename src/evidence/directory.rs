@@ -95,6 +95,9 @@ impl EvidenceDir {
             return Err(EvidenceError::Broken { path: self.path.join(super::manifest::MANIFEST), line });
         }
         let name = self.name_for(incident)?;
+        if self.finish_begun(&mut manifest, incident, &name, complete, now)? {
+            return self.files_of(&incident.id);
+        }
         let mut files = Vec::new();
         let mut beside = Vec::new();
         beside.extend(blobs.before.as_ref().map(|bytes| (format!("{name}_before.prom"), bytes.clone())));
@@ -115,6 +118,35 @@ impl EvidenceDir {
         }
         manifest.write_head()?;
         Ok(files)
+    }
+
+    /// A crash may have come after the JSON of this round and before its text, or before anybody
+    /// recorded that both are there. What was begun is then finished as it was begun: a first
+    /// version is not written twice, or there would be no replacement left to complete it, and a
+    /// text tells what its JSON tells. Says whether there was such a round.
+    fn finish_begun(
+        &self,
+        manifest: &mut Manifest,
+        incident: &Incident,
+        name: &str,
+        complete: bool,
+        now: DateTime<Utc>,
+    ) -> Result<bool, EvidenceError> {
+        let (json, text) = (format!("{name}.json"), format!("{name}.txt"));
+        let round = if complete { 2 } else { 1 };
+        let text_is_there = manifest.of_file(&text).count() >= round;
+        if manifest.of_file(&json).count() < round || (complete && text_is_there) {
+            return Ok(false);
+        }
+        if !text_is_there {
+            let bytes = read(&self.path.join(&json))?.unwrap_or_default();
+            // A JSON that was broken since is found by `verify`; the text must not wait for it.
+            let rendered =
+                render::text_of_json(&bytes).unwrap_or_else(|| render::render_text(incident, complete, &[]));
+            self.put(manifest, incident, &text, rendered.as_bytes(), now)?;
+        }
+        manifest.write_head()?;
+        Ok(true)
     }
 
     /// Writes one file and its manifest line, or the one of them that a crash left out.

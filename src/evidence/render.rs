@@ -54,6 +54,12 @@ pub(super) fn render_json(incident: &Incident, complete: bool, files: &[Evidence
     }
 }
 
+/// The text that goes with a JSON document; `None` where it is none.
+pub(super) fn text_of_json(json: &[u8]) -> Option<String> {
+    let document: Document = serde_json::from_slice(json).ok()?;
+    Some(render_text(&document.incident, document.complete, &document.files))
+}
+
 /// A foreign text on one line: what could end the line, or steer a terminal, is escaped.
 fn line(text: &str) -> String {
     let mut out = String::new();

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Rollout, Submission, Worker};
 use crate::decision::{AlertmanagerReading, Input, Mode};
-use crate::incident::{Alert, AlertStatus, Fingerprint, RolloutName};
+use crate::incident::{Alert, AlertStatus, Fingerprint, Reason};
 use crate::signals::{AlertSource, Listing};
 
 /// The name of Prometheus among the sources of reconciliation.
@@ -31,6 +31,9 @@ const ROLLOUTS_AT_ONCE: usize = 8;
 const LONGEST_LOOK_BACK: TimeDelta = TimeDelta::hours(6);
 /// Added to the downtime, for clocks that differ and a last sign of life that is not the last.
 const LOOK_BACK_MARGIN: TimeDelta = TimeDelta::minutes(1);
+
+/// The pause before a missed alert is told again, because it could not be decided.
+const MISSED_PAUSE: Duration = Duration::from_millis(250);
 
 /// How often the process leaves a sign of life in the store.
 const ALIVE_EVERY: Duration = Duration::from_secs(30);
@@ -56,7 +59,6 @@ impl Watcher {
     /// Looks until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         let look = async {
-            self.catch_up().await;
             loop {
                 self.look().await;
                 tokio::select! {
@@ -80,7 +82,7 @@ impl Watcher {
         tokio::select! {
             biased;
             () = stop.cancelled() => {}
-            () = async { tokio::join!(look, alive, prune); } => {}
+            () = async { tokio::join!(self.catch_up(), look, alive, prune); } => {}
         }
     }
 
@@ -165,44 +167,36 @@ impl Watcher {
         Some(reading)
     }
 
-    /// What fired while nobody was there, and perhaps resolved, is only in Prometheus.
+    /// What fired while nobody was there, and perhaps resolved, is only in Prometheus: asked once,
+    /// but until it answers.
     async fn catch_up(&self) {
         let Some(prometheus) = &self.worker.sources.prometheus else { return };
         let Some(last_alive) = self.last_alive else { return };
-        let now = self.worker.clock.now();
-        let look_back = (now - last_alive + LOOK_BACK_MARGIN).clamp(LOOK_BACK_MARGIN, LONGEST_LOOK_BACK);
         for rollout in self.worker.rollouts.iter().filter(|rollout| rollout.policy.mode != Mode::Off) {
-            self.worker.read_share(rollout).await;
-            let selector: Vec<_> = rollout
-                .policy
-                .matching
-                .iter()
-                .map(|(name, value)| format!("{name}={}", serde_json::Value::from(value.as_str())))
-                .collect();
-            // A second's steps: an alert that fired for one evaluation only must not fall between two.
-            // Told as an age, so that it doesn't matter how its clock is set.
-            let query = format!(
-                "time() - max_over_time(timestamp(ALERTS{{alertstate=\"firing\",severity=\"critical\",{}}})[{}s:1s])",
-                selector.join(","),
-                look_back.num_seconds(),
-            );
-            match prometheus.query(&query).await {
-                Ok(samples) => {
-                    for sample in samples {
-                        self.missed(&rollout.name, sample.labels, now, sample.value, last_alive).await;
+            loop {
+                let now = self.worker.clock.now();
+                let look_back =
+                    (now - last_alive + LOOK_BACK_MARGIN).clamp(LOOK_BACK_MARGIN, LONGEST_LOOK_BACK);
+                match prometheus.query(&missed_query(&rollout.policy.matching, look_back)).await {
+                    Ok(samples) => {
+                        for sample in samples {
+                            self.missed(rollout, sample.labels, now, sample.value, last_alive).await;
+                        }
+                        break;
+                    }
+                    Err(error) => {
+                        self.worker.metrics.reconciled(PROMETHEUS, now, false);
+                        tracing::warn!(rollout = %rollout.name, error, "what fired while Backstop was down is not known yet; Prometheus is asked again");
                     }
                 }
-                Err(error) => {
-                    self.worker.metrics.reconciled(PROMETHEUS, now, false);
-                    tracing::warn!(rollout = %rollout.name, error, "what fired while Backstop was down is not known");
-                }
+                tokio::time::sleep(self.every).await;
             }
         }
     }
 
     async fn missed(
         &self,
-        rollout: &RolloutName,
+        rollout: &Rollout,
         mut labels: BTreeMap<String, String>,
         now: DateTime<Utc>,
         fired_seconds_ago: f64,
@@ -228,7 +222,17 @@ impl Watcher {
             ends_at: None,
             generator_url: String::new(),
         };
-        self.worker.report(rollout, Input::Missed { alert }).await;
+        // Nobody keeps it waiting, so it is told again until the share was fresh enough to decide.
+        loop {
+            self.worker.read_share(rollout).await;
+            let input = Input::Missed { alert: alert.clone() };
+            match self.worker.journal.submit_one(&rollout.name, input).await {
+                Ok(ruling) if ruling.reason != Some(Reason::ShareUnread) => return,
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "a missed alert waits to be stored"),
+            }
+            tokio::time::sleep(MISSED_PAUSE).await;
+        }
     }
 
     async fn leave_sign_of_life(&self) {
@@ -245,4 +249,19 @@ impl Watcher {
             Err(error) => tracing::warn!(error = crate::logging::chain(&error), "nothing could be pruned"),
         }
     }
+}
+
+/// How long ago each critical of a rollout fired last, within this span. As an age, so that it
+/// doesn't matter how Prometheus' clock is set.
+fn missed_query(matching: &BTreeMap<String, String>, look_back: TimeDelta) -> String {
+    let selector: Vec<_> = matching
+        .iter()
+        .map(|(name, value)| format!("{name}={}", serde_json::Value::from(value.as_str())))
+        .collect();
+    // A second's steps: an alert that fired for one evaluation only must not fall between two.
+    format!(
+        "time() - max_over_time(timestamp(ALERTS{{alertstate=\"firing\",severity=\"critical\",{}}})[{}s:1s])",
+        selector.join(","),
+        look_back.num_seconds(),
+    )
 }

@@ -38,6 +38,10 @@ struct GettableAlert {
     fingerprint: String,
     #[serde(rename = "startsAt")]
     starts_at: DateTime<Utc>,
+    #[serde(rename = "endsAt", default)]
+    ends_at: DateTime<Utc>,
+    #[serde(rename = "updatedAt", default)]
+    updated_at: DateTime<Utc>,
     #[serde(rename = "generatorURL", default)]
     generator_url: String,
     labels: BTreeMap<String, String>,
@@ -91,10 +95,11 @@ impl AlertSource for Alertmanager {
             self.outbound.get_dated::<Status>(status_url),
         );
         let (listed, watchdogs, (status, clock)) = (listed?, watchdogs?, status?);
+        // By its own clock: one that is minutes behind must not look old right after a restart.
+        let there = clock.unwrap_or(now);
         let reading = AlertmanagerReading {
-            // By its own clock: one that is minutes behind must not look old right after a restart.
-            up_for: clock.unwrap_or(now) - status.uptime,
-            watchdog_active: !watchdogs.is_empty(),
+            up_for: there - status.uptime,
+            watchdog_active: watchdogs.iter().any(|watchdog| is_fresh(watchdog, there)),
             listed: listed
                 .iter()
                 .map(|alert| ListedAlert {
@@ -107,6 +112,16 @@ impl AlertSource for Alertmanager {
             listed.into_iter().filter(|alert| alert.status.silenced_by.is_empty()).map(firing).collect();
         Ok(Listing { alerts, reading, clock })
     }
+}
+
+/// Whether Prometheus has told of this alert lately, and so lives.
+///
+/// It tells each alert again on a beat of its own, and lets it expire four beats later. Of a dead
+/// Prometheus' alerts, some expire up to a beat before its Watchdog does: in that gap a listed
+/// Watchdog would make a false resolve look true. But then the Watchdog itself has missed three
+/// beats. So it counts until half of its time is over: it may miss one.
+fn is_fresh(watchdog: &GettableAlert, now: DateTime<Utc>) -> bool {
+    now - watchdog.updated_at <= (watchdog.ends_at - watchdog.updated_at) / 2
 }
 
 fn firing(alert: GettableAlert) -> Alert {
@@ -139,6 +154,18 @@ fn matcher(name: &str, value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_watchdog_counts_while_no_more_than_one_beat_is_missing() {
+        let at = |second| DateTime::from_timestamp(second, 0).expect("a time");
+        // A beat of a minute: told at 0, it expires at 240.
+        let json = r#"{"fingerprint":"f","labels":{},"startsAt":"1970-01-01T00:00:00Z",
+            "updatedAt":"1970-01-01T00:00:00Z","endsAt":"1970-01-01T00:04:00Z"}"#;
+        let watchdog: GettableAlert = serde_json::from_str(json).expect("an alert");
+        for (second, fresh) in [(0, true), (119, true), (121, false), (239, false)] {
+            assert_eq!(is_fresh(&watchdog, at(second)), fresh, "{second}");
+        }
+    }
 
     #[test]
     fn a_matcher_quotes_what_would_end_it() {

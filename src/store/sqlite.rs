@@ -117,10 +117,10 @@ impl Held {
             Some(connection) => connection,
             None => schema::open(&self.path)?,
         };
-        let done = work(&mut connection);
+        let done = work(&mut connection).map_err(|error| schema::damaged_or(&self.path, error));
         // After an outage the connection may hold on to what is gone (a read-only fallback, a lost
-        // WAL): the next use opens the file anew.
-        if !matches!(done, Err(StoreError::Unavailable { .. })) {
+        // WAL, pages of a file that was restored since): the next use opens the file anew.
+        if !matches!(done, Err(StoreError::Unavailable { .. } | StoreError::Corrupt { .. })) {
             self.connection = Some(connection);
         }
         done

@@ -2,11 +2,18 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that can not go on has failed, and says where")]
 
+mod alertmanagers;
 mod architecture;
+mod broken_database;
 mod command_line;
 mod crash;
+mod crash_points;
 mod documents;
 mod flag_faults;
+mod flag_table;
+mod full_disk;
+mod grace_ends;
+mod load;
 mod real_chain;
 mod store_outage;
 mod support;

@@ -1,17 +1,12 @@
 //! The real Prometheus evaluates the shipped rules over real scrapes, the real Alertmanager posts,
 //! Backstop acts. One application, one namespace and one rollout a case, all at the same time.
 
-use std::path::PathBuf;
-use std::time::Duration;
-
 use backstop::app::App;
-use backstop::demo::monitoring::{
-    AlertmanagerSettings, INSTALL_HINT, Programs, PrometheusSettings, ScrapeTarget, Server,
-};
-use backstop::demo::trading_api::{Regression, TradingApi};
+use backstop::demo::trading_api::Regression;
 use backstop::web::IncidentView;
 
-use crate::support::{Site, project, rollout_toml, wait_for};
+use crate::support::chain::Chain;
+use crate::support::wait_for;
 
 /// What a case has to end in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,70 +82,9 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// The shipped rules with `for: 3m` shortened: minutes are proven by promtool, here it is the chain.
-fn rules(site: &Site) -> Vec<PathBuf> {
-    let shorten = |name: &str| {
-        let text = std::fs::read_to_string(project().join("alert-rules").join(name)).expect("read");
-        let file = site.folder.path().join(name);
-        std::fs::write(&file, text.replace("for: 3m", "for: 3s")).expect("written");
-        file
-    };
-    ["critical.yml", "warning.yml", "backstop.yml"].map(shorten).to_vec()
-}
-
-struct Chain {
-    site: Site,
-    app: App,
-    apis: Vec<TradingApi>,
-    alertmanager: Server,
-    prometheus: Server,
-}
-
-async fn chain(cases: &[Case]) -> Chain {
-    let programs =
-        Programs::find().unwrap_or_else(|| panic!("Prometheus and Alertmanager are needed: {INSTALL_HINT}"));
-    let mut apis = Vec::new();
-    let mut rollouts = String::new();
-    for case in cases {
-        let api = TradingApi::start(25, 200).await.expect("started");
-        let matching = format!(
-            "{{ rollout = \"spark-trading\", canary_rollback = \"true\", namespace = \"{}\" }}",
-            case.name
-        );
-        rollouts.push_str(&rollout_toml(case.name, &matching, case.grace, &api));
-        apis.push(api);
-    }
-    let site = Site::new("#monitoring", &rollouts);
-    let alertmanager = AlertmanagerSettings {
-        webhook_url: site.url("/api/v1/alertmanager"),
-        token_file: Some(site.folder.path().join("webhook")),
-        group_interval: Duration::from_secs(1),
-        repeat_interval: Duration::from_secs(10),
-    };
-    let alertmanager = programs.alertmanager(site.folder.path(), &alertmanager).await.expect("Alertmanager");
-    let target = |(case, api): (&Case, &TradingApi)| ScrapeTarget {
-        job: "spark-trading".to_owned(),
-        address: api.address(),
-        path: "/api/public/metrics.prom".to_owned(),
-        labels: vec![("namespace".to_owned(), case.name.to_owned())],
-    };
-    let prometheus = PrometheusSettings {
-        targets: cases.iter().zip(&apis).map(target).collect(),
-        rule_files: rules(&site),
-        alertmanagers: vec![alertmanager.address()],
-        interval: Duration::from_secs(1),
-        resend_delay: Duration::from_secs(2),
-    };
-    let prometheus = programs.prometheus(site.folder.path(), &prometheus).await.expect("Prometheus");
-    let monitoring = format!(
-        "[alertmanager]\nurls = [\"{}\"]\npoll_interval = \"1s\"\n[prometheus]\nurl = \"{}\"",
-        alertmanager.url(),
-        prometheus.url()
-    );
-    let text = std::fs::read_to_string(&site.config).expect("read").replace("#monitoring", &monitoring);
-    std::fs::write(&site.config, text).expect("written");
-    let app = site.start().await;
-    Chain { site, app, apis, alertmanager, prometheus }
+async fn chain(cases: &[Case]) -> (Chain, App) {
+    let rollouts: Vec<_> = cases.iter().map(|case| (case.name, case.grace)).collect();
+    Chain::start(&rollouts).await
 }
 
 /// How an incident ended as far as its case asks; `None` while it goes on.
@@ -173,26 +107,8 @@ fn end_of(incident: &IncidentView, wanted: End) -> Option<bool> {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_alert_of_the_protocol_ends_in_the_right_action_or_none() {
     let cases = cases();
-    let chain = chain(&cases).await;
-    // Rates need something to compare with: each canary serves well for a while.
-    let first = &chain.site.url("/api/v1/rollouts");
-    wait_for("every share to be read", || async {
-        let rollouts: Vec<serde_json::Value> = reqwest::get(first).await.ok()?.json().await.ok()?;
-        rollouts.iter().all(|rollout| rollout["share_percent"] == 25).then_some(())
-    })
-    .await;
-    // Seen by Prometheus, not only made: a slow start of its scrapes must not look like a regression.
-    let healthy = "count(increase(http_request_duration_seconds_count[1m]) > 1000)";
-    let query = reqwest::Url::parse_with_params(
-        &format!("{}/api/v1/query", chain.prometheus.url()),
-        [("query", healthy)],
-    );
-    let query = query.expect("a URL");
-    wait_for("healthy traffic in Prometheus", || async {
-        let answer: serde_json::Value = reqwest::get(query.clone()).await.ok()?.json().await.ok()?;
-        (answer["data"]["result"][0]["value"][1] == cases.len().to_string().as_str()).then_some(())
-    })
-    .await;
+    let (chain, app) = chain(&cases).await;
+    chain.serve_well().await;
     for (case, api) in cases.iter().zip(&chain.apis) {
         api.inject(case.regression);
     }
@@ -229,7 +145,7 @@ async fn each_alert_of_the_protocol_ends_in_the_right_action_or_none() {
             case.name
         );
     }
-    chain.app.shutdown().await.expect("drained");
+    app.shutdown().await.expect("drained");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -237,8 +153,8 @@ async fn a_critical_that_fired_and_resolved_while_backstop_was_down_is_found_in_
     let regression = Regression { bist_staleness_seconds: 300.0, ..Regression::default() };
     let end = End::AtOnce("BistStalenessCritical");
     let cases = [Case { name: "missed", regression, grace: "8s", end }];
-    let Chain { site, app, apis, mut alertmanager, prometheus } = chain(&cases).await;
-    let alerts = reqwest::Url::parse(&format!("{}/api/v1/alerts", prometheus.url())).expect("a URL");
+    let (chain, app) = chain(&cases).await;
+    let alerts = reqwest::Url::parse(&format!("{}/api/v1/alerts", chain.prometheus.url())).expect("a URL");
     let fires = |wanted: bool| {
         let alerts = alerts.clone();
         wait_for("the alert in Prometheus", move || {
@@ -249,6 +165,9 @@ async fn a_critical_that_fired_and_resolved_while_backstop_was_down_is_found_in_
             }
         })
     };
+    // It has been at work, and has left the sign of life from which the next one looks back.
+    chain.shares_are_read().await;
+    let Chain { site, apis, mut alertmanager, prometheus: _running } = chain;
     app.shutdown().await.expect("drained");
     // Its retries could still bring the alert: here only Prometheus remembers.
     alertmanager.kill().await;

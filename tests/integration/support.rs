@@ -1,7 +1,14 @@
 //! What the tests share: a folder with a configuration, a running Backstop, waiting with a bound.
 
+pub(crate) mod aged;
+pub(crate) mod alerting;
+pub(crate) mod chain;
+pub(crate) mod connections;
+pub(crate) mod crashing;
+mod ports;
+pub(crate) mod small_disk;
+
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::Once;
 use std::time::Duration;
 
@@ -12,6 +19,8 @@ use backstop::web::IncidentView;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
+
+pub(crate) use ports::own_port;
 
 /// The longest that anything is waited for; generous, because machines are slow at times.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -41,14 +50,19 @@ pub(crate) async fn wait_for<T, F: Future<Output = Option<T>>>(
 
 /// The configuration of one rollout on a trading API.
 pub(crate) fn rollout_toml(name: &str, matching: &str, grace: &str, api: &TradingApi) -> String {
-    let url = api.url("/api/features/rollout");
+    rollout_toml_at(name, matching, grace, &api.url(""))
+}
+
+/// The same where the trading API will be.
+pub(crate) fn rollout_toml_at(name: &str, matching: &str, grace: &str, base: &str) -> String {
+    let url = format!("{base}/api/features/rollout");
     format!(
         "[[rollouts]]
 name = \"{name}\"
 match = {matching}
 grace = \"{grace}\"
-verify.healthz_url = \"{}\"
-verify.metrics_url = \"{}\"
+verify.healthz_url = \"{base}/api/healthz\"
+verify.metrics_url = \"{base}/api/public/metrics.prom\"
 verify.stable_version = \"v1.3.9\"
 verify.window = \"3s\"
 verify.interval = \"200ms\"
@@ -58,13 +72,14 @@ url = \"{url}\"
 feature = \"v1.4.0\"
 read_url = \"{url}?feature=v1.4.0\"
 timeout = \"1s\"
-",
-        api.url("/api/healthz"),
-        api.url("/api/public/metrics.prom"),
+"
     )
 }
 
 pub(crate) const MATCH: &str = "{ rollout = \"spark-trading\", canary_rollback = \"true\" }";
+
+/// Where the processes of a site log to.
+const LOG: &str = "backstop.log";
 
 /// A folder with tokens and a configuration.
 pub(crate) struct Site {
@@ -80,11 +95,11 @@ impl Site {
             std::fs::write(folder.path().join(name), token).expect("written");
         }
         let config = folder.path().join("backstop.toml");
-        let listen = backstop::demo::monitoring::free_port().expect("a port");
+        let (listen, admin) = (own_port(), own_port());
         let text = format!(
             "[server]
 listen = \"{listen}\"
-admin_listen = \"127.0.0.1:0\"
+admin_listen = \"{admin}\"
 drain = \"5s\"
 auth.webhook_token_files = [\"webhook\"]
 auth.operator_token_files = [\"operator\"]
@@ -108,25 +123,47 @@ auth.operator_token_files = [\"operator\"]
         format!("http://{}{path}", self.parsed().server.listen)
     }
 
+    /// Changes the configuration for the next start.
+    pub(crate) fn edit(&self, from: &str, to: &str) {
+        let text = std::fs::read_to_string(&self.config).expect("read");
+        assert!(text.contains(from), "{from} in\n{text}");
+        std::fs::write(&self.config, text.replace(from, to)).expect("written");
+    }
+
+    /// One figure of `/metrics`, with its labels as they stand there; 0 while there is none.
+    pub(crate) async fn figure(&self, name: &str) -> f64 {
+        let text = async {
+            let url = format!("http://{}/metrics", self.parsed().server.admin_listen);
+            reqwest::get(url).await.ok()?.text().await.ok()
+        };
+        let text = text.await.unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.and_then(|value| value.parse().ok()).unwrap_or_default()
+    }
+
     pub(crate) async fn start(&self) -> App {
         App::start(&self.parsed()).await.expect("started")
     }
 
     /// The binary as a process of its own, which can be killed; returns once it takes webhooks.
     pub(crate) async fn spawn(&self) -> Child {
-        let child = binary()
-            .arg("serve")
-            .arg("--config")
-            .arg(&self.config)
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("the binary starts");
+        self.serve(binary().arg("serve").arg("--config").arg(&self.config)).await
+    }
+
+    /// The same by another command line. Its log is kept.
+    pub(crate) async fn serve(&self, command: &mut Command) -> Child {
+        let log = std::fs::File::options().create(true).append(true).open(self.folder.path().join(LOG));
+        let child = command.stderr(log.expect("opened")).kill_on_drop(true).spawn().expect("it starts");
         wait_for("the server", || async { self.incidents_if_up().await }).await;
         child
     }
 
-    async fn incidents_if_up(&self) -> Option<Vec<IncidentView>> {
+    /// What the processes have logged so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join(LOG)).unwrap_or_default()
+    }
+
+    pub(crate) async fn incidents_if_up(&self) -> Option<Vec<IncidentView>> {
         let reply = reqwest::get(self.url("/api/v1/incidents")).await.ok()?;
         reply.json().await.ok()
     }

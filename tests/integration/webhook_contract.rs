@@ -6,7 +6,7 @@ use backstop::demo::trading_api::TradingApi;
 
 use crate::support::{Site, body, now, project};
 
-fn fixture(name: &str) -> Vec<u8> {
+pub(crate) fn fixture(name: &str) -> Vec<u8> {
     let bytes = std::fs::read(project().join("tests/fixtures").join(name)).expect("a captured body");
     if !name.ends_with(".gz") {
         return bytes;

@@ -75,6 +75,41 @@ pub struct AlertmanagerSettings {
     pub group_interval: Duration,
     /// How soon what fires is told again.
     pub repeat_interval: Duration,
+    /// Its place in a cluster; `None`: it is the only one.
+    pub cluster: Option<ClusterMember>,
+}
+
+/// One member of a cluster.
+#[derive(Debug, Clone)]
+pub struct ClusterMember {
+    /// Where it gossips.
+    pub address: SocketAddr,
+    /// Where the others do.
+    pub peers: Vec<SocketAddr>,
+    /// How long a member waits for each one before it.
+    pub peer_timeout: Duration,
+}
+
+impl AlertmanagerSettings {
+    /// The arguments that make it a member, or a single one.
+    pub(super) fn cluster_arguments(&self) -> Vec<String> {
+        let Some(member) = &self.cluster else {
+            // A single one: waiting for peers would delay the first notification by ten seconds.
+            return vec!["--cluster.listen-address=".to_owned()];
+        };
+        let mut arguments = vec![
+            format!("--cluster.listen-address={}", member.address),
+            format!("--cluster.advertise-address={}", member.address),
+            format!("--cluster.peer-timeout={}ms", member.peer_timeout.as_millis()),
+            // Intervals for one machine, as everything else here.
+            "--cluster.settle-timeout=2s".to_owned(),
+            "--cluster.gossip-interval=50ms".to_owned(),
+            "--cluster.pushpull-interval=1s".to_owned(),
+            "--cluster.reconnect-interval=1s".to_owned(),
+        ];
+        arguments.extend(member.peers.iter().map(|peer| format!("--cluster.peer={peer}")));
+        arguments
+    }
 }
 
 impl AlertmanagerSettings {

@@ -19,6 +19,8 @@ pub enum Fault {
     AppliesThenHangs(Duration),
     /// Does nothing, and answers only after this long.
     Hangs(Duration),
+    /// Does it after this long and answers then; it is done even if the caller has gone.
+    AppliesLate(Duration),
     /// Answers 200 with something that is no answer.
     Nonsense,
 }
@@ -27,7 +29,7 @@ impl Fault {
     pub(super) fn applies(self) -> bool {
         match self {
             Self::None | Self::AppliesThenHangs(_) => true,
-            Self::Status(_) | Self::Lies | Self::Hangs(_) | Self::Nonsense => false,
+            Self::Status(_) | Self::Lies | Self::Hangs(_) | Self::AppliesLate(_) | Self::Nonsense => false,
         }
     }
 
@@ -38,7 +40,7 @@ impl Fault {
                 let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
                 (status, "not now").into_response()
             }
-            Self::AppliesThenHangs(pause) | Self::Hangs(pause) => {
+            Self::AppliesThenHangs(pause) | Self::Hangs(pause) | Self::AppliesLate(pause) => {
                 tokio::time::sleep(pause).await;
                 good
             }

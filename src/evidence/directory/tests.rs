@@ -113,6 +113,48 @@ fn evidence_is_written_then_completed_once_and_never_again() {
     assert!(matches!(evidence.show("nothing", false), Err(EvidenceError::Unknown(_))));
 }
 
+/// Takes back the last written file as a crash before it would: with its line, and the head.
+fn forget_last(evidence: &EvidenceDir) {
+    let path = evidence.path().join(super::super::manifest::MANIFEST);
+    let text = std::fs::read_to_string(&path).expect("read");
+    let mut lines: Vec<_> = text.split_inclusive('\n').collect();
+    lines.pop();
+    std::fs::write(&path, lines.concat()).expect("written");
+    Manifest::read(evidence.path()).expect("read").write_head().expect("written");
+}
+
+#[test]
+fn a_crash_between_writing_and_recording_leaves_evidence_that_is_completed_all_the_same() {
+    for (first_text, last_text) in [(true, true), (false, true), (true, false), (false, false)] {
+        let (_folder, evidence) = folder();
+        let mut incident = incident(1, "CanaryErrorRateCritical", Trigger::Automatic);
+        let later = at() + TimeDelta::seconds(9);
+        // Each process knows more than the one before, and none recorded what it had written.
+        for restart in 0..3 {
+            incident.apply(later, &Event::VerificationStarted { until: later });
+            evidence.write(&incident, &blobs(), false, at()).expect("written");
+            if restart == 0 && !first_text {
+                forget_last(&evidence);
+            }
+        }
+        let mut incident = finished(incident);
+        for restart in 0..2 {
+            match evidence.write(&incident, &blobs(), true, at()) {
+                Ok(files) => assert!(files.len() >= 4),
+                Err(error) => assert!(matches!(error, EvidenceError::Complete { .. }), "{error}"),
+            }
+            if restart == 0 && !last_text {
+                forget_last(&evidence);
+            }
+            incident.apply(later, &Event::Acknowledged { actor: "ada".into() });
+        }
+        let text = evidence.show(incident.id.as_str(), false).expect("shown");
+        let context = format!("{first_text} {last_text}\n{text}");
+        assert!(text.contains("This File: complete") && !text.contains("acknowledged"), "{context}");
+        assert_eq!(findings(&evidence), [], "{context}");
+    }
+}
+
 #[test]
 fn two_rollbacks_of_one_second_do_not_overwrite_each_other() {
     let (_folder, evidence) = folder();

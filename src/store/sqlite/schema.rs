@@ -73,10 +73,16 @@ pub(super) fn failed(doing: &'static str, error: rusqlite::Error) -> StoreError 
 
 /// A file that is no database never becomes one by waiting.
 pub(super) fn broken_or(path: &Path, doing: &'static str, error: rusqlite::Error) -> StoreError {
-    match error.sqlite_error_code() {
+    damaged_or(path, failed(doing, error))
+}
+
+/// Damage is met wherever a page is read first, and passes as little as when it is met at the start.
+pub(super) fn damaged_or(path: &Path, error: StoreError) -> StoreError {
+    let StoreError::Unavailable { doing, source } = error else { return error };
+    match source.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code) {
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-            StoreError::Corrupt { what: path.display().to_string(), source: error.into() }
+            StoreError::Corrupt { what: path.display().to_string(), source }
         }
-        _ => failed(doing, error),
+        _ => StoreError::Unavailable { doing, source },
     }
 }

@@ -1,0 +1,195 @@
+//! Real file systems that are full or read-only: nothing that was answered 200 is lost, the
+//! rollback happens, the evidence follows.
+
+use std::collections::BTreeSet;
+
+use backstop::demo::trading_api::{Fault, TradingApi};
+use backstop::evidence::EvidenceDir;
+use tokio::process::Child;
+
+use crate::support::small_disk::SmallDisk;
+use crate::support::{Site, body, now, wait_for};
+
+const FAILED: &str = "backstop_evidence_writes_total{outcome=\"failed\"}";
+
+/// More webhooks than fit into what a full disk may have left.
+const MANY: usize = 200;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_data_disk_full_nothing_answered_200_is_lost_and_no_restart_is_needed() {
+    let api = TradingApi::start(25, 10).await.expect("started");
+    let site = Site::simple("1h", &api);
+    let disk = SmallDisk::mount(&site.folder.path().join("data"), "16m").await;
+    let mut server = disk.serve(&site).await;
+    let starts_at = now();
+    let warning = |name: &str| body(name, "warning", &starts_at, None);
+    assert_eq!(site.post(warning("Before")).await, 200);
+    disk.fill();
+    let (mut accepted, mut refused) = (BTreeSet::from(["Before".to_owned()]), Vec::new());
+    for number in 0..MANY {
+        let name = format!("Full{number}");
+        match site.post(warning(&name)).await {
+            200 => accepted.insert(name),
+            503 => {
+                refused.push(name);
+                true
+            }
+            status => panic!("{name}: {status}"),
+        };
+        if refused.len() == 5 {
+            break;
+        }
+    }
+    assert_eq!(refused.len(), 5, "the disk is full, yet all was taken: {accepted:?}");
+    assert!(site.figure("backstop_store_healthy").await < 1.0);
+    assert!(site.log().contains("free space or mend the disk"), "{}", site.log());
+
+    disk.free();
+    // As Alertmanager would: again, until it is taken.
+    for name in refused {
+        wait_for("what was refused to be taken", || async {
+            (site.post(warning(&name)).await == 200).then_some(())
+        })
+        .await;
+        accepted.insert(name);
+    }
+    server.kill().await.expect("killed");
+    let mut server = disk.serve(&site).await;
+    let incidents = site.incidents().await;
+    let known: BTreeSet<_> = incidents
+        .iter()
+        .flat_map(|incident| &incident.alerts)
+        .map(|attached| attached.alert.name().to_owned())
+        .collect();
+    assert_eq!((incidents.len(), known), (1, accepted), "what was answered 200, and only once each");
+    server.kill().await.expect("killed");
+    disk.unmount().await;
+}
+
+/// Waits until nothing is held in memory any more, and asserts that the next process knows the end.
+async fn recorded(site: &Site, api: &TradingApi, disk: &SmallDisk, server: &mut Child) {
+    site.incident("the end", |incident| incident.state == "rolled_back").await;
+    wait_for("everything to be stored", || async {
+        (site.figure("backstop_store_unrecorded_events").await < 1.0
+            && site.figure("backstop_store_healthy").await > 0.0)
+            .then_some(())
+    })
+    .await;
+    server.kill().await.expect("killed");
+    *server = disk.serve(site).await;
+    let incidents = site.incidents().await;
+    assert_eq!((incidents.len(), incidents[0].state.as_str()), (1, "rolled_back"));
+    assert_eq!(api.changes(), [(25, 0)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_data_disk_full_a_critical_sets_the_flag_at_once_and_is_recorded_later() {
+    let api = TradingApi::start(25, 10).await.expect("started");
+    let site = Site::simple("5m", &api);
+    let disk = SmallDisk::mount(&site.folder.path().join("data"), "16m").await;
+    let mut server = disk.serve(&site).await;
+    disk.fill();
+    let critical = body("CanaryErrorRateCritical", "critical", &now(), None);
+    assert_eq!(site.post(critical.clone()).await, 503, "it can't be kept, so it is not accepted");
+    wait_for("the flag to be set", || async { (api.share() == 0).then_some(()) }).await;
+    disk.free();
+    wait_for("it to be taken", || async { (site.post(critical.clone()).await == 200).then_some(()) }).await;
+    recorded(&site, &api, &disk, &mut server).await;
+    server.kill().await.expect("killed");
+    disk.unmount().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_data_disk_full_in_the_middle_of_a_rollback_it_goes_on_and_its_record_follows() {
+    let api = TradingApi::start(25, 10).await.expect("started");
+    let site = Site::simple("5m", &api);
+    let disk = SmallDisk::mount(&site.folder.path().join("data"), "16m").await;
+    let mut server = disk.serve(&site).await;
+    api.fault(Fault::Status(503), Fault::None);
+    assert_eq!(site.post(body("CanaryErrorRateCritical", "critical", &now(), None)).await, 200);
+    wait_for("a first attempt", || async { (!api.sets().is_empty()).then_some(()) }).await;
+    disk.fill();
+    api.fault(Fault::None, Fault::None);
+    wait_for("the flag to be set", || async { (api.share() == 0).then_some(()) }).await;
+    wait_for("a result that can't be stored", || async {
+        (site.figure("backstop_store_append_failures_total").await >= 1.0).then_some(())
+    })
+    .await;
+
+    disk.free();
+    recorded(&site, &api, &disk, &mut server).await;
+    let done = site.incidents().await.remove(0);
+    let evidence = EvidenceDir::new(site.evidence());
+    wait_for("the complete evidence", || async {
+        let shown = evidence.show(&done.id, false).ok()?;
+        shown.contains("This File: complete").then_some(())
+    })
+    .await;
+    server.kill().await.expect("killed");
+    disk.unmount().await;
+}
+
+/// Posts a critical while evidence can't be written; the rollback must not care. After `mend` the
+/// evidence has to follow.
+async fn rolls_back_without_evidence(
+    site: &Site,
+    api: &TradingApi,
+    evidence: EvidenceDir,
+    mend: impl AsyncFnOnce(),
+) {
+    assert_eq!(site.post(body("CanaryErrorRateCritical", "critical", &now(), None)).await, 200);
+    let done = site.incident("the rollback", |incident| incident.state == "rolled_back").await;
+    assert_eq!((api.share(), api.changes()), (0, vec![(25, 0)]));
+    wait_for("a failure that is told", || async { (site.figure(FAILED).await >= 2.0).then_some(()) }).await;
+    let log = site.log();
+    assert!(log.contains("evidence not written") && log.contains("make it writable"), "{log}");
+    assert!(site.incidents().await[0].evidence.is_empty());
+
+    mend().await;
+    wait_for("the complete evidence", || async {
+        let shown = evidence.show(&done.id, false).ok()?;
+        shown.contains("This File: complete").then_some(())
+    })
+    .await;
+    let report = evidence.verify().expect("verified");
+    assert!(report.is_clean(), "{:?}", report.findings);
+    site.incident("the record of it", |incident| !incident.evidence.is_empty()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_evidence_disk_full_the_rollback_happens_and_the_evidence_follows() {
+    let api = TradingApi::start(25, 10).await.expect("started");
+    let site = Site::simple("5m", &api);
+    let disk = SmallDisk::mount(&site.evidence(), "1m").await;
+    let mut server = disk.serve(&site).await;
+    disk.fill();
+    let evidence = EvidenceDir::new(disk.path(""));
+    rolls_back_without_evidence(&site, &api, evidence, async || disk.free()).await;
+    server.kill().await.expect("killed");
+    disk.unmount().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_evidence_disk_read_only_the_rollback_happens_and_the_evidence_follows() {
+    let api = TradingApi::start(25, 10).await.expect("started");
+    let site = Site::simple("5m", &api);
+    let disk = SmallDisk::mount(&site.evidence(), "1m").await;
+    let mut server = disk.serve(&site).await;
+    disk.remount("ro").await;
+    let evidence = EvidenceDir::new(disk.path(""));
+    rolls_back_without_evidence(&site, &api, evidence, async || disk.remount("rw").await).await;
+    server.kill().await.expect("killed");
+    disk.unmount().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_file_where_the_evidence_folder_should_be_the_rollback_happens_and_the_evidence_follows() {
+    let api = TradingApi::start(25, 10).await.expect("started");
+    let site = Site::simple("5m", &api);
+    std::fs::write(site.evidence(), "in the way").expect("written");
+    let mut server = site.spawn().await;
+    let evidence = EvidenceDir::new(site.evidence());
+    let mend = async || std::fs::remove_file(site.evidence()).expect("removed");
+    rolls_back_without_evidence(&site, &api, evidence, mend).await;
+    server.kill().await.expect("killed");
+}
