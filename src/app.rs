@@ -77,14 +77,14 @@ impl App {
             tokens: TokenSet::new(&config.server.webhook_tokens).map(Arc::new),
             reconcile,
             clock: Arc::clone(&worker.clock),
-            metrics: metrics.clone(),
+            metrics,
             strangers: crate::webhook::receive::Strangers::default(),
         };
         let operators = TokenSet::new(&config.server.operator_tokens).map(Arc::new);
         let api = Api { worker: worker.clone(), operators };
         let routes = router(receiver).merge(api_router(api));
         let routes = routes.layer(tower_http::catch_panic::CatchPanicLayer::new());
-        let admin_routes = admin_router(metrics, readiness.clone());
+        let admin_routes = admin_router(worker.clone(), readiness.clone());
         let drain = config.server.drain;
 
         let mut tasks = JoinSet::new();
