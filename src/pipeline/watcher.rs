@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Rollout, Submission, Worker};
 use crate::clock::Clock;
 use crate::decision::{Confirmation, Input, Mode, weigh};
-use crate::incident::{Alert, AlertStatus, Fingerprint, RolloutName};
+use crate::incident::{Alert, AlertStatus, Fingerprint, Labels, RolloutName};
 use crate::signals::{Alertmanager, Prometheus};
 
 /// Tries to get an answer before a grace is decided without one (reference notes on Alertmanager,
@@ -250,8 +250,8 @@ impl Watcher {
             // Prometheus doesn't know the external labels, so Alertmanager's fingerprint can't be had.
             fingerprint: Fingerprint::new(format!("missed:{name}")),
             status: AlertStatus::Firing,
-            labels,
-            annotations: BTreeMap::new(),
+            labels: labels.into(),
+            annotations: Labels::default(),
             starts_at,
             ends_at: None,
             generator_url: String::new(),

@@ -111,8 +111,8 @@ fn alert(raw: &RawValue) -> Result<Alert, String> {
     Ok(Alert {
         fingerprint,
         status: wire.status,
-        labels: wire.labels,
-        annotations: wire.annotations.unwrap_or_default(),
+        labels: wire.labels.into(),
+        annotations: wire.annotations.unwrap_or_default().into(),
         starts_at: wire.starts_at,
         ends_at,
         generator_url: wire.generator_url.unwrap_or_default(),

@@ -64,7 +64,9 @@ async fn served(plan: &Plan, api: &FlagApi, site: &Site, row: &mut impl FnMut(&s
         times.add(began.elapsed());
     }
     row("webhook -> 200", &times);
-    for query in ["", "?limit=1", "?rollout=r0", "?state=failed", "?state=cancelled", "?rollout=r0&state=failed"] {
+    for query in
+        ["", "?limit=1", "?rollout=r0", "?state=failed", "?state=cancelled", "?rollout=r0&state=failed"]
+    {
         row(&format!("GET /api/v1/incidents{query}"), &listed(plan, &served, query).await);
     }
 }
@@ -150,7 +152,8 @@ fn story(number: usize, at: DateTime<Utc>, body: &[u8], blob: &backstop::inciden
     let id = IncidentId::new(format!("r0-{number:08}"));
     let alert = backstop::webhook::parse(body).expect("a body").alerts.remove(0);
     let seen = Event::AlertSeen { alert: alert.clone() };
-    let attached = AttachedAlert { alert, received_at: at, reason: Reason::WarningAlert, body: Some(blob.clone()) };
+    let attached =
+        AttachedAlert { alert, received_at: at, reason: Reason::WarningAlert, body: Some(blob.clone()) };
     let opened = OpenedIncident {
         revision: Revision::new("v1.4.0"),
         stage: None,

@@ -24,7 +24,8 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) {
     for number in 0..samples {
         let began = Instant::now();
         floor.commit(1, &row);
-        let (status, _) = bare.post(&format!("/flag/{samples}"), br#"{"feature":"v1.4.0","percentage":0}"#).await;
+        let (status, _) =
+            bare.post(&format!("/flag/{samples}"), br#"{"feature":"v1.4.0","percentage":0}"#).await;
         assert_eq!(status, 200);
         floors.add(began.elapsed());
 
@@ -37,7 +38,12 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) {
         ours.add(acknowledged_by - began);
         finished(&mut wire, &rollout).await;
     }
-    report.ratio("critical -> POST acknowledged, p50 (floor: commit + POST)", floors.p50(), ours.p50(), Some(1.5));
+    report.ratio(
+        "critical -> POST acknowledged, p50 (floor: commit + POST)",
+        floors.p50(),
+        ours.p50(),
+        Some(1.5),
+    );
     report.ratio("critical -> POST acknowledged, p99", floors.p99(), ours.p99(), Some(3.0));
     report.ratio("critical -> POST arrives, p50", floors.p50(), sent.p50(), None);
 }

@@ -37,7 +37,8 @@ impl FlagApi {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let flags: Flags = Arc::new(Mutex::new(vec![Flag { share: 25, ..Flag::default() }; count]));
-        let routes = Router::new().route("/flag/{number}", get(read).post(set)).with_state(Arc::clone(&flags));
+        let routes =
+            Router::new().route("/flag/{number}", get(read).post(set)).with_state(Arc::clone(&flags));
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { axum::serve(listener, routes).await.expect("served") });
         Self { address, flags, _tasks: tasks }

@@ -5,7 +5,11 @@
 //! `cargo bench -- webhook growth` only what is named. `--closed N` sets how many closed incidents
 //! the large database has. Progress goes to stderr, the table to stdout.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a benchmark that can not go on has failed, and says where")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a benchmark that can not go on has failed, and says where"
+)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it is a program for people")]
 
 mod closed;

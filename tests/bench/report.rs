@@ -73,7 +73,8 @@ impl Report {
     /// A time under a limit; a floor where there is one.
     pub(crate) fn under(&mut self, what: &str, floor: Option<Duration>, ours: Duration, limit: Duration) {
         let met = if ours < limit { "yes" } else { "NO" };
-        let ratio = floor.map_or(String::new(), |floor| format!("{:.2}", ours.as_secs_f64() / floor.as_secs_f64()));
+        let ratio =
+            floor.map_or(String::new(), |floor| format!("{:.2}", ours.as_secs_f64() / floor.as_secs_f64()));
         let floor = floor.map_or(String::new(), shown);
         self.row([what, &floor, &shown(ours), &ratio, &format!("< {}", shown(limit)), met]);
     }

@@ -47,8 +47,18 @@ pub(crate) async fn one_body(plan: &Plan, report: &mut Report) {
     }
     let floor = Some(floors.p50());
     let half_a_second = Duration::from_millis(500);
-    report.under("10,000 alerts in one body -> 200 (floor: one commit of 10,000 rows)", floor, accepted.p50(), half_a_second);
-    report.under("10,000 alerts in one body -> POST acknowledged", floor, acted.p50(), Duration::from_secs(1));
+    report.under(
+        "10,000 alerts in one body -> 200 (floor: one commit of 10,000 rows)",
+        floor,
+        accepted.p50(),
+        half_a_second,
+    );
+    report.under(
+        "10,000 alerts in one body -> POST acknowledged",
+        floor,
+        acted.p50(),
+        Duration::from_secs(1),
+    );
     report.size("10,000 alerts in one body, peak memory", peak, 200 << 20);
 }
 
@@ -85,7 +95,12 @@ pub(crate) async fn many_sockets(_: &Plan, report: &mut Report) {
     let all = began.elapsed();
     let (_, acknowledged_by) = api.rolled_back(0).await;
     let second = Duration::from_secs(1);
-    report.under("2,000 webhooks, 500 sockets: the critical acted on, from the storm's start", None, acknowledged_by - began, second);
+    report.under(
+        "2,000 webhooks, 500 sockets: the critical acted on, from the storm's start",
+        None,
+        acknowledged_by - began,
+        second,
+    );
     let all = crate::report::shown(all);
     let slowest = format!("slowest {}", crate::report::shown(slowest));
     report.row(["2,000 webhooks, 500 sockets: all answered 200", "", &all, &slowest, "none refused", "yes"]);

@@ -34,7 +34,11 @@ async fn sample(served: &Served, floor: &mut Floor, samples: usize) -> (Times, T
         let began = Instant::now();
         let (status, answer) = wire.post(WEBHOOK, &body).await;
         let took = began.elapsed();
-        assert_eq!((status, answer.as_slice()), (200, &br#"{"status":"stored"}"#[..]), "a new alert is stored");
+        assert_eq!(
+            (status, answer.as_slice()),
+            (200, &br#"{"status":"stored"}"#[..]),
+            "a new alert is stored"
+        );
         if number >= WARM_UP {
             floors.add(bare);
             ours.add(took);
