@@ -120,7 +120,7 @@ impl Outbound {
             return Err(format!("{place}: status {}: {}", reply.status, reply.kept_text()));
         }
         serde_json::from_slice(&reply.body)
-            .map_err(|error| format!("{place}: not the JSON expected: {error}"))
+            .map_err(|error| format!("{place}: not the JSON expected: {}", kept(&error.to_string())))
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Reply, OutboundError> {

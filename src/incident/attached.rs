@@ -1,10 +1,10 @@
 //! The alerts of one incident, bounded.
 
-use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
 use super::{AlertStatus, AttachedAlert, Fingerprint};
@@ -21,7 +21,7 @@ type List = Vec<Arc<AttachedAlert>>;
 pub struct AttachedAlerts {
     list: List,
     /// Where in the list each one is: a storm asks for every alert of it.
-    places: BTreeMap<Fingerprint, usize>,
+    places: OrdMap<Fingerprint, usize>,
 }
 
 impl AttachedAlerts {

@@ -62,7 +62,7 @@ pub struct Incident {
     /// Who has taken note.
     pub acknowledged_by: Option<String>,
     /// Every decision with its reason.
-    pub notes: Vec<NoteEntry>,
+    pub notes: Vec<Arc<NoteEntry>>,
 }
 
 /// The decisions that one incident remembers. An alert that flaps for days must not grow the
@@ -278,7 +278,7 @@ impl Incident {
 
     fn note(&mut self, at: DateTime<Utc>, event: &str, reason: Option<Reason>, text: String) {
         if self.notes.len() < MAX_NOTES {
-            self.notes.push(NoteEntry { at, event: event.to_owned(), reason, text });
+            self.notes.push(Arc::new(NoteEntry { at, event: event.to_owned(), reason, text }));
         }
     }
 }

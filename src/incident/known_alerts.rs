@@ -1,10 +1,11 @@
 //! What a rollout knows of its alerts, bounded.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use imbl::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
 use super::{Alert, AlertStatus, Fingerprint};
@@ -23,16 +24,17 @@ pub struct AlertState {
     pub resolved_at: Option<DateTime<Utc>>,
 }
 
-type Alerts = BTreeMap<Fingerprint, Arc<AlertState>>;
+type Stored = BTreeMap<Fingerprint, Arc<AlertState>>;
 
-/// Alerts by identity, firing and recently resolved; read as a map.
+/// Alerts by identity, firing and recently resolved; read as a map. Every commit leaves the state
+/// before it to those who still read it, so a copy must not cost what thousands of alerts cost.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Alerts", into = "Alerts")]
+#[serde(from = "Stored", into = "Stored")]
 pub struct KnownAlerts {
-    alerts: Alerts,
+    alerts: OrdMap<Fingerprint, Arc<AlertState>>,
     /// The resolved ones, the oldest first: looking for it among thousands for every alert of a
     /// storm would cost their square.
-    resolved: BTreeSet<(Option<DateTime<Utc>>, Fingerprint)>,
+    resolved: OrdSet<(Option<DateTime<Utc>>, Fingerprint)>,
 }
 
 impl KnownAlerts {
@@ -50,34 +52,35 @@ impl KnownAlerts {
         let state = AlertState { alert: alert.clone(), resolved_at };
         self.alerts.insert(alert.fingerprint.clone(), Arc::new(state));
         if self.resolved.len() > MAX_RESOLVED_ALERTS
-            && let Some((_, oldest)) = self.resolved.pop_first()
+            && let Some(oldest) = self.resolved.get_min().cloned()
         {
-            self.alerts.remove(&oldest);
+            self.resolved.remove(&oldest);
+            self.alerts.remove(&oldest.1);
         }
     }
 }
 
 impl Deref for KnownAlerts {
-    type Target = Alerts;
-    fn deref(&self) -> &Alerts {
+    type Target = OrdMap<Fingerprint, Arc<AlertState>>;
+    fn deref(&self) -> &Self::Target {
         &self.alerts
     }
 }
 
-impl From<Alerts> for KnownAlerts {
-    fn from(alerts: Alerts) -> Self {
+impl From<Stored> for KnownAlerts {
+    fn from(alerts: Stored) -> Self {
         let resolved = alerts
             .iter()
             .filter(|(_, known)| known.alert.status == AlertStatus::Resolved)
             .map(|(fingerprint, known)| (known.resolved_at, fingerprint.clone()))
             .collect();
-        Self { alerts, resolved }
+        Self { alerts: alerts.into(), resolved }
     }
 }
 
-impl From<KnownAlerts> for Alerts {
+impl From<KnownAlerts> for Stored {
     fn from(known: KnownAlerts) -> Self {
-        known.alerts
+        known.alerts.into_iter().collect()
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use backstop::clock::{Clock, SystemClock};
 use backstop::incident::{
-    AttachedAlert, Event, GraceCause, IncidentId, OpenedIncident, Reason, Revision, RolloutName, Severity,
-    StoredAs, Trigger,
+    Alert, AlertStatus, AttachedAlert, Event, GraceCause, IncidentId, OpenedIncident, Reason, Revision,
+    RolloutName, Severity, StoredAs, Trigger,
 };
 use backstop::pipeline::blob_ref;
 use backstop::store::{Batch, IncidentStore, SqliteStore};
@@ -151,6 +151,7 @@ async fn released(database: &Path) {
 fn story(number: usize, at: DateTime<Utc>, body: &[u8], blob: &backstop::incident::BlobRef) -> Vec<StoredAs> {
     let id = IncidentId::new(format!("r0-{number:08}"));
     let alert = backstop::webhook::parse(body).expect("a body").alerts.remove(0);
+    let resolved = Alert { status: AlertStatus::Resolved, ends_at: Some(at), ..alert.clone() };
     let seen = Event::AlertSeen { alert: alert.clone() };
     let attached =
         AttachedAlert { alert, received_at: at, reason: Reason::WarningAlert, body: Some(blob.clone()) };
@@ -169,6 +170,7 @@ fn story(number: usize, at: DateTime<Utc>, body: &[u8], blob: &backstop::inciden
         stored(None, at, seen),
         stored(Some(&id), at, Event::IncidentOpened(opened)),
         stored(Some(&id), at, grace),
+        stored(None, at, Event::AlertSeen { alert: resolved }),
         stored(Some(&id), at, Event::Cancelled { reason: Reason::ResolvedConfirmed }),
     ]
 }

@@ -9,6 +9,9 @@ use crate::report::{Report, Times};
 use crate::site::{Site, WEBHOOK, alert, single};
 use crate::wire::Wire;
 
+/// The pause before each sample, ours and the floor's alike: a critical comes to a resting machine.
+const REST: Duration = Duration::from_millis(20);
+
 pub(crate) async fn run(plan: &Plan, report: &mut Report) {
     // One rollout a sample, and one more flag for the bare client.
     let samples = plan.samples(200, 10);
@@ -22,13 +25,6 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) {
     let (mut floors, mut ours, mut sent) = (Times::new(), Times::new(), Times::new());
     let row = alert("r0", "critical", 0);
     for number in 0..samples {
-        let began = Instant::now();
-        floor.commit(1, &row);
-        let (status, _) =
-            bare.post(&format!("/flag/{samples}"), br#"{"feature":"v1.4.0","percentage":0}"#).await;
-        assert_eq!(status, 200);
-        floors.add(began.elapsed());
-
         let rollout = format!("r{number}");
         let body = single(&rollout, "critical", number);
         let began = Instant::now();
@@ -37,6 +33,14 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) {
         sent.add(set_at - began);
         ours.add(acknowledged_by - began);
         finished(&mut wire, &rollout).await;
+
+        let began = Instant::now();
+        floor.commit(1, &row);
+        let (status, _) =
+            bare.post(&format!("/flag/{samples}"), br#"{"feature":"v1.4.0","percentage":0}"#).await;
+        assert_eq!(status, 200);
+        floors.add(began.elapsed());
+        tokio::time::sleep(REST).await;
     }
     report.ratio(
         "critical -> POST acknowledged, p50 (floor: commit + POST)",
@@ -61,5 +65,5 @@ async fn finished(wire: &mut Wire, rollout: &str) {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     // The last evidence is written now.
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    tokio::time::sleep(REST).await;
 }

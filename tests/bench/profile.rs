@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use backstop::clock::{Clock, SystemClock};
 use backstop::decision::{Context, Input, Mode, OnUnverified, Policy, Reading, decide};
 use backstop::execution::{FeatureFlag, TrafficRouter};
-use backstop::incident::{BlobRef, Revision, RolloutName, RolloutState, Share, StoredAs};
+use backstop::incident::{BlobRef, Event, Revision, RolloutName, RolloutState, Share, StoredAs};
 use backstop::outbound::Outbound;
 use backstop::pipeline::blob_ref;
 use backstop::store::{Batch, IncidentStore, SqliteStore};
@@ -15,8 +15,9 @@ use chrono::TimeDelta;
 
 use crate::Plan;
 use crate::flag_api::FlagApi;
+use crate::floor::Floor;
 use crate::report::{Report, Times, shown};
-use crate::site::single;
+use crate::site::{alert, single};
 
 /// The stages in order.
 const STAGES: [&str; 5] = ["parse and hash the body", "decide", "commit", "POST", "read back"];
@@ -32,6 +33,7 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) {
     let router = FeatureFlag::new(outbound, url, "v1.4.0".into(), read);
     let mut times = [(); STAGES.len()].map(|()| Times::new());
     let mut seq = 0;
+    let (mut floor, mut floors, mut smallest) = (Floor::new(folder.path()), Times::new(), Times::new());
     // The first finds no connection to the API yet.
     router.read_share().await.expect("read");
     for number in 0..plan.samples(500, 20) {
@@ -42,13 +44,20 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) {
         times[0].add(began.elapsed());
 
         let began = Instant::now();
-        let events = decided(payload.alerts.into_iter().next().expect("one"), &blob);
+        let events = decided(payload.alerts.into_iter().next().expect("one"), &blob, number);
         times[1].add(began.elapsed());
 
         let began = Instant::now();
         let batch = Batch { expected_seq: seq, events, blobs: vec![(blob, Arc::from(body))] };
         seq = store.append(batch).await.expect("appended");
         times[2].add(began.elapsed());
+
+        floors.add(floor.commit(1, &alert("r0", "critical", number)));
+        let began = Instant::now();
+        let (at, rollout) = (SystemClock.now(), RolloutName::new("r0"));
+        let events = vec![StoredAs { at, rollout, incident: None, event: Event::WatchdogBack }];
+        seq = store.append(Batch { expected_seq: seq, events, blobs: Vec::new() }).await.expect("appended");
+        smallest.add(began.elapsed());
 
         let began = Instant::now();
         router.set_share(Share::ZERO).await.expect("set");
@@ -59,9 +68,11 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) {
         times[4].add(began.elapsed());
     }
     table(&times, report);
+    report.ratio("a critical's events stored, p50 (floor: one commit)", floors.p50(), times[2].p50(), None);
+    report.ratio("one small event stored, p50", floors.p50(), smallest.p50(), None);
 }
 
-fn decided(alert: backstop::incident::Alert, blob: &BlobRef) -> Vec<StoredAs> {
+fn decided(alert: backstop::incident::Alert, blob: &BlobRef, number: usize) -> Vec<StoredAs> {
     let now = SystemClock.now();
     let policy = Policy {
         mode: Mode::Armed,
@@ -78,7 +89,7 @@ fn decided(alert: backstop::incident::Alert, blob: &BlobRef) -> Vec<StoredAs> {
         rollout: &RolloutName::new("r0"),
         policy: &policy,
         now,
-        nonce: rand::random(),
+        nonce: u16::try_from(number).expect("few"),
         reading: Reading::At { at: now, share: Some(Share(25)) },
         last_zero_at: None,
         watchdog_silent_seconds: Some(1),

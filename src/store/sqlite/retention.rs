@@ -2,21 +2,34 @@
 //! of it and not for all.
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::rows::{owner, text};
 use super::schema::failed;
+use crate::incident::StoredAs;
 use crate::store::StoreError;
 
 /// Events that go in one transaction. It takes a few milliseconds, and that is how much later a
 /// webhook is answered that comes in the middle of it.
-const EVENTS_AT_ONCE: usize = 200;
+const EVENTS_AT_ONCE: usize = 100;
 
-/// The last closed incident that was looked at, in the order of closing.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Place {
-    closed_at: String,
-    id: String,
+/// Events of no incident are looked for from the first on, until as many in a row are too young. Not
+/// until one is: a clock that was ahead for a moment must not end retention for years.
+const YOUNG_IN_A_ROW: usize = 1_000;
+
+/// Where to go on.
+#[derive(Debug, Clone)]
+pub(super) enum Place {
+    /// After this closed incident, in the order of closing.
+    Incident { closed_at: String, id: String },
+    /// After this event, for those of no incident.
+    Event { seq: u64 },
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self::Incident { closed_at: String::new(), id: String::new() }
+    }
 }
 
 /// What one transaction did.
@@ -38,9 +51,13 @@ pub(super) fn forget_some(
     let done = transaction.and_then(|transaction| {
         let covered =
             transaction.query_row("SELECT COALESCE(MIN(seq), 0) FROM checkpoints", [], |row| row.get(0))?;
-        let mut some = Forgetting { transaction, before: text(before), covered, budget: EVENTS_AT_ONCE };
-        let done = some.incidents(from)?;
-        some.transaction.commit()?;
+        let mut forgetting =
+            Forgetting { transaction, before: text(before), covered, budget: EVENTS_AT_ONCE };
+        let done = match from {
+            Place::Incident { closed_at, id } => forgetting.incidents(closed_at, id)?,
+            Place::Event { seq } => Forgotten { incidents: 0, next: forgetting.events_of_no_incident(seq)? },
+        };
+        forgetting.transaction.commit()?;
         Ok(done)
     });
     done.map_err(|error| failed("pruning", error))
@@ -54,92 +71,98 @@ struct Forgetting<'a> {
 }
 
 impl Forgetting<'_> {
-    fn incidents(&mut self, from: Place) -> Result<Forgotten, rusqlite::Error> {
-        let mut some = Forgotten { incidents: 0, next: None };
-        let mut place = from;
-        while let Some((next, may_go)) = self.after(&place)? {
+    fn incidents(&mut self, mut closed_at: String, mut id: String) -> Result<Forgotten, rusqlite::Error> {
+        let mut incidents = 0;
+        while self.budget > 0 {
+            let Some((next_closed_at, next_id, may_go)) = self.after(&closed_at, &id)? else {
+                return Ok(Forgotten { incidents, next: Some(Place::Event { seq: 0 }) });
+            };
             if may_go {
-                if !self.incident(&next.id)? {
+                if !self.incident(&next_id)? {
                     // Its rest goes in the next transaction.
-                    some.next = Some(place);
-                    return Ok(some);
+                    break;
                 }
-                some.incidents += 1;
+                incidents += 1;
             } else {
                 // Looked at only: bounded all the same.
-                self.budget = self.budget.saturating_sub(1);
+                self.budget -= 1;
             }
-            place = next;
-            if self.budget == 0 {
-                some.next = Some(place);
-                return Ok(some);
-            }
+            (closed_at, id) = (next_closed_at, next_id);
         }
-        let whole = self.events_of_no_incident()?;
-        some.next = (!whole).then_some(place);
-        Ok(some)
+        Ok(Forgotten { incidents, next: Some(Place::Incident { closed_at, id }) })
     }
 
     /// The next incident that closed long enough ago, and whether all its events may go.
-    fn after(&self, place: &Place) -> Result<Option<(Place, bool)>, rusqlite::Error> {
+    fn after(&self, closed_at: &str, id: &str) -> Result<Option<(String, String, bool)>, rusqlite::Error> {
         let query = "SELECT closed_at, id, NOT EXISTS
                 (SELECT 1 FROM events WHERE incident = incidents.id AND (seq > ?4 OR at >= ?3))
             FROM incidents WHERE closed_at < ?3 AND (closed_at, id) > (?1, ?2)
             ORDER BY closed_at, id LIMIT 1";
         let mut statement = self.transaction.prepare_cached(query)?;
-        let mut rows = statement.query(params![place.closed_at, place.id, self.before, self.covered])?;
-        let Some(row) = rows.next()? else { return Ok(None) };
-        let next = Place { closed_at: row.get(0)?, id: row.get(1)? };
-        Ok(Some((next, row.get(2)?)))
+        let values = params![closed_at, id, self.before, self.covered];
+        statement.query_row(values, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
     }
 
     /// Deletes the incident's events, the oldest first, so that what is left is no incident to
     /// anybody; then itself. Whether all of it is gone.
     fn incident(&mut self, id: &str) -> Result<bool, rusqlite::Error> {
-        let query = "DELETE FROM events WHERE seq IN
-            (SELECT seq FROM events WHERE incident = ? ORDER BY seq LIMIT ?)";
-        let gone = self.transaction.prepare_cached(query)?.execute(params![id, self.budget as u64])?;
-        let spent = gone >= self.budget;
-        self.budget -= gone.min(self.budget);
-        if spent {
-            let query = "SELECT EXISTS (SELECT 1 FROM events WHERE incident = ?)";
-            if self.transaction.prepare_cached(query)?.query_row([id], |row| row.get(0))? {
-                return Ok(false);
+        let query = "SELECT seq FROM events WHERE incident = ? ORDER BY seq LIMIT ?";
+        // One more than may go tells whether that is all.
+        let some: Vec<u64> = self
+            .transaction
+            .prepare_cached(query)?
+            .query_map(params![id, self.budget as u64 + 1], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        for seq in some.iter().take(self.budget) {
+            self.event(*seq, id)?;
+        }
+        let all = some.len() <= self.budget;
+        self.budget -= some.len().min(self.budget);
+        if all {
+            self.transaction.prepare_cached("DELETE FROM incidents WHERE id = ?")?.execute([id])?;
+        }
+        Ok(all)
+    }
+
+    /// Where to go on; `None`: no old one is left.
+    fn events_of_no_incident(&mut self, from: u64) -> Result<Option<Place>, rusqlite::Error> {
+        let query = "SELECT seq, at < ?3, incident IS NULL FROM events WHERE seq > ?1 AND seq <= ?2
+            ORDER BY seq LIMIT ?4";
+        let looked_at: Vec<(u64, bool, bool)> = self
+            .transaction
+            .prepare_cached(query)?
+            .query_map(params![from, self.covered, self.before, YOUNG_IN_A_ROW as u64], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?
+            .collect::<Result<_, _>>()?;
+        let mut place = from;
+        for (seq, is_old, is_of_none) in &looked_at {
+            if *is_old && *is_of_none {
+                if self.budget == 0 {
+                    return Ok(Some(Place::Event { seq: place }));
+                }
+                self.budget -= 1;
+                self.event(*seq, &owner(None, *seq))?;
             }
+            place = *seq;
         }
-        self.references_of(id)?;
-        self.transaction.prepare_cached("DELETE FROM incidents WHERE id = ?")?.execute([id])?;
-        Ok(true)
+        let goes_on = looked_at.len() == YOUNG_IN_A_ROW && looked_at.iter().any(|(_, is_old, _)| *is_old);
+        Ok(goes_on.then_some(Place::Event { seq: place }))
     }
 
-    /// Whether none is left.
-    fn events_of_no_incident(&mut self) -> Result<bool, rusqlite::Error> {
-        let query = "DELETE FROM events WHERE seq IN
-            (SELECT seq FROM events WHERE incident IS NULL AND at < ? AND seq <= ? LIMIT ?) RETURNING seq";
-        let gone: Vec<u64> = self
-            .transaction
-            .prepare_cached(query)?
-            .query_map(params![self.before, self.covered, self.budget as u64], |row| row.get(0))?
-            .collect::<Result<_, _>>()?;
-        for seq in &gone {
-            self.references_of(&owner(None, *seq))?;
-        }
-        Ok(gone.len() < self.budget)
-    }
-
-    /// Deletes an owner's references, and the bytes that nobody else refers to.
-    fn references_of(&self, owner: &str) -> Result<(), rusqlite::Error> {
-        let query = "DELETE FROM blob_references WHERE owner = ? RETURNING sha256";
-        let named: Vec<String> = self
-            .transaction
-            .prepare_cached(query)?
-            .query_map([owner], |row| row.get(0))?
-            .collect::<Result<_, _>>()?;
-        for sha256 in named {
-            let query = "DELETE FROM blobs WHERE sha256 = ?1
-                AND NOT EXISTS (SELECT 1 FROM blob_references WHERE sha256 = ?1)";
-            self.transaction.prepare_cached(query)?.execute([sha256])?;
-        }
+    /// Deletes an event, its reference, and the bytes that nobody else refers to.
+    fn event(&self, seq: u64, owner: &str) -> Result<(), rusqlite::Error> {
+        let mut delete =
+            self.transaction.prepare_cached("DELETE FROM events WHERE seq = ? RETURNING stored")?;
+        let stored: String = delete.query_row([seq], |row| row.get(0))?;
+        // One that can't be read refers to nothing.
+        let Ok(stored) = serde_json::from_str::<StoredAs>(&stored) else { return Ok(()) };
+        let Some(blob) = stored.event.blob() else { return Ok(()) };
+        let query = "DELETE FROM blob_references WHERE sha256 = ? AND owner = ?";
+        self.transaction.prepare_cached(query)?.execute(params![blob.sha256, owner])?;
+        let query = "DELETE FROM blobs WHERE sha256 = ?1
+            AND NOT EXISTS (SELECT 1 FROM blob_references WHERE sha256 = ?1)";
+        self.transaction.prepare_cached(query)?.execute([&blob.sha256])?;
         Ok(())
     }
 }

@@ -43,7 +43,7 @@ fn insert(transaction: &Transaction<'_>, batch: &Batch, found: u64) -> Result<u6
         "INSERT INTO events (seq, at, rollout, incident, type, stored) VALUES (?, ?, ?, ?, ?, ?)",
     )?;
     let mut refer =
-        transaction.prepare_cached("INSERT OR IGNORE INTO blob_references (owner, sha256) VALUES (?, ?)")?;
+        transaction.prepare_cached("INSERT OR IGNORE INTO blob_references (sha256, owner) VALUES (?, ?)")?;
     let mut referred = HashSet::new();
     for stored in &batch.events {
         seq += 1;
@@ -60,7 +60,7 @@ fn insert(transaction: &Transaction<'_>, batch: &Batch, found: u64) -> Result<u6
         ])?;
         index(transaction, stored, seq)?;
         if let Some(blob) = stored.event.blob() {
-            refer.execute(params![owner(stored.incident.as_ref(), seq), blob.sha256])?;
+            refer.execute(params![blob.sha256, owner(stored.incident.as_ref(), seq)])?;
             referred.insert(blob.sha256.as_str());
         }
     }

@@ -39,12 +39,12 @@ const MIGRATIONS: &[&str] = &[
 ",
     "
     CREATE TABLE blob_references (
-        owner TEXT NOT NULL,
         sha256 TEXT NOT NULL,
-        PRIMARY KEY (owner, sha256)
+        owner TEXT NOT NULL,
+        PRIMARY KEY (sha256, owner)
     ) STRICT, WITHOUT ROWID;
     INSERT OR IGNORE INTO blob_references
-        SELECT COALESCE(incident, 'event ' || seq), sha256 FROM (
+        SELECT sha256, COALESCE(incident, 'event ' || seq) FROM (
             SELECT incident, seq, CASE WHEN json_valid(stored) THEN COALESCE(
                 json_extract(stored, '$.event.alert.body.sha256'),
                 json_extract(stored, '$.event.body.sha256')
@@ -52,12 +52,11 @@ const MIGRATIONS: &[&str] = &[
             FROM events
             WHERE type IN ('incident_opened', 'triage_started', 'alert_attached', 'snapshot_taken')
         ) WHERE sha256 IS NOT NULL;
-    CREATE INDEX owners_of_blobs ON blob_references (sha256);
     DELETE FROM blobs WHERE sha256 NOT IN (SELECT sha256 FROM blob_references);
     CREATE INDEX incidents_by_closing ON incidents (closed_at, id) WHERE closed_at IS NOT NULL;
     CREATE INDEX incidents_by_state ON incidents (state, opened_seq);
     CREATE INDEX incidents_by_rollout ON incidents (rollout, opened_seq);
-    CREATE INDEX events_of_no_incident ON events (at) WHERE incident IS NULL;
+    CREATE INDEX incidents_by_both ON incidents (rollout, state, opened_seq);
 ",
 ];
 
