@@ -80,3 +80,55 @@ impl From<AttachedAlerts> for List {
         attached.list
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::incident::{
+        Alert, Event, Incident, IncidentId, Labels, OpenedIncident, Reason, Revision, RolloutName, Severity,
+        Trigger,
+    };
+
+    fn attached(number: usize, severity: &str) -> AttachedAlert {
+        let labels: Labels = [("severity".to_owned(), severity.to_owned())].into_iter().collect();
+        let alert = Alert {
+            fingerprint: Fingerprint::new(format!("{number:016x}")),
+            status: AlertStatus::Firing,
+            labels,
+            annotations: Labels::default(),
+            starts_at: DateTime::UNIX_EPOCH,
+            ends_at: None,
+            generator_url: String::new(),
+        };
+        AttachedAlert { alert, received_at: DateTime::UNIX_EPOCH, reason: Reason::JoinedGrace, body: None }
+    }
+
+    #[test]
+    fn a_full_incident_takes_only_what_changes_it() {
+        let opened = OpenedIncident {
+            revision: Revision::new("v1.4.0"),
+            stage: None,
+            share: None,
+            severity: Severity::Warning,
+            reason: Reason::WarningAlert,
+            cause: "cause".into(),
+            trigger: Trigger::Automatic,
+            alert: Some(attached(0, "warning")),
+        };
+        let at = DateTime::UNIX_EPOCH;
+        let mut incident = Incident::open(IncidentId::new("i"), RolloutName::new("r"), at, opened);
+        for number in 1..MAX_ALERTS {
+            let next = attached(number, "warning");
+            assert!(incident.takes(&next.alert), "{number} of {MAX_ALERTS}");
+            incident.apply(at, &Event::AlertAttached(next.clone()));
+            assert!(!incident.takes(&next.alert), "the same again");
+        }
+        let another = attached(MAX_ALERTS, "warning");
+        assert!(!incident.takes(&another.alert), "it would be left out, now and at each repeat");
+        assert!(incident.takes(&attached(MAX_ALERTS, "critical").alert), "it is more urgent");
+        let first = attached(0, "warning");
+        incident
+            .apply(at, &Event::AlertResolved { fingerprint: first.alert.fingerprint.clone(), ends_at: at });
+        assert!(incident.takes(&first.alert), "it fires again");
+    }
+}
