@@ -31,7 +31,7 @@ use std::time::Duration;
 use report::Report;
 
 /// The longest that one part may take: a hang must end the run and say where it was.
-const LONGEST_PART: Duration = Duration::from_secs(120);
+const LONGEST_PART: Duration = Duration::from_secs(180);
 
 /// What to run, and how much of it.
 #[derive(Debug, Clone)]
