@@ -7,6 +7,7 @@ use crate::flag_api::FlagApi;
 use crate::floor::Floor;
 use crate::report::{Report, Times};
 use crate::site::{Site, WEBHOOK, alert, single};
+use crate::webhook::WARM_UP;
 use crate::wire::Wire;
 
 /// The pause before each sample, ours and the floor's alike: a critical comes to a resting machine.
@@ -22,6 +23,9 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) {
     let mut floor = Floor::new(site.folder.path());
     let mut bare = Wire::connect(api.address, "").await;
     let mut wire = served.connect().await;
+    for number in 0..WARM_UP {
+        assert_eq!(wire.post(WEBHOOK, &single(&format!("r{samples}"), "warning", number)).await.0, 200);
+    }
     let (mut floors, mut ours, mut sent) = (Times::new(), Times::new(), Times::new());
     let row = alert("r0", "critical", 0);
     for number in 0..samples {

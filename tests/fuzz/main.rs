@@ -2,9 +2,9 @@
 //! target for a bounded number of inputs; a failing one prints its seed, and
 //! `BOLERO_RANDOM_SEED=… cargo test --test fuzz NAME` replays it.
 //!
-//! Guided by coverage, for as long as one likes (`cargo install cargo-bolero`, needs clang):
-//! `RUSTC_BOOTSTRAP=1 cargo bolero test --test fuzz --engine libfuzzer --sanitizer NONE
-//!  payload::edited_bytes_break_nothing -T 5m`
+//! Guided by coverage, for as long as one likes (`cargo install cargo-bolero`, needs a C++ compiler):
+//! `cargo bolero test payload::edited_trees_break_nothing --engine libfuzzer --sanitizer NONE
+//!  --rustc-bootstrap -T 5m`
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that can not go on has failed, and says where")]
 
