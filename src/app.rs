@@ -83,7 +83,7 @@ impl App {
         let api = Api { worker: worker.clone(), operators };
         let routes = router(receiver).merge(api_router(api));
         let routes = routes.layer(tower_http::catch_panic::CatchPanicLayer::new());
-        let admin_routes = admin_router(metrics, readiness.clone());
+        let admin_routes = admin_router(worker.clone(), readiness.clone());
         let drain = config.server.drain;
 
         let mut tasks = JoinSet::new();

@@ -4,22 +4,28 @@
 //! Every other room imports this one; this one imports none of them.
 
 mod alert;
+mod attached;
 mod event;
 mod folded;
 mod ids;
+mod known_alerts;
+mod labels;
 mod phase;
 mod reason;
 mod records;
 mod rollout;
 
 pub use alert::{Alert, AlertStatus, Severity};
+pub use attached::AttachedAlerts;
 pub use event::{AttachedAlert, Event, OpenedIncident, Record, StoredAs};
 pub use folded::{Incident, NoteEntry};
 pub use ids::{Fingerprint, IncidentId, Revision, RolloutName, Stage, UnknownStage};
+pub use known_alerts::{AlertState, KnownAlerts};
+pub use labels::Labels;
 pub use phase::{GraceCause, Hold, Phase};
 pub use reason::{NoticeKind, Reason, Trigger};
 pub use records::{
     Answer, Attempt, BlobRef, Check, CheckName, CheckOutcome, EvidenceFile, Share, Step, StepOutcome,
     StepRecord, Verdict, Verification, WhenTaken,
 };
-pub use rollout::{AlertState, CanaryRun, RolloutState};
+pub use rollout::{CanaryRun, RolloutState};

@@ -84,7 +84,7 @@ pub struct Batch {
     pub expected_seq: u64,
     /// The events, in order.
     pub events: Vec<StoredAs>,
-    /// Bytes that the events refer to.
+    /// Bytes that the events refer to by their SHA-256; what none of them refers to is not kept.
     pub blobs: Blobs,
 }
 

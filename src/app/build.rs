@@ -62,15 +62,15 @@ pub async fn build(
     store: Arc<dyn IncidentStore>,
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<Parts> {
-    let client = |token| Outbound::new(SIGNAL_TIMEOUT, token).context("building an HTTP client");
-    let from_alertmanager = client(config.alertmanager.bearer_token.clone())?;
+    let outbound = Outbound::new(SIGNAL_TIMEOUT, None).context("building an HTTP client")?;
+    let from_alertmanager = outbound.beside(SIGNAL_TIMEOUT, config.alertmanager.bearer_token.clone());
     let alertmanager =
         |url: &reqwest::Url| Arc::new(Alertmanager::new(from_alertmanager.clone(), url.clone()));
     let alertmanagers: Vec<Arc<dyn AlertSource>> =
         config.alertmanager.urls.iter().map(|url| alertmanager(url) as Arc<dyn AlertSource>).collect();
-    let from_prometheus = client(config.prometheus.bearer_token.clone())?;
+    let from_prometheus = outbound.beside(SIGNAL_TIMEOUT, config.prometheus.bearer_token.clone());
     let prometheus = config.prometheus.url.clone().map(|url| Prometheus::new(from_prometheus, url));
-    let rollouts = build_rollouts(config, prometheus.as_ref())?;
+    let rollouts = build_rollouts(config, &outbound, prometheus.as_ref())?;
 
     let names: Vec<RolloutName> = rollouts.iter().map(|rollout| rollout.name.clone()).collect();
     let mut sources: Vec<_> = alertmanagers.iter().map(|source| source.address()).collect();
@@ -121,29 +121,33 @@ pub async fn build(
 /// Builds the configured rollouts with their adapters.
 ///
 /// # Errors
-/// When a client can't be built.
-pub fn build_rollouts(config: &Config, prometheus: Option<&Prometheus>) -> anyhow::Result<Rollouts> {
+/// When a setting is missing.
+pub fn build_rollouts(
+    config: &Config,
+    outbound: &Outbound,
+    prometheus: Option<&Prometheus>,
+) -> anyhow::Result<Rollouts> {
     let built: anyhow::Result<Vec<_>> =
-        config.rollouts.iter().map(|rollout| build_rollout(config, rollout, prometheus)).collect();
+        config.rollouts.iter().map(|rollout| build_rollout(config, rollout, outbound, prometheus)).collect();
     Ok(Rollouts::new(built?))
 }
 
 fn build_rollout(
     config: &Config,
     rollout: &RolloutConfig,
+    outbound: &Outbound,
     prometheus: Option<&Prometheus>,
 ) -> anyhow::Result<Rollout> {
     let RolloutConfig { name, mode, matching, revision, grace, hold, on_unverified, verify, traffic } =
         rollout;
-    let outbound =
-        Outbound::new(traffic.timeout, traffic.bearer_token.clone()).context("building an HTTP client")?;
+    let to_traffic = outbound.beside(traffic.timeout, traffic.bearer_token.clone());
     let url = traffic.url.clone().context("traffic.url is missing")?;
     let read = traffic.read_url.clone().map(|url| (url, traffic.read_pointer.clone()));
     let router: Arc<dyn TrafficRouter> =
-        Arc::new(FeatureFlag::new(outbound, url, traffic.feature.clone(), read));
+        Arc::new(FeatureFlag::new(to_traffic, url, traffic.feature.clone(), read));
     let healthz = verify.healthz_url.clone().zip(verify.stable_version.clone());
     let healthz = healthz.map(|(url, stable_version)| Healthz { url, stable_version });
-    let to_application = Outbound::new(APPLICATION_TIMEOUT, None).context("building an HTTP client")?;
+    let to_application = outbound.beside(APPLICATION_TIMEOUT, None);
     let limits = StepLimits::default();
     Ok(Rollout {
         name: RolloutName::new(name.clone()),

@@ -224,14 +224,8 @@ pub(super) fn join(
 /// Attaches the alert unless the incident already carries it just so.
 fn attach(draft: &mut Draft<'_>, id: &IncidentId, attached: AttachedAlert, reason: Reason) -> Reason {
     draft.about = Some(id.clone());
-    let same = draft.state.incident.as_ref().filter(|incident| incident.id == *id).is_some_and(|incident| {
-        incident.alerts.iter().any(|known| {
-            known.alert.fingerprint == attached.alert.fingerprint
-                && known.alert.status == attached.alert.status
-                && known.alert.starts_at == attached.alert.starts_at
-        })
-    });
-    if same {
+    let current = draft.state.incident.as_ref().filter(|incident| incident.id == *id);
+    if current.is_some_and(|incident| !incident.takes(&attached.alert)) {
         return Reason::Duplicate;
     }
     draft.incident_event(id, Event::AlertAttached(AttachedAlert { reason, ..attached }));

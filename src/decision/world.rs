@@ -10,8 +10,8 @@ use super::{
 };
 use crate::incident::{
     Alert, AlertStatus, Answer, Attempt, Check, CheckName, CheckOutcome, Event, Fingerprint, Incident,
-    IncidentId, Reason, Revision, RolloutName, RolloutState, Share, Step, StepOutcome, StepRecord, StoredAs,
-    Verdict, Verification,
+    IncidentId, Labels, Reason, Revision, RolloutName, RolloutState, Share, Step, StepOutcome, StepRecord,
+    StoredAs, Verdict, Verification,
 };
 
 pub(super) struct World {
@@ -104,7 +104,7 @@ impl World {
             fingerprint: Fingerprint::new(name),
             status: AlertStatus::Firing,
             labels: labels.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
-            annotations: BTreeMap::new(),
+            annotations: Labels::default(),
             starts_at: self.now - TimeDelta::seconds(started_seconds_ago),
             ends_at: None,
             generator_url: String::new(),

@@ -6,7 +6,7 @@ use reqwest::Url;
 
 use super::{ActError, TrafficRouter};
 use crate::incident::{Answer, Share};
-use crate::outbound::{Outbound, OutboundError, Reply};
+use crate::outbound::{Outbound, OutboundError, Reply, kept};
 
 /// Where and how a feature flag is set and read.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ fn percentage(reply: &Reply, pointer: &str) -> Result<Share, String> {
             )]
             Ok(Share(number.ceil() as u8))
         }
-        _ => Err(format!("{value} at {pointer} is not a percentage")),
+        _ => Err(format!("{} at {pointer} is not a percentage", kept(&value.to_string()))),
     }
 }
 
@@ -97,6 +97,25 @@ impl TrafficRouter for FeatureFlag {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn any_answer_is_a_share_or_an_error_of_bounded_length() {
+        bolero::check!().with_iterations(2_000).with_type::<(u8, Vec<u8>, f64)>().for_each(
+            |(shape, bytes, number)| {
+                let text = serde_json::Value::from(String::from_utf8_lossy(bytes).repeat(100));
+                let body = match shape % 4 {
+                    0 => bytes.clone(),
+                    1 => format!(r#"{{"percentage":{text}}}"#).into_bytes(),
+                    2 => format!(r#"{{"percentage":{number}}}"#).into_bytes(),
+                    _ => format!(r#"{{"percentage":"{number} %"}}"#).into_bytes(),
+                };
+                match percentage(&Reply { status: 200, body, date: None }, "/percentage") {
+                    Ok(share) => assert!(share.0 <= 100),
+                    Err(error) => assert!(error.len() < 4_096, "{} bytes", error.len()),
+                }
+            },
+        );
+    }
 
     #[test]
     fn a_percentage_is_read_from_numbers_and_texts_and_from_nothing_else() {

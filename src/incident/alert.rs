@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::Fingerprint;
+use super::{Fingerprint, Labels};
 
 /// Whether the alert fires or has resolved. The only status to act on: a group's status lies
 /// (reference notes on Alertmanager, section 0, finding 6).
@@ -51,10 +51,10 @@ pub struct Alert {
     /// Firing or resolved.
     pub status: AlertStatus,
     /// All labels. `alertname` and `severity` may be missing.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Labels,
     /// All annotations.
     #[serde(default)]
-    pub annotations: BTreeMap<String, String>,
+    pub annotations: Labels,
     /// When it began to fire. May move either way between two messages of one episode.
     pub starts_at: DateTime<Utc>,
     /// When it resolved; `None` while firing.

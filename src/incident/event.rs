@@ -226,6 +226,39 @@ pub enum Event {
 }
 
 impl Event {
+    /// The bytes that the event refers to.
+    #[must_use]
+    pub fn blob(&self) -> Option<&BlobRef> {
+        match self {
+            Self::IncidentOpened(opened) => opened.alert.as_ref()?.body.as_ref(),
+            Self::TriageStarted { alert } | Self::AlertAttached(alert) => alert.body.as_ref(),
+            Self::SnapshotTaken { body, .. } => body.as_ref(),
+            Self::AlertSeen { .. }
+            | Self::TriageEnded
+            | Self::ShareRead { .. }
+            | Self::WatchdogLost { .. }
+            | Self::WatchdogBack
+            | Self::ClockStepped { .. }
+            | Self::GraceStarted { .. }
+            | Self::GraceMoved { .. }
+            | Self::AlertResolved { .. }
+            | Self::Confirmed { .. }
+            | Self::Held { .. }
+            | Self::Resumed { .. }
+            | Self::Acknowledged { .. }
+            | Self::Cancelled { .. }
+            | Self::Declined { .. }
+            | Self::RollbackStarted { .. }
+            | Self::StepEnded(_)
+            | Self::VerificationStarted { .. }
+            | Self::VerificationEnded(_)
+            | Self::RolledBack
+            | Self::Failed { .. }
+            | Self::EvidenceWritten { .. }
+            | Self::NoticeRaised { .. } => None,
+        }
+    }
+
     /// The name of the event's type, as stored.
     #[must_use]
     pub fn name(&self) -> &'static str {

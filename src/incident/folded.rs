@@ -6,9 +6,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AttachedAlert, BlobRef, Event, EvidenceFile, GraceCause, Hold, IncidentId, NoticeKind, OpenedIncident,
-    Phase, Reason, Revision, RolloutName, Severity, Share, Stage, StepRecord, Trigger, Verification,
-    WhenTaken,
+    Alert, AttachedAlert, AttachedAlerts, BlobRef, Event, EvidenceFile, GraceCause, Hold, IncidentId,
+    NoticeKind, OpenedIncident, Phase, Reason, Revision, RolloutName, Severity, Share, Stage, StepRecord,
+    Trigger, Verification, WhenTaken,
 };
 
 /// A decision with its reason, as it was taken.
@@ -49,7 +49,7 @@ pub struct Incident {
     #[serde(default)]
     pub rollback_due_at: Option<DateTime<Utc>>,
     /// Its alerts, each once, in the order they came.
-    pub alerts: Vec<Arc<AttachedAlert>>,
+    pub alerts: AttachedAlerts,
     /// Every step carried out.
     pub steps: Vec<StepRecord>,
     /// The last finished verification.
@@ -65,16 +65,12 @@ pub struct Incident {
     /// Who has taken note.
     pub acknowledged_by: Option<String>,
     /// Every decision with its reason.
-    pub notes: Vec<NoteEntry>,
+    pub notes: Vec<Arc<NoteEntry>>,
 }
 
 /// The decisions that one incident remembers. An alert that flaps for days must not grow the
 /// incident without bound; the events themselves are all kept in the store.
 const MAX_NOTES: usize = 500;
-
-/// The alerts that one incident carries. One alert is reason enough; a storm of ten thousand label
-/// sets would only bury it. The others are in the store as seen.
-const MAX_ALERTS: usize = 1_000;
 
 impl Incident {
     /// An incident as it opens.
@@ -90,7 +86,7 @@ impl Incident {
             grace_ends_at: None,
             rollback_started_at: None,
             rollback_due_at: None,
-            alerts: opened.alert.iter().cloned().map(Arc::new).collect(),
+            alerts: opened.alert.iter().cloned().map(Arc::new).collect::<Vec<_>>().into(),
             steps: Vec::new(),
             verification: None,
             evidence: Vec::new(),
@@ -139,7 +135,20 @@ impl Incident {
     /// Whether the alert is among the incident's.
     #[must_use]
     pub fn carries(&self, fingerprint: &super::Fingerprint) -> bool {
-        self.alerts.iter().any(|known| known.alert.fingerprint == *fingerprint)
+        self.alerts.find(fingerprint).is_some()
+    }
+
+    /// Whether attaching the alert would change anything: an incident that is full takes no other,
+    /// or a storm would be stored again with each of its repeats.
+    #[must_use]
+    pub fn takes(&self, alert: &Alert) -> bool {
+        match self.alerts.find(&alert.fingerprint) {
+            Some(known) => known.alert.status != alert.status || known.alert.starts_at != alert.starts_at,
+            None => {
+                let confirms_early = matches!(self.phase, Phase::Grace { confirm_early: true, .. });
+                !self.alerts.is_full() || alert.severity() > self.severity || confirms_early
+            }
+        }
     }
 
     /// Whether an alert of the incident fires, by the last message about it.
@@ -170,11 +179,7 @@ impl Incident {
             }
             Event::AlertAttached(attached) => self.attach(at, attached),
             Event::AlertResolved { fingerprint, ends_at } => {
-                for known in self.alerts.iter_mut().filter(|known| known.alert.fingerprint == *fingerprint) {
-                    let known = Arc::make_mut(known);
-                    known.alert.ends_at = Some(*ends_at);
-                    known.alert.status = super::AlertStatus::Resolved;
-                }
+                self.alerts.resolve(fingerprint, *ends_at);
                 let firing = self.has_firing_alert();
                 if let Phase::Grace { confirm_early, .. } = &mut self.phase {
                     *confirm_early = !firing;
@@ -299,13 +304,7 @@ impl Incident {
     fn attach(&mut self, at: DateTime<Utc>, attached: &AttachedAlert) {
         self.severity = self.severity.max(attached.alert.severity());
         let text = format!("{} {}", attached.alert.name(), attached.alert.fingerprint);
-        let place =
-            self.alerts.iter().position(|known| known.alert.fingerprint == attached.alert.fingerprint);
-        match place {
-            Some(place) => self.alerts[place] = Arc::new(attached.clone()),
-            None if self.alerts.len() < MAX_ALERTS => self.alerts.push(Arc::new(attached.clone())),
-            None => {}
-        }
+        self.alerts.attach(attached);
         if let Phase::Grace { confirm_early, .. } = &mut self.phase {
             *confirm_early = false;
         }
@@ -320,7 +319,7 @@ impl Incident {
 
     fn note(&mut self, at: DateTime<Utc>, event: &str, reason: Option<Reason>, text: String) {
         if self.notes.len() < MAX_NOTES {
-            self.notes.push(NoteEntry { at, event: event.to_owned(), reason, text });
+            self.notes.push(Arc::new(NoteEntry { at, event: event.to_owned(), reason, text }));
         }
     }
 }

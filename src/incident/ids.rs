@@ -1,6 +1,7 @@
 //! Identifiers, each a type of its own so that one can't be passed for another.
 
 use std::fmt;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -10,12 +11,12 @@ macro_rules! text_id {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Wraps the text as it stands.
             #[must_use]
-            pub fn new(text: impl Into<String>) -> Self {
+            pub fn new(text: impl Into<Arc<str>>) -> Self {
                 Self(text.into())
             }
 
@@ -56,7 +57,7 @@ impl IncidentId {
     /// The id of an incident opened at `at`. `nonce` tells two apart that open in the same second.
     #[must_use]
     pub fn compose(rollout: &RolloutName, at: DateTime<Utc>, nonce: u16) -> Self {
-        Self(format!("{rollout}-{}-{nonce:04x}", at.format("%Y%m%d-%H%M%S")))
+        Self::new(format!("{rollout}-{}-{nonce:04x}", at.format("%Y%m%d-%H%M%S")))
     }
 }
 

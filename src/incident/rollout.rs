@@ -6,29 +6,11 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Alert, AlertStatus, AttachedAlert, Event, Fingerprint, Incident, IncidentId, Revision, Share, StoredAs,
-};
+use super::{AttachedAlert, Event, Incident, IncidentId, KnownAlerts, Revision, Share, StoredAs};
 
 /// How long rollbacks are remembered: the longest span that a decision asks about
 /// ("the third in a day").
 const ROLLBACK_MEMORY: TimeDelta = TimeDelta::days(1);
-
-/// How many resolved alerts a rollout remembers. A storm of ever new label sets must not grow the
-/// state without bound; what falls out is the oldest resolve, needed only to spot stale messages.
-const MAX_RESOLVED_ALERTS: usize = 2_000;
-
-/// What is known of one alert.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AlertState {
-    /// The last message that changed anything.
-    pub alert: Alert,
-    /// The latest `endsAt` of a resolve.
-    pub resolved_at: Option<DateTime<Utc>>,
-    /// The earliest instant at which it can have begun, where its own times can't be believed.
-    #[serde(default)]
-    pub not_before: Option<DateTime<Utc>>,
-}
 
 /// One run of a canary: from the first traffic on it to the last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +25,7 @@ pub struct CanaryRun {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RolloutState {
     /// Alerts by identity, firing and recently resolved.
-    pub alerts: BTreeMap<Fingerprint, Arc<AlertState>>,
+    pub alerts: KnownAlerts,
     /// Alerts that wait for the share to be read.
     pub triage: Vec<AttachedAlert>,
     /// The share as last read; `None`: never, or no longer readable.
@@ -77,7 +59,7 @@ impl RolloutState {
     pub fn apply(&mut self, stored: &StoredAs) {
         let at = stored.at;
         match &stored.event {
-            Event::AlertSeen { alert, not_before } => self.see(alert, *not_before),
+            Event::AlertSeen { alert, not_before } => self.alerts.see(alert, *not_before),
             Event::TriageStarted { alert } => {
                 self.triage.retain(|waiting| waiting.alert.fingerprint != alert.alert.fingerprint);
                 self.triage.push(alert.clone());
@@ -129,31 +111,6 @@ impl RolloutState {
         }
     }
 
-    fn see(&mut self, alert: &Alert, not_before: Option<DateTime<Utc>>) {
-        let earlier = self.alerts.get(&alert.fingerprint).and_then(|known| known.resolved_at);
-        let resolved_at = match alert.status {
-            AlertStatus::Firing => earlier,
-            AlertStatus::Resolved => earlier.max(alert.ends_at),
-        };
-        let state = AlertState { alert: alert.clone(), resolved_at, not_before };
-        self.alerts.insert(alert.fingerprint.clone(), Arc::new(state));
-        if self.alerts.len() > MAX_RESOLVED_ALERTS {
-            self.forget_oldest_resolved();
-        }
-    }
-
-    fn forget_oldest_resolved(&mut self) {
-        let oldest = self
-            .alerts
-            .values()
-            .filter(|known| known.alert.status == AlertStatus::Resolved)
-            .min_by_key(|known| known.resolved_at)
-            .map(|known| known.alert.fingerprint.clone());
-        if let Some(oldest) = oldest {
-            self.alerts.remove(&oldest);
-        }
-    }
-
     /// When something was last stored here that is still remembered, on the clock as it was set then.
     #[must_use]
     pub fn last_stored_at(&self) -> Option<DateTime<Utc>> {
@@ -176,9 +133,7 @@ impl RolloutState {
             .chain(&mut self.answered_until)
             .for_each(|at| *at += by);
         self.rollbacks.iter_mut().for_each(|(at, _)| *at += by);
-        for known in self.alerts.values_mut().filter(|known| known.not_before.is_some()) {
-            Arc::make_mut(known).not_before = known.not_before.map(|at| at + by);
-        }
+        self.alerts.clock_stepped(by);
         self.apply_to_incident(stored);
     }
 

@@ -166,8 +166,8 @@ mod tests {
         Alert {
             fingerprint: name.clone(),
             status: crate::incident::AlertStatus::Firing,
-            labels: BTreeMap::new(),
-            annotations: BTreeMap::new(),
+            labels: crate::incident::Labels::default(),
+            annotations: crate::incident::Labels::default(),
             starts_at,
             ends_at: None,
             generator_url: String::new(),

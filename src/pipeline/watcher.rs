@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Rollout, Submission, Worker};
 use crate::decision::{AlertmanagerReading, Input, Mode};
-use crate::incident::{Alert, AlertStatus, Fingerprint, Reason};
+use crate::incident::{Alert, AlertStatus, Fingerprint, Labels, Reason};
 use crate::signals::{AlertSource, Listing};
 
 /// The name of Prometheus among the sources of reconciliation.
@@ -216,8 +216,8 @@ impl Watcher {
             // Prometheus doesn't know the external labels, so Alertmanager's fingerprint can't be had.
             fingerprint: Fingerprint::new(format!("missed:{name}")),
             status: AlertStatus::Firing,
-            labels,
-            annotations: BTreeMap::new(),
+            labels: labels.into(),
+            annotations: Labels::default(),
             starts_at,
             ends_at: None,
             generator_url: String::new(),

@@ -1,7 +1,7 @@
 //! Does what the state asks for, one task a command, and takes no other input: woken by a change
 //! or by a deadline, it always reads the state again. First run, retry and restart are one path.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +51,27 @@ pub struct Worker {
 
 type Key = (RolloutName, Command);
 
+/// The commands that are being carried out.
+#[derive(Debug, Default)]
+struct Running {
+    by_task: HashMap<Id, Key>,
+    /// The same keys, to be asked for: each wake asks for every command of every rollout.
+    keys: BTreeSet<Key>,
+}
+
+impl Running {
+    fn begin(&mut self, task: Id, key: Key) {
+        self.keys.insert(key.clone());
+        self.by_task.insert(task, key);
+    }
+
+    fn end(&mut self, task: Id) -> Option<Key> {
+        let key = self.by_task.remove(&task)?;
+        self.keys.remove(&key);
+        Some(key)
+    }
+}
+
 impl Worker {
     /// Works until `stop`; then lets what runs finish for at most `drain`. What doesn't is resumed
     /// by the next process, since the state still asks for it.
@@ -58,7 +79,7 @@ impl Worker {
         let worker = Arc::new(self);
         let mut states = worker.journal.subscribe();
         let mut tasks = JoinSet::new();
-        let mut running: HashMap<Id, Key> = HashMap::new();
+        let mut running = Running::default();
         loop {
             let now_states = states.borrow_and_update().clone();
             let nap = worker.start_due(&now_states, &mut tasks, &mut running);
@@ -83,7 +104,7 @@ impl Worker {
         self: &Arc<Self>,
         states: &States,
         tasks: &mut JoinSet<()>,
-        running: &mut HashMap<Id, Key>,
+        running: &mut Running,
     ) -> Duration {
         let now = self.clock.now();
         let mut nap = LONGEST_NAP;
@@ -91,39 +112,38 @@ impl Worker {
             let Some(rollout) = self.rollouts.get(name) else { continue };
             for command in commands(state, now) {
                 let key = (name.clone(), command);
-                if running.values().any(|other| *other == key) {
+                if running.keys.contains(&key) {
                     continue;
                 }
                 let worker = Arc::clone(self);
                 let rollout = Arc::clone(rollout);
                 let command = key.1.clone();
                 let handle = tasks.spawn(async move { worker.perform(&rollout, command).await });
-                running.insert(handle.id(), key);
+                running.begin(handle.id(), key);
             }
             if let Some(deadline) = next_deadline(state, now) {
                 nap = nap.min((deadline - now).to_std().unwrap_or(Duration::ZERO));
             }
         }
-        self.metrics.observe_states(states, now, self.observed.watchdog_silent_seconds());
         nap
     }
 
     fn ended(
         self: &Arc<Self>,
         ended: Result<(Id, ()), tokio::task::JoinError>,
-        running: &mut HashMap<Id, Key>,
+        running: &mut Running,
         tasks: &mut JoinSet<()>,
     ) {
         match ended {
             Ok((id, ())) => {
-                running.remove(&id);
+                running.end(id);
             }
             Err(error) => {
                 self.metrics.task_panicked();
                 tracing::error!(%error, "a task broke off; it is tried again");
-                if let Some(key) = running.remove(&error.id()) {
+                if let Some(key) = running.end(error.id()) {
                     let handle = tasks.spawn(tokio::time::sleep(AFTER_PANIC));
-                    running.insert(handle.id(), key);
+                    running.begin(handle.id(), key);
                 }
             }
         }

@@ -128,8 +128,8 @@ fn firing(alert: GettableAlert) -> Alert {
     Alert {
         fingerprint: Fingerprint::new(alert.fingerprint),
         status: AlertStatus::Firing,
-        labels: alert.labels,
-        annotations: alert.annotations,
+        labels: alert.labels.into(),
+        annotations: alert.annotations.into(),
         starts_at: alert.starts_at,
         ends_at: None,
         generator_url: alert.generator_url,

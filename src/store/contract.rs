@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{Batch, IncidentFilter, IncidentStore, Loaded, MemoryStore, StoreError};
 use crate::incident::{
     BlobRef, Event, GraceCause, IncidentId, OpenedIncident, Reason, Revision, RolloutName, Severity,
-    StoredAs, Trigger,
+    StoredAs, Trigger, WhenTaken,
 };
 
 pub(super) fn start() -> DateTime<Utc> {
@@ -98,9 +98,12 @@ pub(super) async fn keeps_the_contract(store: &dyn IncidentStore) {
 
     let blob = BlobRef { sha256: "ab".repeat(32), bytes: 3 };
     let bytes: Arc<[u8]> = Arc::from(&b"raw"[..]);
-    let events = vec![stored(None, start(), Event::WatchdogBack)];
-    let batch = Batch { expected_seq: 6, events, blobs: vec![(blob.clone(), bytes)] };
-    store.append(batch).await.expect("appended");
+    let unnamed = BlobRef { sha256: "cd".repeat(32), bytes: 3 };
+    let taken = Event::SnapshotTaken { when: WhenTaken::Before, body: Some(blob.clone()), error: None };
+    let blobs = vec![(blob.clone(), Arc::clone(&bytes)), (unnamed.clone(), bytes)];
+    let events = vec![stored(Some(2), start(), taken)];
+    store.append(Batch { expected_seq: 6, events, blobs }).await.expect("appended");
+    assert_eq!(store.blob(&unnamed.sha256).await.expect("read"), None, "no event refers to it");
     assert_eq!(store.blob(&blob.sha256).await.expect("read").as_deref(), Some(&b"raw"[..]));
     assert_eq!(store.blob("none").await.expect("read"), None);
 

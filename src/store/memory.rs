@@ -75,8 +75,12 @@ impl IncidentStore for MemoryStore {
         if found != batch.expected_seq {
             return Err(StoreError::Conflict { expected: batch.expected_seq, found });
         }
+        for (blob, bytes) in batch.blobs {
+            if batch.events.iter().any(|stored| stored.event.blob() == Some(&blob)) {
+                kept.blobs.insert(blob.sha256, bytes);
+            }
+        }
         kept.events.extend(batch.events);
-        kept.blobs.extend(batch.blobs.into_iter().map(|(blob, bytes)| (blob.sha256, bytes)));
         Ok(kept.events.len() as u64)
     }
 

@@ -1,41 +1,32 @@
 //! SQLite: one file, one process, durable on every acknowledged append (WAL, `synchronous=FULL`).
 //!
-//! One thread owns the connection. After an error that may lie in the connection or the file it is
-//! opened again at the next use, so that a disk that was full or read-only needs no restart.
+//! One thread owns the connection that writes, another one that reads for people.
 
+mod retention;
 mod rows;
 mod schema;
+mod thread;
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
+use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use rusqlite::Connection;
-use tokio::sync::oneshot;
+
+use thread::{Held, Thread};
 
 use super::{Batch, IncidentFilter, IncidentStore, Loaded, StoreError};
 use crate::incident::{Incident, IncidentId, RolloutName, RolloutState};
 
-type Job = Box<dyn FnOnce(&mut Held) + Send>;
-
-/// Jobs that may wait for the thread; the journal sends one append at a time, the API some reads.
-const QUEUE: usize = 256;
-
 /// The store.
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
-    jobs: mpsc::SyncSender<Job>,
-}
-
-/// What the thread owns.
-struct Held {
-    path: PathBuf,
-    connection: Option<Connection>,
-    /// Held as long as the store lives: nobody else may write the file.
-    _lock: File,
+    writer: Thread,
+    /// Reads what people ask for: a long listing must not make a webhook wait.
+    reader: Thread,
 }
 
 impl SqliteStore {
@@ -50,46 +41,12 @@ impl SqliteStore {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(io("creating the folder of `store.path`"))?;
         }
-        let lock = lock(path)?;
-        let connection = schema::open(path)?;
-        let mut held = Held { path: path.to_owned(), connection: Some(connection), _lock: lock };
-        let (jobs, queue) = mpsc::sync_channel::<Job>(QUEUE);
-        std::thread::Builder::new()
-            .name("store".to_owned())
-            .spawn(move || {
-                while let Ok(job) = queue.recv() {
-                    job(&mut held);
-                }
-            })
-            .map_err(io("starting the store's thread"))?;
-        Ok(Self { jobs })
-    }
-
-    async fn run<T: Send + 'static>(
-        &self,
-        doing: &'static str,
-        work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let gone = || StoreError::Unavailable { doing, source: "the store's thread has ended".into() };
-        let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move |held| {
-            // Whoever asked may have gone: then nobody needs the answer.
-            let _unheard = reply.send(held.work(work));
-        });
-        let jobs = self.jobs.clone();
-        // A full queue is rare and short; waiting for it must not hold up the runtime.
-        let job = match jobs.try_send(job) {
-            Ok(()) => None,
-            Err(mpsc::TrySendError::Full(job)) => Some(job),
-            Err(mpsc::TrySendError::Disconnected(_)) => return Err(gone()),
-        };
-        if let Some(job) = job {
-            let sent = tokio::task::spawn_blocking(move || jobs.send(job)).await;
-            if !matches!(sent, Ok(Ok(()))) {
-                return Err(gone());
-            }
-        }
-        answer.await.unwrap_or_else(|_| Err(gone()))
+        let lock = Arc::new(lock(path)?);
+        let held = |connection| Held { path: path.to_owned(), connection, lock: Arc::clone(&lock) };
+        let starting = io("starting the store's threads");
+        let writer = Thread::start("store", held(Some(schema::open(path)?))).map_err(starting)?;
+        let reader = Thread::start("store reader", held(None)).map_err(starting)?;
+        Ok(Self { writer, reader })
     }
 }
 
@@ -108,52 +65,33 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     }
 }
 
-impl Held {
-    fn work<T>(
-        &mut self,
-        work: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => schema::open(&self.path)?,
-        };
-        let done = work(&mut connection).map_err(|error| schema::damaged_or(&self.path, error));
-        // After an outage the connection may hold on to what is gone (a read-only fallback, a lost
-        // WAL, pages of a file that was restored since): the next use opens the file anew.
-        if !matches!(done, Err(StoreError::Unavailable { .. } | StoreError::Corrupt { .. })) {
-            self.connection = Some(connection);
-        }
-        done
-    }
-}
-
 #[async_trait]
 impl IncidentStore for SqliteStore {
     async fn append(&self, batch: Batch) -> Result<u64, StoreError> {
-        self.run("append", move |connection| rows::append(connection, &batch)).await
+        self.writer.run("append", move |connection| rows::append(connection, &batch)).await
     }
 
     async fn load(&self) -> Result<Loaded, StoreError> {
-        self.run("load", rows::load).await
+        self.writer.run("load", rows::load).await
     }
 
     async fn incident(&self, id: &IncidentId) -> Result<Option<Incident>, StoreError> {
         let id = id.clone();
-        self.run("read an incident", move |connection| rows::incident(connection, &id)).await
+        self.reader.run("read an incident", move |connection| rows::incident(connection, &id)).await
     }
 
     async fn incidents(&self, filter: &IncidentFilter) -> Result<Vec<Incident>, StoreError> {
         let filter = filter.clone();
-        self.run("list incidents", move |connection| rows::incidents(connection, &filter)).await
+        self.reader.run("list incidents", move |connection| rows::incidents(connection, &filter)).await
     }
 
     async fn blob(&self, sha256: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let sha256 = sha256.to_owned();
-        self.run("read bytes", move |connection| rows::blob(connection, &sha256)).await
+        self.reader.run("read bytes", move |connection| rows::blob(connection, &sha256)).await
     }
 
     async fn alive(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
-        self.run("leave a sign of life", move |connection| rows::alive(connection, now)).await
+        self.writer.run("leave a sign of life", move |connection| rows::alive(connection, now)).await
     }
 
     async fn checkpoint(
@@ -161,13 +99,23 @@ impl IncidentStore for SqliteStore {
         seq: u64,
         rollouts: BTreeMap<RolloutName, Arc<RolloutState>>,
     ) -> Result<(), StoreError> {
-        self.run("save the fold", move |connection| rows::checkpoint(connection, seq, &rollouts)).await
+        self.writer.run("save the fold", move |connection| rows::checkpoint(connection, seq, &rollouts)).await
     }
 
     async fn prune(&self, before: DateTime<Utc>) -> Result<u64, StoreError> {
-        self.run("prune", move |connection| rows::prune(connection, before)).await
+        let mut pruned = 0;
+        let mut next = Some(retention::Place::default());
+        while let Some(place) = next {
+            let forget = move |connection: &mut Connection| retention::forget_some(connection, before, place);
+            let forgotten = self.writer.run("prune", forget).await?;
+            pruned += forgotten.incidents;
+            next = forgotten.next;
+        }
+        Ok(pruned)
     }
 }
 
+#[cfg(test)]
+mod retention_tests;
 #[cfg(test)]
 mod tests;

@@ -94,7 +94,7 @@ impl From<&Incident> for IncidentView {
             evidence: incident.evidence.clone(),
             notifications: notifications.collect(),
             acknowledged_by: incident.acknowledged_by.clone(),
-            decisions: incident.notes.clone(),
+            decisions: incident.notes.iter().map(|note| note.as_ref().clone()).collect(),
         }
     }
 }

@@ -41,7 +41,7 @@ pub enum PayloadError {
     #[error(
         "not an Alertmanager webhook body: {0}; send the default payload, without `payload:` in the receiver's configuration"
     )]
-    Shape(#[from] serde_json::Error),
+    Shape(String),
     /// Another version.
     #[error(
         "webhook payload version {0:?} is not known; this receiver reads version \"4\" (Alertmanager 0.22 and newer)"
@@ -79,7 +79,7 @@ struct WireAlert {
 /// # Errors
 /// See [`PayloadError`]. Bad alerts inside a good body are no error, they are listed.
 pub fn parse(body: &[u8]) -> Result<Payload, PayloadError> {
-    let body: Body<'_> = serde_json::from_slice(body)?;
+    let body: Body<'_> = serde_json::from_slice(body).map_err(|error| PayloadError::Shape(told(&error)))?;
     if body.version != "4" {
         return Err(PayloadError::Version(kept(&body.version)));
     }
@@ -94,7 +94,7 @@ pub fn parse(body: &[u8]) -> Result<Payload, PayloadError> {
 }
 
 fn alert(raw: &RawValue) -> Result<Alert, String> {
-    let wire: WireAlert = serde_json::from_str(raw.get()).map_err(|error| error.to_string())?;
+    let wire: WireAlert = serde_json::from_str(raw.get()).map_err(|error| told(&error))?;
     if wire.labels.is_empty() {
         return Err("it has no labels, so it has no identity".to_owned());
     }
@@ -111,12 +111,17 @@ fn alert(raw: &RawValue) -> Result<Alert, String> {
     Ok(Alert {
         fingerprint,
         status: wire.status,
-        labels: wire.labels,
-        annotations: wire.annotations.unwrap_or_default(),
+        labels: wire.labels.into(),
+        annotations: wire.annotations.unwrap_or_default().into(),
         starts_at: milliseconds(wire.starts_at),
         ends_at,
         generator_url: wire.generator_url.unwrap_or_default(),
     })
+}
+
+/// An error in words. It quotes what it found, and a stranger's text may be as long as the body.
+fn told(error: &serde_json::Error) -> String {
+    kept(&error.to_string())
 }
 
 /// Alertmanager's fingerprint: FNV-1a 64 over the sorted labels, `name 0xff value 0xff`.
@@ -220,6 +225,16 @@ mod tests {
         }
         let error = parse(br#"{"version":"5","alerts":[]}"#).expect_err("version 5");
         assert!(error.to_string().contains("version \"4\""), "{error}");
+    }
+
+    #[test]
+    fn no_error_repeats_more_of_a_body_than_may_be_kept() {
+        let long = "x".repeat(100_000);
+        let bad = format!(r#"{{"status":"{long}","labels":{{"a":"b"}},"startsAt":"{long}"}}"#);
+        let malformed = &with_alerts(&bad).malformed[0];
+        assert!(malformed.error.len() < 1_000 && malformed.text.len() < 1_000, "{malformed:?}");
+        let error = parse(format!(r#"{{"version":"4","alerts":"{long}"}}"#).as_bytes()).expect_err("a text");
+        assert!(error.to_string().len() < 1_000, "{error}");
     }
 
     #[test]

@@ -14,11 +14,15 @@
     clippy::panic,
     reason = "a schedule that breaks a promise has failed, and says where"
 )]
+#![allow(clippy::print_stdout, reason = "a replay is there to be read")]
 
+#[macro_use]
+mod promises;
+
+mod ledger;
 mod monitoring;
 mod plan;
 mod process;
-mod promises;
 mod schedule;
 mod traffic;
 mod world;

@@ -56,8 +56,8 @@ pub(crate) fn alert(alert: u8, starts_at: DateTime<Utc>, ends_at: Option<DateTim
     Alert {
         fingerprint: Fingerprint::new(name(alert)),
         status,
-        labels: labels(alert),
-        annotations: BTreeMap::new(),
+        labels: labels(alert).into(),
+        annotations: BTreeMap::new().into(),
         starts_at,
         ends_at,
         generator_url: String::new(),

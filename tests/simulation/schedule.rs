@@ -44,7 +44,7 @@ pub(crate) fn run(seed: u64) -> String {
             door: Arc::default(),
             messages: JoinSet::new(),
         }
-        .to_the_end()
+        .through()
         .await
     })
 }
@@ -64,7 +64,7 @@ struct Run {
 }
 
 impl Run {
-    async fn to_the_end(mut self) -> String {
+    async fn through(mut self) -> String {
         self.start().await;
         let began = Instant::now();
         let mut actions = std::mem::take(&mut self.plan.actions).into_iter().peekable();

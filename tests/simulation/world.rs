@@ -13,8 +13,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::ledger::Ledger;
 use crate::monitoring::Monitoring;
-use crate::promises::Ledger;
 use crate::traffic::Traffic;
 
 /// How a system behind a trait behaves.
@@ -137,7 +137,7 @@ impl IncidentStore for World {
         let appended = self.store.append(batch).await?;
         let now = self.now();
         for stored in &events {
-            self.say(format!("stored {}", crate::promises::brief(stored)));
+            self.say(format!("stored {}", crate::ledger::brief(stored)));
             let mut inner = self.lock();
             let Inner { traffic, monitoring, ledger, .. } = &mut *inner;
             let promise = ledger.stored(stored, now, traffic, monitoring);

@@ -1,6 +1,6 @@
 //! Reading and writing rows. Each function is one transaction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -10,7 +10,7 @@ use super::schema::failed;
 use crate::incident::{Event, Incident, IncidentId, RolloutName, RolloutState, StoredAs};
 use crate::store::{Batch, IncidentFilter, Loaded, StoreError, fold};
 
-fn text(at: DateTime<Utc>) -> String {
+pub(super) fn text(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Nanos, true)
 }
 
@@ -42,6 +42,9 @@ fn insert(transaction: &Transaction<'_>, batch: &Batch, found: u64) -> Result<u6
     let mut insert = transaction.prepare_cached(
         "INSERT INTO events (seq, at, rollout, incident, type, stored) VALUES (?, ?, ?, ?, ?, ?)",
     )?;
+    let mut refer =
+        transaction.prepare_cached("INSERT OR IGNORE INTO blob_references (sha256, owner) VALUES (?, ?)")?;
+    let mut referred = HashSet::new();
     for stored in &batch.events {
         seq += 1;
         let json = serde_json::to_string(stored)
@@ -56,12 +59,21 @@ fn insert(transaction: &Transaction<'_>, batch: &Batch, found: u64) -> Result<u6
             json
         ])?;
         index(transaction, stored, seq)?;
+        if let Some(blob) = stored.event.blob() {
+            refer.execute(params![blob.sha256, owner(stored.incident.as_ref(), seq)])?;
+            referred.insert(blob.sha256.as_str());
+        }
     }
     let mut keep = transaction.prepare_cached("INSERT OR IGNORE INTO blobs (sha256, bytes) VALUES (?, ?)")?;
-    for (blob, bytes) in &batch.blobs {
+    for (blob, bytes) in batch.blobs.iter().filter(|(blob, _)| referred.contains(blob.sha256.as_str())) {
         keep.execute(params![blob.sha256, bytes.as_ref()])?;
     }
     Ok(seq)
+}
+
+/// Who refers to bytes: an incident, or an event of none.
+pub(super) fn owner(incident: Option<&IncidentId>, seq: u64) -> String {
+    incident.map_or_else(|| format!("event {seq}"), IncidentId::to_string)
 }
 
 /// Keeps the listing in step: which incidents there are, and in which state.
@@ -170,9 +182,14 @@ pub(super) fn incidents(
 ) -> Result<Vec<Incident>, StoreError> {
     let doing = "listing incidents";
     let ids: Vec<String> = {
-        let query =
-            "SELECT id FROM incidents WHERE (?1 IS NULL OR rollout = ?1) AND (?2 IS NULL OR state = ?2)
-                     ORDER BY opened_seq DESC LIMIT ?3";
+        // Only what is asked for stands in the query, so that an index serves it.
+        let condition = match (&filter.rollout, &filter.state) {
+            (None, None) => "?1 IS NULL AND ?2 IS NULL",
+            (Some(_), None) => "rollout = ?1 AND ?2 IS NULL",
+            (None, Some(_)) => "?1 IS NULL AND state = ?2",
+            (Some(_), Some(_)) => "rollout = ?1 AND state = ?2",
+        };
+        let query = &format!("SELECT id FROM incidents WHERE {condition} ORDER BY opened_seq DESC LIMIT ?3");
         let mut statement = connection.prepare_cached(query).map_err(|error| failed(doing, error))?;
         let rollout = filter.rollout.as_ref().map(RolloutName::as_str);
         let rows = statement
@@ -217,35 +234,4 @@ pub(super) fn checkpoint(
             .map_err(|error| failed(doing, error))?;
     }
     transaction.commit().map_err(|error| failed(doing, error))
-}
-
-/// Only what the saved fold covers may go: the rest is still needed to fold.
-pub(super) fn prune(connection: &mut Connection, before: DateTime<Utc>) -> Result<u64, StoreError> {
-    let doing = "pruning";
-    let before = text(before);
-    let transaction = connection.transaction().map_err(|error| failed(doing, error))?;
-    let pruned = (|| {
-        let covered: u64 =
-            transaction.query_row("SELECT COALESCE(MIN(seq), 0) FROM checkpoints", [], |row| row.get(0))?;
-        let old = "SELECT id FROM incidents WHERE closed_at < ?1
-                   AND NOT EXISTS (SELECT 1 FROM events WHERE incident = id AND (seq > ?2 OR at >= ?1))";
-        transaction.execute(&format!("DELETE FROM events WHERE incident IN ({old})"), params![before, covered])?;
-        let gone = transaction.execute(
-            "DELETE FROM incidents WHERE closed_at < ? AND NOT EXISTS (SELECT 1 FROM events WHERE incident = id)",
-            params![before],
-        )?;
-        transaction.execute("DELETE FROM events WHERE incident IS NULL AND at < ? AND seq <= ?", params![before, covered])?;
-        if gone > 0 {
-            // Bytes are named in events by their hash and nowhere else.
-            transaction.execute(
-                "DELETE FROM blobs WHERE NOT EXISTS
-                 (SELECT 1 FROM events WHERE instr(events.stored, blobs.sha256) > 0)",
-                [],
-            )?;
-        }
-        Ok(gone as u64)
-    })()
-    .map_err(|error| failed(doing, error))?;
-    transaction.commit().map_err(|error| failed(doing, error))?;
-    Ok(pruned)
 }

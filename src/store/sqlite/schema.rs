@@ -12,7 +12,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Each brings the schema one version up. Only ever append to this list: what has been released
 /// exists on somebody's disk.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE events (
         seq INTEGER PRIMARY KEY,
         at TEXT NOT NULL,
@@ -35,7 +36,29 @@ const MIGRATIONS: &[&str] = &["
     CREATE TABLE blobs (sha256 TEXT PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
     CREATE TABLE checkpoints (rollout TEXT PRIMARY KEY, seq INTEGER NOT NULL, state TEXT NOT NULL) STRICT;
     CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-"];
+",
+    "
+    CREATE TABLE blob_references (
+        sha256 TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        PRIMARY KEY (sha256, owner)
+    ) STRICT, WITHOUT ROWID;
+    INSERT OR IGNORE INTO blob_references
+        SELECT sha256, COALESCE(incident, 'event ' || seq) FROM (
+            SELECT incident, seq, CASE WHEN json_valid(stored) THEN COALESCE(
+                json_extract(stored, '$.event.alert.body.sha256'),
+                json_extract(stored, '$.event.body.sha256')
+            ) END AS sha256
+            FROM events
+            WHERE type IN ('incident_opened', 'triage_started', 'alert_attached', 'snapshot_taken')
+        ) WHERE sha256 IS NOT NULL;
+    DELETE FROM blobs WHERE sha256 NOT IN (SELECT sha256 FROM blob_references);
+    CREATE INDEX incidents_by_closing ON incidents (closed_at, id) WHERE closed_at IS NOT NULL;
+    CREATE INDEX incidents_by_state ON incidents (state, opened_seq);
+    CREATE INDEX incidents_by_rollout ON incidents (rollout, opened_seq);
+    CREATE INDEX incidents_by_both ON incidents (rollout, state, opened_seq);
+",
+];
 
 /// Opens the file and brings its schema up.
 pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
@@ -64,6 +87,13 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
         transaction.commit().map_err(|error| failed(doing, error))?;
     }
     Ok(())
+}
+
+/// A database as the first release made it.
+#[cfg(test)]
+pub(super) fn first(connection: &Connection) -> Result<(), rusqlite::Error> {
+    connection.execute_batch(MIGRATIONS[0])?;
+    connection.pragma_update(None, "user_version", 1)
 }
 
 /// An error that may pass.

@@ -1,5 +1,6 @@
 //! What SQLite adds to the contract: durability, refusals, recovery, retention.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
@@ -8,7 +9,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::store::contract::{append, folded, id, keeps_the_contract, opened, start, story};
 
-fn fresh() -> (TempDir, PathBuf) {
+pub(super) fn fresh() -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("data/backstop.db");
     (directory, path)
@@ -71,7 +72,7 @@ async fn a_full_disk_keeps_nothing_of_the_batch_and_recovers_without_restart() {
     let store = SqliteStore::open(&path).expect("opened");
     append(&store, story(1, start())).await.expect("appended");
     let limit = |pages: u32| {
-        store.run("test", move |connection| {
+        store.writer.run("test", move |connection| {
             connection.pragma_update(None, "max_page_count", pages).map_err(|e| schema::failed("test", e))
         })
     };
@@ -89,7 +90,7 @@ async fn events_are_never_changed_and_a_broken_one_is_named() {
     let store = SqliteStore::open(&path).expect("opened");
     append(&store, story(1, start())).await.expect("appended");
     let change = |sql: &'static str| {
-        store.run("test", move |connection| {
+        store.writer.run("test", move |connection| {
             connection.execute_batch(sql).map_err(|e| schema::failed("test", e))
         })
     };
@@ -116,6 +117,7 @@ async fn a_saved_fold_gives_the_same_state_as_folding_everything() {
     }
     let nonsense = "UPDATE checkpoints SET state = '{\"from\": \"another version\"}'";
     store
+        .writer
         .run("test", move |connection| {
             connection.execute_batch(nonsense).map_err(|e| schema::failed("test", e))
         })
@@ -150,7 +152,7 @@ async fn retention_forgets_old_closed_incidents_and_nothing_else() {
 async fn a_store_that_turns_read_only_refuses_and_recovers_without_restart() {
     let (_directory, path) = fresh();
     let store = SqliteStore::open(&path).expect("opened");
-    let read_only = store.run("test", |connection| {
+    let read_only = store.writer.run("test", |connection| {
         connection.execute_batch("PRAGMA query_only = ON").map_err(|e| schema::failed("test", e))
     });
     read_only.await.expect("set");

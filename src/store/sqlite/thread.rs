@@ -1,0 +1,93 @@
+//! A thread that owns one connection, and the queue before it.
+//!
+//! After an error that may lie in the connection or the file it is opened again at the next use, so
+//! that a disk that was full or read-only needs no restart.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::{Arc, mpsc};
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::{StoreError, schema};
+
+type Job = Box<dyn FnOnce(&mut Held) + Send>;
+
+/// Jobs that may wait for the thread; the journal sends one append at a time, the API some reads.
+const QUEUE: usize = 256;
+
+/// The thread's handle. It ends once every handle is gone.
+#[derive(Debug, Clone)]
+pub(super) struct Thread {
+    jobs: mpsc::SyncSender<Job>,
+}
+
+/// What the thread owns.
+pub(super) struct Held {
+    /// The database's file.
+    pub(super) path: PathBuf,
+    /// `None`: it is opened at the next use.
+    pub(super) connection: Option<Connection>,
+    /// Held as long as the store lives: nobody else may write the file.
+    pub(super) lock: Arc<File>,
+}
+
+impl Thread {
+    pub(super) fn start(name: &str, mut held: Held) -> std::io::Result<Self> {
+        let (jobs, queue) = mpsc::sync_channel::<Job>(QUEUE);
+        std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            while let Ok(job) = queue.recv() {
+                job(&mut held);
+            }
+            drop(held.lock);
+        })?;
+        Ok(Self { jobs })
+    }
+
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let gone = || StoreError::Unavailable { doing, source: "the store's thread has ended".into() };
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move |held| {
+            // Whoever asked may have gone: then nobody needs the answer.
+            let _unheard = reply.send(held.work(work));
+        });
+        let jobs = self.jobs.clone();
+        // A full queue is rare and short; waiting for it must not hold up the runtime.
+        let job = match jobs.try_send(job) {
+            Ok(()) => None,
+            Err(mpsc::TrySendError::Full(job)) => Some(job),
+            Err(mpsc::TrySendError::Disconnected(_)) => return Err(gone()),
+        };
+        if let Some(job) = job {
+            let sent = tokio::task::spawn_blocking(move || jobs.send(job)).await;
+            if !matches!(sent, Ok(Ok(()))) {
+                return Err(gone());
+            }
+        }
+        answer.await.unwrap_or_else(|_| Err(gone()))
+    }
+}
+
+impl Held {
+    fn work<T>(
+        &mut self,
+        work: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => schema::open(&self.path)?,
+        };
+        let done = work(&mut connection).map_err(|error| schema::damaged_or(&self.path, error));
+        // After an outage the connection may hold on to what is gone (a read-only fallback, a lost
+        // WAL, pages of a file that was restored since): the next use opens the file anew.
+        if !matches!(done, Err(StoreError::Unavailable { .. } | StoreError::Corrupt { .. })) {
+            self.connection = Some(connection);
+        }
+        done
+    }
+}

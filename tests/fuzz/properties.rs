@@ -1,0 +1,95 @@
+//! What must hold for any body.
+
+use std::sync::LazyLock;
+
+use backstop::clock::{Clock, SystemClock};
+use backstop::decision::{Context, Input, Mode, OnUnverified, Policy, Reading, decide};
+use backstop::incident::{Alert, Event, Revision, RolloutName, RolloutState, Share, StoredAs};
+use backstop::webhook::{MalformedAlert, Payload, parse};
+use chrono::TimeDelta;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+/// The longest text that is kept of a stranger's, with its ending: `outbound::kept`.
+const LONGEST_KEPT_BYTES: usize = 4 * 512 + 64;
+
+/// Bytes that may be allocated for one byte of a body, and for none: generous, but in proportion. A
+/// copy of what is left for each element, or of what was read so far, would be far above it.
+const ALLOCATED_FOR_A_BYTE: u64 = 256;
+const ALLOCATED_FOR_NONE: u64 = 64 << 10;
+
+#[derive(Deserialize)]
+struct Counted {
+    #[serde(default)]
+    alerts: Option<Vec<IgnoredAny>>,
+}
+
+/// Parses and checks; `None`: the body was refused as a whole.
+pub(crate) fn hold(body: &[u8]) -> Option<Payload> {
+    let mut parsed = None;
+    let used = allocation_counter::measure(|| parsed = Some(parse(body)));
+    let limit = ALLOCATED_FOR_NONE + ALLOCATED_FOR_A_BYTE * body.len() as u64;
+    assert!(used.bytes_total <= limit, "{} bytes allocated for {}", used.bytes_total, body.len());
+    let payload = match parsed.expect("measured") {
+        Ok(payload) => payload,
+        Err(error) => {
+            let text = error.to_string();
+            assert!(text.len() <= 2 * LONGEST_KEPT_BYTES, "an answer of {} bytes", text.len());
+            return None;
+        }
+    };
+    let counted: Counted = serde_json::from_slice(body).expect("what was read is JSON");
+    let elements = counted.alerts.map_or(0, |alerts| alerts.len());
+    assert_eq!(payload.alerts.len() + payload.malformed.len(), elements, "no element is lost");
+    payload.malformed.iter().for_each(bounded);
+    payload.alerts.iter().for_each(folds);
+    Some(payload)
+}
+
+fn bounded(malformed: &MalformedAlert) {
+    assert!(malformed.text.len() <= LONGEST_KEPT_BYTES, "a text of {} bytes", malformed.text.len());
+    assert!(malformed.error.len() <= LONGEST_KEPT_BYTES, "an error of {} bytes", malformed.error.len());
+    assert!(!malformed.error.is_empty());
+}
+
+/// It can be decided about, and what is stored of it is read back as it was.
+fn folds(alert: &Alert) {
+    static POLICY: LazyLock<Policy> = LazyLock::new(|| Policy {
+        rollback_deadline: TimeDelta::minutes(12),
+        mode: Mode::Armed,
+        matching: [].into(),
+        revision: Revision::new("v1.4.0"),
+        grace: TimeDelta::minutes(5),
+        hold: TimeDelta::minutes(30),
+        on_unverified: OnUnverified::RollBack,
+        verify_window: TimeDelta::minutes(10),
+        reading_valid: TimeDelta::seconds(40),
+        watchdog_timeout: TimeDelta::minutes(3),
+    });
+    let now = SystemClock.now();
+    let context = Context {
+        rollout: &RolloutName::new("spark-trading"),
+        policy: &POLICY,
+        now,
+        nonce: 7,
+        reading: Reading::At { at: now, share: Some(Share(25)) },
+        last_zero_at: Some(now),
+        not_before: None,
+        watchdog_silent_seconds: Some(1),
+    };
+    let input = Input::Alert { alert: alert.clone(), body: None };
+    let first = decide(RolloutState::default(), &input, &context);
+    let second = decide(first.state.clone(), &input, &context);
+    let mut folded = RolloutState::default();
+    for stored in first.events.iter().chain(&second.events) {
+        let text = serde_json::to_string(stored).expect("it can be stored");
+        let read: StoredAs = serde_json::from_str(&text).expect("and read again");
+        assert_eq!(read, *stored);
+        folded.apply(&read);
+    }
+    assert_eq!(folded, second.state, "the state is the fold of what is stored");
+    let text = serde_json::to_string(&folded).expect("a state can be saved");
+    assert_eq!(serde_json::from_str::<RolloutState>(&text).expect("and read again"), folded);
+    let seen = first.events.iter().any(|stored| matches!(&stored.event, Event::AlertSeen { .. }));
+    assert!(seen, "a new alert is recorded: {alert:?}");
+}
