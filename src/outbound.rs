@@ -88,8 +88,8 @@ impl Outbound {
         Ok(Self { client, timeout, bearer })
     }
 
-    /// A client for another outside system over the same sockets and certificates: reading those
-    /// of the machine costs milliseconds and a quarter of a MiB each time.
+    /// A client for another outside system over the same sockets and certificates: those of
+    /// the machine take an eighth of a MiB each time they are read.
     #[must_use]
     pub fn beside(&self, timeout: Duration, bearer: Option<SecretFile>) -> Self {
         Self { client: self.client.clone(), timeout, bearer }
