@@ -30,9 +30,8 @@ mod world;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Schedules of one run unless told otherwise: with optimisation some tens of seconds on two cores,
-/// without it as many as fit in the same time.
-const SCHEDULES: u64 = if cfg!(debug_assertions) { 2_000 } else { 100_000 };
+/// Schedules of one run unless told otherwise: less than a minute on two cores.
+const SCHEDULES: u64 = 100_000;
 
 /// Seeds that are run twice, to see that a seed decides everything.
 const RUN_TWICE: u64 = 200;
