@@ -9,9 +9,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use build::{Parts, build, build_rollouts};
@@ -19,12 +18,16 @@ pub use build::{Parts, build, build_rollouts};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, TokenSet};
 use crate::store::{IncidentStore, SqliteStore};
+use crate::supervision::Supervisor;
 use crate::web::{Api, Readiness, admin_router, api_router};
 use crate::webhook::{Receiver, router};
 
 /// How long open connections may take to end once draining begins: an answer is written within
 /// milliseconds, an idle keep-alive connection would never end.
 const CONNECTIONS_DRAIN: Duration = Duration::from_secs(5);
+
+/// The task that ends last.
+const JOURNAL: &str = "journal";
 
 /// A running Backstop.
 #[derive(Debug)]
@@ -36,7 +39,7 @@ pub struct App {
     readiness: Readiness,
     stop: CancellationToken,
     stop_journal: CancellationToken,
-    tasks: JoinSet<&'static str>,
+    tasks: Supervisor,
     drain: Duration,
 }
 
@@ -65,7 +68,7 @@ impl App {
         };
         let admin = bind(config.server.admin_listen, "server.admin_listen").await?;
         let public = bind(config.server.listen, "server.listen").await?;
-        let Parts { worker, watcher, journal_task, reconcile, metrics } = build(config, store, clock).await?;
+        let Parts { worker, watcher, journal_task, reconcile, metrics } = build(config, Arc::clone(&store), clock).await?;
         let (listen, admin_listen) = (public.local_addr()?, admin.local_addr()?);
         let stop = CancellationToken::new();
         let readiness = Readiness::default();
@@ -87,30 +90,15 @@ impl App {
         let admin_routes = admin_router(metrics, readiness.clone());
         let drain = config.server.drain;
 
-        let mut tasks = JoinSet::new();
+        let mut tasks = Supervisor::default();
         // The journal outlives the worker: results of work that drains are still stored.
         let stop_journal = CancellationToken::new();
-        let journal_stop = stop_journal.clone();
-        tasks.spawn(async move {
-            journal_task.run(journal_stop).await;
-            "journal"
-        });
-        let (work, watch) = (stop.clone(), stop.clone());
-        tasks.spawn(async move {
-            worker.run(work, drain).await;
-            "worker"
-        });
-        tasks.spawn(async move {
-            watcher.run(watch).await;
-            "watcher"
-        });
-        for (listener, routes, name) in [(public, routes, "server"), (admin, admin_routes, "admin server")] {
-            let stop = stop.clone();
-            tasks.spawn(async move {
-                serve(listener, routes, stop).await;
-                name
-            });
-        }
+        tasks.spawn(JOURNAL, journal_task.run(stop_journal.clone()));
+        tasks.watch("store", ended_or_stopped(store, stop.clone()));
+        tasks.spawn("worker", worker.run(stop.clone(), drain));
+        tasks.spawn("watcher", watcher.run(stop.clone()));
+        tasks.spawn("server", serve(public, routes, stop.clone()));
+        tasks.spawn("admin server", serve(admin, admin_routes, stop.clone()));
         readiness.set(true);
         tracing::info!(%listen, %admin_listen, rollouts = config.rollouts.len(), "ready");
         Ok(Self { listen, admin_listen, readiness, stop, stop_journal, tasks, drain })
@@ -123,12 +111,9 @@ impl App {
     pub async fn run_until(mut self, asked_to_stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let ended = tokio::select! {
             () = asked_to_stop => None,
-            ended = self.tasks.join_next() => ended,
+            ended = self.tasks.next() => ended,
         };
-        let failure = ended.map(|ended| match ended {
-            Ok(name) => anyhow!("the {name} ended by itself"),
-            Err(error) => anyhow!("a vital task broke off: {error}"),
-        });
+        let failure = ended.map(anyhow::Error::from);
         if let Some(failure) = &failure {
             tracing::error!(%failure, "ending: the supervisor starts it again, and stored events are resumed");
         }
@@ -147,13 +132,19 @@ impl App {
         let limit = self.drain + 2 * CONNECTIONS_DRAIN;
         let rest = async {
             // All but the journal end by themselves; it goes last.
-            while self.tasks.len() > 1 {
-                let _ended = self.tasks.join_next().await;
-            }
+            self.tasks.all_but(JOURNAL).await;
             self.stop_journal.cancel();
-            while self.tasks.join_next().await.is_some() {}
+            while self.tasks.next().await.is_some() {}
         };
         tokio::time::timeout(limit, rest).await.context("draining took too long; the next start resumes")
+    }
+}
+
+/// The end of the store, or the words that nobody hears because everything was asked to end.
+async fn ended_or_stopped(store: Arc<dyn IncidentStore>, stop: CancellationToken) -> String {
+    tokio::select! {
+        why = store.ended() => why,
+        () = stop.cancelled() => "the process ends".to_owned(),
     }
 }
 

@@ -39,6 +39,8 @@ pub mod incident;
 pub mod decision;
 
 pub mod clock;
+pub mod supervision;
+
 pub mod store;
 
 pub mod outbound;

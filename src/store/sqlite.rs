@@ -8,16 +8,18 @@ mod schema;
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use rusqlite::Connection;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::{Batch, IncidentFilter, IncidentStore, Loaded, StoreError};
 use crate::incident::{Incident, IncidentId, RolloutName, RolloutState};
+use crate::supervision::panic_message;
 
 type Job = Box<dyn FnOnce(&mut Held) + Send>;
 
@@ -28,6 +30,8 @@ const QUEUE: usize = 256;
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
     jobs: mpsc::SyncSender<Job>,
+    /// Why the thread ended, once it has.
+    ended: watch::Receiver<Option<String>>,
 }
 
 /// What the thread owns.
@@ -54,15 +58,23 @@ impl SqliteStore {
         let connection = schema::open(path)?;
         let mut held = Held { path: path.to_owned(), connection: Some(connection), _lock: lock };
         let (jobs, queue) = mpsc::sync_channel::<Job>(QUEUE);
+        let (report, ended) = watch::channel(None);
         std::thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || {
-                while let Ok(job) = queue.recv() {
-                    job(&mut held);
+                // What a panic left half done is not used again: the process ends, and the file is
+                // as the last commit left it.
+                let worked = std::panic::catch_unwind(AssertUnwindSafe(|| {
+                    while let Ok(job) = queue.recv() {
+                        job(&mut held);
+                    }
+                }));
+                if let Err(panic) = worked {
+                    report.send_replace(Some(format!("its thread panicked: {}", panic_message(&*panic))));
                 }
             })
             .map_err(io("starting the store's thread"))?;
-        Ok(Self { jobs })
+        Ok(Self { jobs, ended })
     }
 
     async fn run<T: Send + 'static>(
@@ -166,6 +178,16 @@ impl IncidentStore for SqliteStore {
 
     async fn prune(&self, before: DateTime<Utc>) -> Result<u64, StoreError> {
         self.run("prune", move |connection| rows::prune(connection, before)).await
+    }
+
+    async fn ended(&self) -> String {
+        let mut ended = self.ended.clone();
+        let why = ended.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
+        match why {
+            Some(why) => why,
+            // It ends without a reason only after every handle is gone, and this is one.
+            None => std::future::pending().await,
+        }
     }
 }
 

@@ -31,9 +31,10 @@ fn room(name: &str) -> &str {
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("incident", &[]),
     ("clock", &[]),
+    ("supervision", &[]),
     ("decision", &["incident"]),
     ("logging", &["incident"]),
-    ("store", &["incident", "logging"]),
+    ("store", &["incident", "logging", "supervision"]),
     ("evidence", &["incident"]),
     ("config", &["decision"]),
     ("outbound", &["config"]),

@@ -9,5 +9,6 @@ mod documents;
 mod flag_faults;
 mod real_chain;
 mod store_outage;
+mod supervision;
 mod support;
 mod webhook_contract;
