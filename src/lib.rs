@@ -56,6 +56,8 @@ pub mod pipeline;
 pub mod web;
 pub mod webhook;
 
+pub mod listener;
+
 pub mod app;
 pub mod cli;
 pub mod config;

@@ -63,8 +63,7 @@ impl IncidentStore for Breaks {
 }
 
 async fn start(site: &Site, panics: bool) -> (App, Arc<Breaks>) {
-    let store =
-        Arc::new(Breaks { inner: MemoryStore::default(), panics, ended: watch::Sender::new(false) });
+    let store = Arc::new(Breaks { inner: MemoryStore::default(), panics, ended: watch::Sender::new(false) });
     let app = App::start_with(&site.parsed(), Arc::clone(&store) as _, Arc::new(SystemClock)).await;
     (app.expect("started"), store)
 }
