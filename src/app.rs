@@ -9,22 +9,26 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
 pub use build::{Parts, build, build_rollouts};
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, TokenSet};
+use crate::listener::{Guard, Limits, Listener, Tls, guarded};
+use crate::metrics::{Metrics, WebhookOutcome};
 use crate::store::{IncidentStore, SqliteStore};
+use crate::supervision::Supervisor;
 use crate::web::{Api, Readiness, admin_router, api_router};
-use crate::webhook::{Receiver, router};
+use crate::webhook::body::Budget;
+use crate::webhook::{self, Receiver, router};
 
-/// How long open connections may take to end once draining begins: an answer is written within
-/// milliseconds, an idle keep-alive connection would never end.
-const CONNECTIONS_DRAIN: Duration = Duration::from_secs(5);
+/// How much longer than `server.drain` the end may take: open connections have 5 s of their own.
+const DRAIN_MARGIN: Duration = Duration::from_secs(10);
+
+/// The task that ends last.
+const JOURNAL: &str = "journal";
 
 /// A running Backstop.
 #[derive(Debug)]
@@ -36,7 +40,7 @@ pub struct App {
     readiness: Readiness,
     stop: CancellationToken,
     stop_journal: CancellationToken,
-    tasks: JoinSet<&'static str>,
+    tasks: Supervisor,
     drain: Duration,
 }
 
@@ -59,16 +63,18 @@ impl App {
         store: Arc<dyn IncidentStore>,
         clock: Arc<dyn Clock>,
     ) -> anyhow::Result<Self> {
-        let bind = |address: SocketAddr, key: &'static str| async move {
-            let bound = TcpListener::bind(address).await;
+        let bind = |address: SocketAddr, key: &'static str| {
+            let bound = crate::listener::bind(address);
             bound.with_context(|| format!("{key} = \"{address}\" can't be used: is another process there?"))
         };
-        let admin = bind(config.server.admin_listen, "server.admin_listen").await?;
-        let public = bind(config.server.listen, "server.listen").await?;
-        let Parts { worker, watcher, journal_task, reconcile, metrics } = build(config, store, clock).await?;
+        let admin = bind(config.server.admin_listen, "server.admin_listen")?;
+        let public = bind(config.server.listen, "server.listen")?;
+        let Parts { worker, watcher, journal_task, reconcile, metrics } =
+            build(config, Arc::clone(&store), clock).await?;
         let (listen, admin_listen) = (public.local_addr()?, admin.local_addr()?);
         let stop = CancellationToken::new();
         let readiness = Readiness::default();
+        let budget = Budget::default();
         let receiver = Receiver {
             journal: worker.journal.clone(),
             rollouts: worker.rollouts.clone(),
@@ -78,38 +84,29 @@ impl App {
             reconcile,
             metrics: metrics.clone(),
             strangers: crate::webhook::receive::Strangers::default(),
+            budget: budget.clone(),
         };
         let operators = TokenSet::new(&config.server.operator_tokens).map(Arc::new);
-        let api = Api { worker: worker.clone(), operators };
-        let routes = router(receiver).merge(api_router(api));
-        let routes = routes.layer(tower_http::catch_panic::CatchPanicLayer::new());
-        let admin_routes = admin_router(worker.clone(), readiness.clone());
+        let api = Api { worker: worker.clone(), operators, budget };
+        let (limits, admin_limits) = Limits::of_process(config.rollouts.len());
+        let guard = Guard::new(&limits, metrics.clone(), turned_away);
+        let routes = guarded(router(receiver).merge(api_router(api)), guard);
+        let admin_guard = Guard::new(&admin_limits, metrics.clone(), |_, _| {});
+        let admin_routes = guarded(admin_router(worker.clone(), readiness.clone()), admin_guard);
+        let tls = config.server.tls.clone().map(|tls| Tls::open(tls, metrics.clone())).transpose()?;
+        let public = Listener { tcp: public, tls, limits, metrics: metrics.clone() };
+        let admin = Listener { tcp: admin, tls: None, limits: admin_limits, metrics };
         let drain = config.server.drain;
 
-        let mut tasks = JoinSet::new();
+        let mut tasks = Supervisor::default();
         // The journal outlives the worker: results of work that drains are still stored.
         let stop_journal = CancellationToken::new();
-        let journal_stop = stop_journal.clone();
-        tasks.spawn(async move {
-            journal_task.run(journal_stop).await;
-            "journal"
-        });
-        let (work, watch) = (stop.clone(), stop.clone());
-        tasks.spawn(async move {
-            worker.run(work, drain).await;
-            "worker"
-        });
-        tasks.spawn(async move {
-            watcher.run(watch).await;
-            "watcher"
-        });
-        for (listener, routes, name) in [(public, routes, "server"), (admin, admin_routes, "admin server")] {
-            let stop = stop.clone();
-            tasks.spawn(async move {
-                serve(listener, routes, stop).await;
-                name
-            });
-        }
+        tasks.spawn(JOURNAL, journal_task.run(stop_journal.clone()));
+        tasks.watch("store", ended_or_stopped(store, stop.clone()));
+        tasks.spawn("worker", worker.run(stop.clone(), drain));
+        tasks.spawn("watcher", watcher.run(stop.clone()));
+        tasks.spawn("server", public.serve(routes, stop.clone()));
+        tasks.spawn("admin server", admin.serve(admin_routes, stop.clone()));
         readiness.set(true);
         tracing::info!(%listen, %admin_listen, rollouts = config.rollouts.len(), "ready");
         Ok(Self { listen, admin_listen, readiness, stop, stop_journal, tasks, drain })
@@ -122,12 +119,9 @@ impl App {
     pub async fn run_until(mut self, asked_to_stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let ended = tokio::select! {
             () = asked_to_stop => None,
-            ended = self.tasks.join_next() => ended,
+            ended = self.tasks.next() => ended,
         };
-        let failure = ended.map(|ended| match ended {
-            Ok(name) => anyhow!("the {name} ended by itself"),
-            Err(error) => anyhow!("a vital task broke off: {error}"),
-        });
+        let failure = ended.map(anyhow::Error::from);
         if let Some(failure) = &failure {
             tracing::error!(%failure, "ending: the supervisor starts it again, and stored events are resumed");
         }
@@ -143,33 +137,28 @@ impl App {
         tracing::info!("draining; a second signal aborts");
         self.readiness.set(false);
         self.stop.cancel();
-        let limit = self.drain + 2 * CONNECTIONS_DRAIN;
+        let limit = self.drain + DRAIN_MARGIN;
         let rest = async {
             // All but the journal end by themselves; it goes last.
-            while self.tasks.len() > 1 {
-                let _ended = self.tasks.join_next().await;
-            }
+            self.tasks.all_but(JOURNAL).await;
             self.stop_journal.cancel();
-            while self.tasks.join_next().await.is_some() {}
+            while self.tasks.next().await.is_some() {}
         };
         tokio::time::timeout(limit, rest).await.context("draining took too long; the next start resumes")
     }
 }
 
-async fn serve(listener: TcpListener, routes: axum::Router, stop: CancellationToken) {
-    let stopping = stop.clone();
-    let server =
-        axum::serve(listener, routes).with_graceful_shutdown(async move { stopping.cancelled().await });
-    let overdue = async {
-        stop.cancelled().await;
-        tokio::time::sleep(CONNECTIONS_DRAIN).await;
-    };
+/// The end of the store, or the words that nobody hears because everything was asked to end.
+async fn ended_or_stopped(store: Arc<dyn IncidentStore>, stop: CancellationToken) -> String {
     tokio::select! {
-        ended = server.into_future() => {
-            if let Err(error) = ended {
-                tracing::error!(%error, "a server ended");
-            }
-        }
-        () = overdue => {}
+        why = store.ended() => why,
+        () = stop.cancelled() => "the process ends".to_owned(),
+    }
+}
+
+/// A webhook that meets the limit of requests is counted as what it is: not accepted, to be sent again.
+fn turned_away(metrics: &Metrics, uri: &axum::http::Uri) {
+    if uri.path() == webhook::PATH {
+        metrics.webhook(WebhookOutcome::Unavailable);
     }
 }

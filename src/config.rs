@@ -9,9 +9,11 @@ mod report;
 mod rollout;
 mod secret;
 mod sections;
+mod tls;
 
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, Utc};
 use reader::Reader;
 pub use reference::{KeyReference, REFERENCE};
 pub use report::{ConfigReport, Level, Problem};
@@ -21,6 +23,9 @@ pub use sections::{
     AlertmanagerConfig, EvidenceConfig, PagerDutyConfig, PrometheusConfig, ServerConfig, SlackConfig,
     StoreConfig,
 };
+pub use tls::{LoadedTls, TlsConfig, TlsError, TlsVersion};
+
+use crate::clock::{Clock, SystemClock};
 
 /// A valid configuration.
 #[derive(Debug, Clone)]
@@ -71,6 +76,7 @@ impl Config {
         let (errors, warnings): (Vec<_>, Vec<_>) = config
             .check_secrets()
             .into_iter()
+            .chain(config.check_tls(SystemClock.now()))
             .map(|problem| problem.placed(&text))
             .partition(|problem| problem.level == Level::Error);
         if !errors.is_empty() {
@@ -161,6 +167,38 @@ impl Config {
                 let remedy = format!("chmod 600 {}", file.path().display());
                 problems.push(Problem::of_key(&self.file, key, Level::Warning, message, remedy));
             }
+        }
+        problems
+    }
+
+    /// Reads every file of `[server.tls]` and reports what is wrong with it.
+    #[must_use]
+    pub fn check_tls(&self, now: DateTime<Utc>) -> Vec<Problem> {
+        let Some(tls) = &self.server.tls else { return Vec::new() };
+        let problem = |key: &str, level, message: String, remedy: String| {
+            Problem::of_key(&self.file, key, level, message, remedy)
+        };
+        let mut problems = Vec::new();
+        let mut report = |error: TlsError| {
+            problems.push(problem(error.key(), Level::Error, error.to_string(), error.remedy()));
+        };
+        tls.check_client_files().unwrap_or_else(&mut report);
+        let loaded = tls.load().map_err(report).ok();
+        let expiry = loaded.and_then(|loaded| tls::expiry_warning(loaded.expires_at, now));
+        problems.extend(expiry.map(|message| {
+            let message = format!("{} {message}", tls.cert_file.display());
+            let remedy = "renew it; the new files are taken over without a restart".to_owned();
+            problem("server.tls.cert_file", Level::Warning, message, remedy)
+        }));
+        if tls.is_key_world_readable() {
+            let file = tls.key_file.display();
+            let message = format!("{file} can be read by everybody on this machine");
+            problems.push(problem(
+                "server.tls.key_file",
+                Level::Warning,
+                message,
+                format!("chmod 600 {file}"),
+            ));
         }
         problems
     }

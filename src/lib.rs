@@ -40,6 +40,8 @@ pub mod decision;
 
 pub mod clock;
 pub mod randomness;
+pub mod supervision;
+
 pub mod store;
 
 pub mod outbound;
@@ -54,6 +56,8 @@ pub mod pipeline;
 
 pub mod web;
 pub mod webhook;
+
+pub mod listener;
 
 pub mod app;
 pub mod cli;

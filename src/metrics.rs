@@ -39,6 +39,10 @@ struct Figures {
     watchdog_age_seconds: Gauge,
     notices: Family<Kind, Counter>,
     tasks_panicked: Counter,
+    requests_panicked: Counter,
+    connections_evicted: Counter,
+    tls_reload_failures: Counter,
+    tls_certificate_expiry: Gauge,
 }
 
 /// The figures. Clones share them.
@@ -205,6 +209,26 @@ impl Metrics {
         self.figures.tasks_panicked.inc();
     }
 
+    /// A request broke off; it alone was harmed.
+    pub fn request_panicked(&self) {
+        self.figures.requests_panicked.inc();
+    }
+
+    /// So many connections were closed to make room for others.
+    pub fn connections_evicted(&self, count: usize) {
+        self.figures.connections_evicted.inc_by(count as u64);
+    }
+
+    /// New TLS files can't be used.
+    pub fn tls_reload_failed(&self) {
+        self.figures.tls_reload_failures.inc();
+    }
+
+    /// The certificate in use expires then.
+    pub fn certificate_expires(&self, at: DateTime<Utc>) {
+        self.figures.tls_certificate_expiry.set(at.timestamp());
+    }
+
     /// Sets the gauges that follow from the states.
     pub fn observe_states(&self, states: &States, now: DateTime<Utc>, watchdog_age_seconds: u64) {
         let age = i64::try_from(watchdog_age_seconds).unwrap_or(i64::MAX);
@@ -312,5 +336,25 @@ fn registry(figures: &Figures) -> Registry {
     );
     r.register("notices", "What people had to be told", figures.notices.clone());
     r.register("tasks_panicked", "Tasks that broke off", figures.tasks_panicked.clone());
+    register_server(&mut r, figures);
     r
+}
+
+fn register_server(r: &mut Registry, figures: &Figures) {
+    r.register("requests_panicked", "Requests that broke off", figures.requests_panicked.clone());
+    r.register(
+        "connections_evicted",
+        "Connections without a request that were closed to make room",
+        figures.connections_evicted.clone(),
+    );
+    r.register(
+        "tls_reload_failures",
+        "New TLS files that can't be used",
+        figures.tls_reload_failures.clone(),
+    );
+    r.register(
+        "tls_certificate_expiry_timestamp_seconds",
+        "When the certificate in use expires, 0 without TLS",
+        figures.tls_certificate_expiry.clone(),
+    );
 }

@@ -1,6 +1,7 @@
 //! Requests to other systems: one client, bounded in time and size, that never follows a redirect
 //! (it would carry the token to another origin) and says whether a request can have arrived.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -65,6 +66,17 @@ pub enum OutboundError {
     NoAnswer(String),
 }
 
+/// How a server is reached and trusted that is not the system's to know.
+#[derive(Debug, Clone, Default)]
+pub struct Trust {
+    /// A host name and the address at which it is reached, whatever the resolver says.
+    pub host: Option<(String, SocketAddr)>,
+    /// PEM of authorities that are trusted beside the system's.
+    pub authorities: Option<Vec<u8>>,
+    /// PEM of the certificate and key to present.
+    pub identity: Option<Vec<u8>>,
+}
+
 /// A client for one outside system.
 #[derive(Debug, Clone)]
 pub struct Outbound {
@@ -79,7 +91,29 @@ impl Outbound {
     /// # Errors
     /// When the TLS set-up can't be built.
     pub fn new(timeout: Duration, bearer: Option<SecretFile>) -> Result<Self, reqwest::Error> {
-        let client = reqwest::Client::builder()
+        Self::trusting(timeout, bearer, &Trust::default())
+    }
+
+    /// The same for a server with an authority or an address of its own.
+    ///
+    /// # Errors
+    /// When the TLS set-up can't be built, or the PEM not be read.
+    pub fn trusting(
+        timeout: Duration,
+        bearer: Option<SecretFile>,
+        trust: &Trust,
+    ) -> Result<Self, reqwest::Error> {
+        let mut builder = reqwest::Client::builder();
+        if let Some((host, address)) = &trust.host {
+            builder = builder.resolve(host, *address);
+        }
+        if let Some(pem) = &trust.authorities {
+            builder = builder.tls_certs_merge(reqwest::Certificate::from_pem_bundle(pem)?);
+        }
+        if let Some(pem) = &trust.identity {
+            builder = builder.identity(reqwest::Identity::from_pem(pem)?);
+        }
+        let client = builder
             .connect_timeout(CONNECT_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("backstop/", env!("CARGO_PKG_VERSION")))

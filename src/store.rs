@@ -174,4 +174,10 @@ pub trait IncidentStore: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// [`StoreError::Unavailable`].
     async fn prune(&self, before: DateTime<Utc>) -> Result<u64, StoreError>;
+
+    /// Returns, with the reason, once the store can never serve again in this process; while it
+    /// lives, and for a store that can't end, never.
+    async fn ended(&self) -> String {
+        std::future::pending().await
+    }
 }

@@ -5,6 +5,7 @@
 //! flush, any 4xx only at the next `group_interval`. So 503 for "not now", never 429 or a redirect,
 //! and never a 200 before the alert is durable.
 
+pub mod body;
 mod payload;
 pub mod receive;
 
@@ -23,6 +24,9 @@ use crate::pipeline::{Journal, Observed, Rollouts};
 /// The largest body that is read. Ten thousand alerts with the usual labels are 8.25 MB (reference
 /// notes, section 1); a 5 MB annotation is sent up to three times.
 pub const MAX_BODY_BYTES: usize = 32 << 20;
+
+/// Where Alertmanager posts to.
+pub const PATH: &str = "/api/v1/alertmanager";
 
 /// What the receiver needs.
 #[derive(Debug, Clone)]
@@ -43,9 +47,11 @@ pub struct Receiver {
     pub metrics: Metrics,
     /// Label sets of no known rollout that were logged already.
     pub strangers: receive::Strangers,
+    /// The memory that bodies share.
+    pub budget: body::Budget,
 }
 
 /// The route of the receiver.
 pub fn router(receiver: Receiver) -> Router {
-    Router::new().route("/api/v1/alertmanager", post(receive::receive)).with_state(Arc::new(receiver))
+    Router::new().route(PATH, post(receive::receive)).with_state(Arc::new(receiver))
 }

@@ -1,15 +1,21 @@
 //! Talks to the running server's API.
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use reqwest::Url;
 use serde::de::DeserializeOwned;
 
-use crate::config::Config;
-use crate::outbound::{Outbound, OutboundError, Reply};
+use crate::config::{Config, TlsConfig};
+use crate::outbound::{Outbound, OutboundError, Reply, Trust};
 
 /// The server answers within milliseconds, after one reading of the share at most.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What to do when one side doesn't accept the other's certificate. A server that misses the
+/// client's only hangs up, so a broken connection may mean it too.
+const UNTRUSTED: &str = "; if it is the certificate: server.tls.ca_file is the authority of the server's, server.external_url has a host in it, server.tls.cli_identity_file is what to present where clients need one";
 
 /// Why the server did not do as asked.
 #[derive(Debug, thiserror::Error)]
@@ -44,14 +50,18 @@ pub(super) struct Client {
 impl Client {
     pub(super) fn new(config: &Config) -> Result<Self, ClientError> {
         let token = config.server.operator_tokens.first().cloned();
-        let outbound =
-            Outbound::new(TIMEOUT, token).map_err(|error| ClientError::Local(error.to_string()))?;
         // A wildcard address is where it listens, not where it is reached.
         let mut address = config.server.listen;
         if address.ip().is_unspecified() {
             address.set_ip(std::net::IpAddr::from([127, 0, 0, 1]));
         }
-        Ok(Self { outbound, base: format!("http://{address}") })
+        let (base, trust) = match &config.server.tls {
+            None => (format!("http://{address}"), Trust::default()),
+            Some(tls) => over_tls(tls, &config.server.external_url, address)?,
+        };
+        let outbound = Outbound::trusting(TIMEOUT, token, &trust);
+        let outbound = outbound.map_err(|error| ClientError::Local(error.to_string()))?;
+        Ok(Self { outbound, base })
     }
 
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
@@ -74,9 +84,17 @@ impl Client {
         Url::parse(&format!("{}{path}", self.base)).map_err(|error| ClientError::Local(error.to_string()))
     }
 
+    fn unanswered(&self, error: &OutboundError) -> ClientError {
+        let mut reason = error.to_string();
+        let hung_up = matches!(error, OutboundError::NoAnswer(_));
+        if self.base.starts_with("https") && (hung_up || reason.contains("certificate")) {
+            reason.push_str(UNTRUSTED);
+        }
+        ClientError::Down { address: self.base.clone(), reason }
+    }
+
     fn understand<T: DeserializeOwned>(&self, reply: Result<Reply, OutboundError>) -> Result<T, ClientError> {
-        let reply = reply
-            .map_err(|error| ClientError::Down { address: self.base.clone(), reason: error.to_string() })?;
+        let reply = reply.map_err(|error| self.unanswered(&error))?;
         if !reply.is_success() {
             let json: serde_json::Value = serde_json::from_slice(&reply.body).unwrap_or_default();
             let words = json.get("error").and_then(serde_json::Value::as_str).map(str::to_owned);
@@ -88,4 +106,29 @@ impl Client {
         serde_json::from_slice(&reply.body)
             .map_err(|error| ClientError::Local(format!("the answer can't be read: {error}")))
     }
+}
+
+/// Goes to the address where the server listens, and wants the certificate of the host under which
+/// people reach it. A certificate for an address is checked against the address that is gone to.
+fn over_tls(
+    tls: &TlsConfig,
+    external_url: &str,
+    address: SocketAddr,
+) -> Result<(String, Trust), ClientError> {
+    let local = |error: String| ClientError::Local(error);
+    let read = |file: &PathBuf| {
+        std::fs::read(file).map_err(|error| local(format!("{} can't be read: {error}", file.display())))
+    };
+    let url = Url::parse(external_url).map_err(|error| local(format!("server.external_url: {error}")))?;
+    let host = url.domain().map(str::to_owned);
+    let base = match &host {
+        Some(host) => format!("https://{host}:{}", address.port()),
+        None => format!("https://{address}"),
+    };
+    let trust = Trust {
+        host: host.map(|host| (host, address)),
+        authorities: tls.ca_file.as_ref().map(read).transpose()?,
+        identity: tls.cli_identity_file.as_ref().map(read).transpose()?,
+    };
+    Ok((base, trust))
 }

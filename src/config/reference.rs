@@ -20,12 +20,17 @@ macro_rules! reference {
 }
 
 reference! {
-    "server.listen", "127.0.0.1:8080", "Address for webhooks, the API and the page. A public one needs `behind_proxy = true`";
+    "server.listen", "127.0.0.1:8080", "Address for webhooks, the API and the page. A public one needs `server.tls` or `behind_proxy = true`";
     "server.admin_listen", "127.0.0.1:9091", "Address for `/livez`, `/readyz` and `/metrics`";
-    "server.external_url", "http://{listen}", "Address under which people reach it";
+    "server.external_url", "http(s)://{listen}", "Address under which people reach it; with TLS its host must stand in the certificate";
     "server.behind_proxy", "false", "Says that a proxy in front ends TLS";
-    "server.auth.webhook_token_files", "none", "Files with tokens that may post alerts; several during a rotation";
-    "server.auth.operator_token_files", "none", "Files with tokens that may roll back, hold, resume, acknowledge";
+    "server.tls.cert_file", "none", "PEM: the certificate with its intermediates; with it `server.listen` speaks TLS only";
+    "server.tls.key_file", "none", "PEM: its key";
+    "server.tls.client_ca_file", "none", "PEM: authorities; only clients with a certificate of theirs are let in";
+    "server.tls.ca_file", "none", "PEM: the authority that the command line trusts beside the system's; needed with an authority of your own";
+    "server.tls.cli_identity_file", "none", "PEM: certificate and key that the command line presents; needed with `client_ca_file`";
+    "server.auth.webhook_token_files", "none", "Files with tokens, one a line, that may post alerts; several during a rotation";
+    "server.auth.operator_token_files", "none", "Files with tokens, one a line, that may roll back, hold, resume, acknowledge";
     "server.drain", "20s", "How long work under way may take to end after the first SIGTERM";
     "store.kind", "sqlite", "Where events are kept";
     "store.path", "data/backstop.db", "The database's file";

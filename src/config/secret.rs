@@ -66,7 +66,7 @@ impl SecretError {
         match self {
             Self::Unreadable { path, .. } => {
                 format!(
-                    "create {} with the secret as its only line, readable by Backstop's user",
+                    "create {} with the secret in its first line, readable by Backstop's user",
                     path.display()
                 )
             }
@@ -79,11 +79,23 @@ impl SecretError {
 /// What tells that a file was replaced or rewritten.
 type Version = (i64, i64, u64, u64);
 
-/// A file that holds a secret. Clones share what was read.
+/// What a file held when it was last read.
+#[derive(Debug, Clone)]
+struct Held {
+    version: Version,
+    first: Secret,
+    /// The lines after it.
+    others: Vec<Secret>,
+}
+
+/// A file that holds a secret, or several, one a line. Clones share what was read.
+///
+/// Whoever presents a secret takes the first line; whoever checks one accepts every line. So a token
+/// is rotated without a restart: add the new one as first line, switch its users, remove the old.
 #[derive(Debug, Clone)]
 pub struct SecretFile {
     path: PathBuf,
-    cached: Arc<Mutex<Option<(Version, Secret)>>>,
+    cached: Arc<Mutex<Option<Held>>>,
 }
 
 impl SecretFile {
@@ -99,32 +111,39 @@ impl SecretFile {
         &self.path
     }
 
-    /// The secret as it stands now. After a good read, a file that can't be read for a while (being
-    /// replaced, or no file descriptor left) keeps its last value.
+    /// The secret as it stands now, the first line. After a good read, a file that can't be read for
+    /// a while (being replaced, or no file descriptor left) keeps its last value.
     ///
     /// # Errors
     /// When it was never read and can't be.
     pub fn read(&self) -> Result<Secret, SecretError> {
+        self.held(|held| held.first.clone())
+    }
+
+    /// Whether the presented text is one of the lines. Every one is compared, in constant time.
+    fn accepts(&self, presented: &str) -> Result<Choice, SecretError> {
+        self.held(|held| {
+            let matches = held.others.iter().map(|secret| secret.equals(presented));
+            matches.fold(held.first.equals(presented), |any, one| any | one)
+        })
+    }
+
+    fn held<T>(&self, take: impl FnOnce(&Held) -> T) -> Result<T, SecretError> {
         let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.read_if_changed(cached.as_ref()) {
-            Ok(Some(fresh)) => Ok(cached.insert(fresh).1.clone()),
-            Ok(None) | Err(_) if cached.is_some() => cached
-                .as_ref()
-                .map(|(_, secret)| secret.clone())
-                .ok_or_else(|| SecretError::Empty { path: self.path.clone() }),
-            Ok(None) => Err(SecretError::Empty { path: self.path.clone() }),
-            Err(error) => Err(error),
+        let fresh = self.read_if_changed(cached.as_ref());
+        match (fresh, cached.as_mut()) {
+            (Ok(Some(fresh)), _) => Ok(take(cached.insert(fresh))),
+            (Ok(None) | Err(_), Some(known)) => Ok(take(known)),
+            (Ok(None), None) => Err(SecretError::Empty { path: self.path.clone() }),
+            (Err(error), None) => Err(error),
         }
     }
 
-    fn read_if_changed(
-        &self,
-        cached: Option<&(Version, Secret)>,
-    ) -> Result<Option<(Version, Secret)>, SecretError> {
+    fn read_if_changed(&self, cached: Option<&Held>) -> Result<Option<Held>, SecretError> {
         let unreadable = |source| SecretError::Unreadable { path: self.path.clone(), source };
         let metadata = std::fs::metadata(&self.path).map_err(unreadable)?;
         let version = (metadata.mtime(), metadata.mtime_nsec(), metadata.len(), metadata.ino());
-        if cached.is_some_and(|(known, _)| *known == version) {
+        if cached.is_some_and(|known| known.version == version) {
             return Ok(None);
         }
         let not_a_secret = || SecretError::NotASecret { path: self.path.clone() };
@@ -135,10 +154,10 @@ impl SecretFile {
         let file = std::fs::File::open(&self.path).map_err(unreadable)?;
         file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(unreadable)?;
         let text = String::from_utf8(bytes).map_err(|_| not_a_secret())?;
-        match text.trim() {
-            "" => Err(SecretError::Empty { path: self.path.clone() }),
-            text => Ok(Some((version, Secret(Arc::from(text))))),
-        }
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let mut secrets = lines.map(|line| Secret(Arc::from(line)));
+        let first = secrets.next().ok_or_else(|| SecretError::Empty { path: self.path.clone() })?;
+        Ok(Some(Held { version, first, others: secrets.collect() }))
     }
 
     /// Whether every user of the machine can read it.
@@ -162,12 +181,11 @@ impl TokenSet {
     /// Whether the presented token is one of them. Every one is compared, in constant time.
     #[must_use]
     pub fn accepts(&self, presented: &str) -> bool {
-        let matches = self.0.iter().map(|file| match file.read() {
-            Ok(secret) => secret.equals(presented),
-            Err(error) => {
+        let matches = self.0.iter().map(|file| {
+            file.accepts(presented).unwrap_or_else(|error| {
                 tracing::error!(%error, "a token can't be read, so nobody is accepted by it");
                 Choice::from(0)
-            }
+            })
         });
         matches.fold(Choice::from(0), |any, one| any | one).into()
     }
@@ -203,6 +221,18 @@ mod tests {
         {
             assert_eq!(tokens.accepts(presented), accepted, "{presented:?}");
         }
+    }
+
+    #[test]
+    fn a_file_with_two_lines_accepts_both_and_presents_the_first() {
+        let (_directory, secret) = file("old\n");
+        let tokens = TokenSet::new(std::slice::from_ref(&secret)).expect("a token");
+        std::fs::write(secret.path(), "brand-new\r\n\n  old\n").expect("written");
+        assert!(tokens.accepts("brand-new") && tokens.accepts("old"));
+        assert!(!tokens.accepts("") && !tokens.accepts("brand-new\nold") && !tokens.accepts("  old"));
+        assert_eq!(secret.read().expect("read").expose(), "brand-new");
+        std::fs::write(secret.path(), "brand-new\n").expect("written");
+        assert!(tokens.accepts("brand-new") && !tokens.accepts("old"));
     }
 
     #[test]

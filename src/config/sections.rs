@@ -8,6 +8,7 @@ use reqwest::Url;
 
 use super::reader::Reader;
 use super::secret::SecretFile;
+use super::tls::TlsConfig;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -24,6 +25,8 @@ pub struct ServerConfig {
     pub external_url: String,
     /// Whether a proxy in front ends TLS.
     pub behind_proxy: bool,
+    /// TLS on `listen`.
+    pub tls: Option<TlsConfig>,
     /// Tokens that may post alerts.
     pub webhook_tokens: Vec<SecretFile>,
     /// Tokens that may roll back, hold, resume and acknowledge.
@@ -36,17 +39,18 @@ impl ServerConfig {
     pub(super) fn read(reader: &Reader<'_>) -> Self {
         let listen = address(reader, "listen", SocketAddr::from(([127, 0, 0, 1], 8080)));
         let admin_listen = address(reader, "admin_listen", SocketAddr::from(([127, 0, 0, 1], 9091)));
+        let tls = TlsConfig::read(&reader.table("tls"), reader.has("tls"));
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let external_url =
-            reader.url("external_url").map_or_else(|| format!("http://{listen}"), String::from);
+            reader.url("external_url").map_or_else(|| format!("{scheme}://{listen}"), String::from);
         let behind_proxy = reader.flag("behind_proxy");
         let drain = reader.duration("drain", 20 * SECOND, Duration::ZERO, 10 * MINUTE);
         let auth = reader.table("auth");
         let webhook_tokens = auth.secrets("webhook_token_files");
         let operator_tokens = auth.secrets("operator_token_files");
         let public = !listen.ip().is_loopback();
-        if public && !behind_proxy {
-            let remedy =
-                "put a proxy that ends TLS in front and set behind_proxy = true, or listen on 127.0.0.1";
+        if public && !behind_proxy && tls.is_none() {
+            let remedy = "set server.tls.cert_file and key_file, or put a proxy that ends TLS in front and set behind_proxy = true, or listen on 127.0.0.1";
             reader.error(
                 "listen",
                 "is a public address, and tokens would cross the network in the clear",
@@ -79,7 +83,7 @@ impl ServerConfig {
         }
         auth.finish();
         reader.finish();
-        Self { listen, admin_listen, external_url, behind_proxy, webhook_tokens, operator_tokens, drain }
+        Self { listen, admin_listen, external_url, behind_proxy, tls, webhook_tokens, operator_tokens, drain }
     }
 }
 

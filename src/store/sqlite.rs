@@ -113,6 +113,13 @@ impl IncidentStore for SqliteStore {
         }
         Ok(pruned)
     }
+
+    async fn ended(&self) -> String {
+        tokio::select! {
+            why = self.writer.ended() => why,
+            why = self.reader.ended() => why,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use bytes::Bytes;
 use chrono::TimeDelta;
 use serde::Deserialize;
 
@@ -17,6 +19,7 @@ use crate::decision::{Input, Refusal, Request};
 use crate::incident::{Incident, IncidentId, Reason, RolloutName, Stage};
 use crate::pipeline::{JournalError, Rollout, Worker};
 use crate::store::IncidentFilter;
+use crate::webhook::body::{BODY_TIMEOUT, BodyError, Budget, read};
 use crate::webhook::receive::bearer;
 
 /// Incidents in one answer unless asked otherwise, and the most that may be asked for.
@@ -29,6 +32,9 @@ const MAX_HOLD: Duration = Duration::from_secs(24 * 3_600);
 /// The longest name and reason that are kept.
 const MAX_TEXT_CHARS: usize = 500;
 
+/// The longest request of a person: a name and a reason of 500 characters, escaped.
+const MAX_BODY_BYTES: usize = 64 << 10;
+
 /// What the API needs.
 #[derive(Debug, Clone)]
 pub struct Api {
@@ -36,6 +42,8 @@ pub struct Api {
     pub worker: Worker,
     /// Who may act; `None`: no token is configured.
     pub operators: Option<Arc<TokenSet>>,
+    /// The memory that bodies share.
+    pub budget: Budget,
 }
 
 /// The routes.
@@ -57,6 +65,7 @@ enum ApiError {
     Unauthorized,
     NotFound(String),
     BadRequest(String),
+    TooLarge(String),
     Refused(Refusal),
     Unavailable(String),
 }
@@ -70,6 +79,7 @@ impl IntoResponse for ApiError {
             ),
             Self::NotFound(error) => (StatusCode::NOT_FOUND, error),
             Self::BadRequest(error) => (StatusCode::BAD_REQUEST, error),
+            Self::TooLarge(error) => (StatusCode::PAYLOAD_TOO_LARGE, error),
             Self::Refused(refusal) => (StatusCode::CONFLICT, refusal.to_string()),
             Self::Unavailable(error) => (StatusCode::SERVICE_UNAVAILABLE, error),
         };
@@ -80,6 +90,16 @@ impl IntoResponse for ApiError {
 impl From<JournalError> for ApiError {
     fn from(error: JournalError) -> Self {
         Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<BodyError> for ApiError {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge { .. } => Self::TooLarge(error.to_string()),
+            BodyError::TooSlow | BodyError::OverBudget => Self::Unavailable(error.to_string()),
+            BodyError::BrokenOff(_) => Self::BadRequest(error.to_string()),
+        }
     }
 }
 
@@ -183,9 +203,9 @@ async fn hold(
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
     headers: HeaderMap,
-    body: String,
+    body: Body,
 ) -> Result<Json<IncidentView>, ApiError> {
-    let (actor, span) = who(&api, &headers, &body)?;
+    let (actor, span) = who(&api, &headers, body).await?;
     let until = match span {
         None => None,
         Some(text) => {
@@ -205,9 +225,9 @@ async fn resume(
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
     headers: HeaderMap,
-    body: String,
+    body: Body,
 ) -> Result<Json<IncidentView>, ApiError> {
-    let (actor, _) = who(&api, &headers, &body)?;
+    let (actor, _) = who(&api, &headers, body).await?;
     let id = IncidentId::new(id);
     ask(&api, &id, actor, Request::Resume { incident: id.clone() }).await
 }
@@ -216,9 +236,9 @@ async fn acknowledge(
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
     headers: HeaderMap,
-    body: String,
+    body: Body,
 ) -> Result<Json<IncidentView>, ApiError> {
-    let (actor, _) = who(&api, &headers, &body)?;
+    let (actor, _) = who(&api, &headers, body).await?;
     let id = IncidentId::new(id);
     ask(&api, &id, actor, Request::Acknowledge { incident: id.clone() }).await
 }
@@ -229,12 +249,19 @@ fn authorize(api: &Api, headers: &HeaderMap) -> Result<(), ApiError> {
     if accepted { Ok(()) } else { Err(ApiError::Unauthorized) }
 }
 
-fn who(api: &Api, headers: &HeaderMap, body: &str) -> Result<(String, Option<String>), ApiError> {
+/// The body of somebody who may act: who may not must not cost memory.
+async fn authorized_body(api: &Api, headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
     authorize(api, headers)?;
-    let who: Who = if body.trim().is_empty() {
+    let (bytes, _reserved) = read(body, MAX_BODY_BYTES, BODY_TIMEOUT, &api.budget).await?;
+    Ok(bytes)
+}
+
+async fn who(api: &Api, headers: &HeaderMap, body: Body) -> Result<(String, Option<String>), ApiError> {
+    let body = authorized_body(api, headers, body).await?;
+    let who: Who = if body.trim_ascii().is_empty() {
         Who::default()
     } else {
-        serde_json::from_str(body)
+        serde_json::from_slice(&body)
             .map_err(|error| ApiError::BadRequest(format!("expected {{\"actor\": \"…\"}}: {error}")))?
     };
     Ok((text("actor", who.actor.as_deref().unwrap_or("operator"))?, who.span))
@@ -278,10 +305,10 @@ async fn rollback(
     State(api): State<Arc<Api>>,
     Path(name): Path<String>,
     headers: HeaderMap,
-    body: String,
+    body: Body,
 ) -> Result<(StatusCode, Json<IncidentView>), ApiError> {
-    authorize(&api, &headers)?;
-    let body: RollBack = serde_json::from_str(&body).map_err(|error| {
+    let body = authorized_body(&api, &headers, body).await?;
+    let body: RollBack = serde_json::from_slice(&body).map_err(|error| {
         ApiError::BadRequest(format!("expected {{\"reason\", \"actor\", \"stage\"?}}: {error}"))
     })?;
     let rollout = named(&api, &RolloutName::new(name))?;

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use super::body::{BODY_TIMEOUT, BodyError, read};
 use super::{MAX_BODY_BYTES, MalformedAlert, Payload, Receiver, parse};
 use crate::decision::Input;
 use crate::incident::{Alert, AlertStatus, Reason};
@@ -77,8 +78,10 @@ pub(super) async fn receive(State(receiver): State<Arc<Receiver>>, request: Requ
             return answer(&receiver, WebhookOutcome::Unauthorized, Some(error.to_owned()));
         }
     }
-    let body = match axum::body::to_bytes(request.into_body(), MAX_BODY_BYTES).await {
-        Ok(body) => body,
+    let read = read(request.into_body(), MAX_BODY_BYTES, BODY_TIMEOUT, &receiver.budget).await;
+    // Reserved until the answer: a parsed body is in memory for as long.
+    let (body, _reserved) = match read {
+        Ok(read) => read,
         Err(error) => return unread(&receiver, &error),
     };
     let parsed = if body.len() > PARSE_INLINE_BYTES {
@@ -90,21 +93,23 @@ pub(super) async fn receive(State(receiver): State<Arc<Receiver>>, request: Requ
     match parsed {
         Ok((Ok(payload), blob)) => submit(&receiver, payload, (blob, Arc::from(body.as_ref()))).await,
         Ok((Err(error), _)) => answer(&receiver, WebhookOutcome::BadRequest, Some(error.to_string())),
-        Err(error) => answer(&receiver, WebhookOutcome::Unavailable, Some(error.to_string())),
+        Err(error) => {
+            receiver.metrics.request_panicked();
+            answer(&receiver, WebhookOutcome::Unavailable, Some(error.to_string()))
+        }
     }
 }
 
-/// The body is over the limit, or the sender went away in the middle of it.
-fn unread(receiver: &Receiver, error: &axum::Error) -> Response {
-    let too_large =
-        std::error::Error::source(error).is_some_and(|cause| cause.to_string().contains("length limit"));
-    if too_large {
-        let error =
-            format!("the body is over {MAX_BODY_BYTES} bytes: set `max_alerts`, or group by more labels");
-        answer(receiver, WebhookOutcome::TooLarge, Some(error))
-    } else {
-        answer(receiver, WebhookOutcome::BadRequest, Some(format!("the body broke off: {error}")))
-    }
+/// Slowness and overload are 503, so that Alertmanager sends again within seconds.
+fn unread(receiver: &Receiver, error: &BodyError) -> Response {
+    let (outcome, remedy) = match error {
+        BodyError::TooLarge { .. } => {
+            (WebhookOutcome::TooLarge, ": set `max_alerts`, or group by more labels")
+        }
+        BodyError::TooSlow | BodyError::OverBudget => (WebhookOutcome::Unavailable, ""),
+        BodyError::BrokenOff(_) => (WebhookOutcome::BadRequest, ""),
+    };
+    answer(receiver, outcome, Some(format!("{error}{remedy}")))
 }
 
 async fn submit(

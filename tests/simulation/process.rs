@@ -16,6 +16,7 @@ use backstop::pipeline::{Journal, JournalParts, Observed, Rollout, Rollouts, Sou
 use backstop::randomness::Randomness;
 use backstop::store::IncidentStore;
 use backstop::verification::{Application, Verifier};
+use backstop::webhook::body::Budget;
 use backstop::webhook::{Receiver, receive::Strangers, router};
 use chrono::TimeDelta;
 use tokio::sync::Notify;
@@ -137,6 +138,7 @@ impl Process {
             reconcile,
             metrics,
             strangers: Strangers::default(),
+            budget: Budget::default(),
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(journal_task.run(CancellationToken::new()));

@@ -160,3 +160,12 @@ async fn a_store_that_turns_read_only_refuses_and_recovers_without_restart() {
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
     assert_eq!(append(&store, story(1, start())).await.expect("opened anew"), 3);
 }
+
+#[tokio::test]
+async fn a_panic_on_the_stores_thread_is_reported_as_its_end() {
+    let (_directory, path) = fresh();
+    let store = SqliteStore::open(&path).expect("opened");
+    let answer = store.writer.run("be broken", |_| -> Result<(), _> { panic!("no such page") }).await;
+    assert!(matches!(answer, Err(StoreError::Unavailable { .. })), "{answer:?}");
+    assert_eq!(store.ended().await, "its thread panicked: no such page");
+}

@@ -4,13 +4,15 @@
 //! that a disk that was full or read-only needs no restart.
 
 use std::fs::File;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::{StoreError, schema};
+use crate::supervision::panic_message;
 
 type Job = Box<dyn FnOnce(&mut Held) + Send>;
 
@@ -21,6 +23,8 @@ const QUEUE: usize = 256;
 #[derive(Debug, Clone)]
 pub(super) struct Thread {
     jobs: mpsc::SyncSender<Job>,
+    /// Why the thread ended, once it has.
+    ended: watch::Receiver<Option<String>>,
 }
 
 /// What the thread owns.
@@ -36,13 +40,32 @@ pub(super) struct Held {
 impl Thread {
     pub(super) fn start(name: &str, mut held: Held) -> std::io::Result<Self> {
         let (jobs, queue) = mpsc::sync_channel::<Job>(QUEUE);
+        let (report, ended) = watch::channel(None);
         std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-            while let Ok(job) = queue.recv() {
-                job(&mut held);
+            // What a panic left half done is not used again: the process ends, and the file is as
+            // the last commit left it.
+            let worked = std::panic::catch_unwind(AssertUnwindSafe(|| {
+                while let Ok(job) = queue.recv() {
+                    job(&mut held);
+                }
+            }));
+            if let Err(panic) = worked {
+                report.send_replace(Some(format!("its thread panicked: {}", panic_message(&*panic))));
             }
             drop(held.lock);
         })?;
-        Ok(Self { jobs })
+        Ok(Self { jobs, ended })
+    }
+
+    /// Resolves with the reason once the thread has ended although somebody still needs it.
+    pub(super) async fn ended(&self) -> String {
+        let mut ended = self.ended.clone();
+        let why = ended.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
+        match why {
+            Some(why) => why,
+            // It ends without a reason only after every handle is gone, and this is one.
+            None => std::future::pending().await,
+        }
     }
 
     pub(super) async fn run<T: Send + 'static>(

@@ -1,0 +1,167 @@
+//! What a connection is doing: whether a request is in flight, and since when it waits for one.
+//!
+//! hyper's own `header_read_timeout` starts when the previous answer ends, not at the first byte of
+//! the next head: it would cut an idle keep-alive connection as early as a slow head. So bytes are
+//! watched here, where the two can be told apart.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::Limits;
+
+/// The beginning of HTTP/2's preface; no HTTP/1 method begins so.
+const HTTP2_BEGINS: &[u8] = b"PRI";
+
+/// One connection's doings, shared by its task, its requests and the accepting loop.
+#[derive(Debug)]
+pub(super) struct Activity {
+    state: Mutex<State>,
+    /// Cancelled to make room.
+    pub(super) evicted: CancellationToken,
+}
+
+#[derive(Debug)]
+struct State {
+    in_flight: usize,
+    /// Since when it waits, while nothing is in flight.
+    waiting_since: Instant,
+    /// Since when a head arrives: its first byte.
+    head_since: Option<Instant>,
+    protocol: Protocol,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    /// So many bytes were seen, all like HTTP/2's first.
+    Unknown(usize),
+    Http1,
+    Http2,
+}
+
+impl Activity {
+    pub(super) fn begun() -> Arc<Self> {
+        let state = State {
+            in_flight: 0,
+            waiting_since: Instant::now(),
+            head_since: None,
+            protocol: Protocol::Unknown(0),
+        };
+        Arc::new(Self { state: Mutex::new(state), evicted: CancellationToken::new() })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Since when no request is in flight; `None` while one is.
+    pub(super) fn waiting_since(&self) -> Option<Instant> {
+        let state = self.state();
+        (state.in_flight == 0).then_some(state.waiting_since)
+    }
+
+    pub(super) fn is_http2(&self) -> bool {
+        self.state().protocol == Protocol::Http2
+    }
+
+    /// When it has waited too long, unless something happens until then.
+    pub(super) fn overdue_at(&self, limits: &Limits) -> Option<Instant> {
+        let state = self.state();
+        if state.in_flight > 0 {
+            return None;
+        }
+        let idle = state.waiting_since + limits.idle_timeout;
+        // Between its requests an HTTP/2 client sends frames that begin no head.
+        let head = state.head_since.filter(|_| state.protocol != Protocol::Http2);
+        Some(head.map_or(idle, |since| idle.min(since + limits.head_timeout)))
+    }
+
+    /// A request has begun; it ends when the answer is dropped.
+    pub(super) fn request(self: &Arc<Self>) -> InFlight {
+        let mut state = self.state();
+        state.in_flight += 1;
+        state.head_since = None;
+        drop(state);
+        InFlight(Arc::clone(self))
+    }
+
+    fn received(&self, bytes: &[u8]) {
+        let mut state = self.state();
+        if let Protocol::Unknown(seen) = state.protocol {
+            let rest = &HTTP2_BEGINS[seen..];
+            let alike = bytes.iter().zip(rest).take_while(|(byte, wanted)| byte == wanted).count();
+            state.protocol = match alike {
+                _ if alike == rest.len() => Protocol::Http2,
+                _ if alike == bytes.len() => Protocol::Unknown(seen + alike),
+                _ => Protocol::Http1,
+            };
+        }
+        if state.in_flight == 0 && state.head_since.is_none() {
+            state.head_since = Some(Instant::now());
+        }
+    }
+}
+
+/// A request in flight.
+#[derive(Debug)]
+pub(super) struct InFlight(Arc<Activity>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.in_flight -= 1;
+        state.waiting_since = Instant::now();
+        state.head_since = None;
+    }
+}
+
+/// A stream whose received bytes are noticed.
+#[derive(Debug)]
+pub(super) struct Watched<I> {
+    pub(super) stream: I,
+    pub(super) activity: Arc<Activity>,
+}
+
+impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        let read = Pin::new(&mut this.stream).poll_read(cx, buf);
+        let bytes = &buf.filled()[before..];
+        if !bytes.is_empty() {
+            this.activity.received(bytes);
+        }
+        read
+    }
+}
+
+impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
