@@ -11,7 +11,8 @@
 //!       └────────────── what was seen: inputs ───────────────▶ pipeline::Journal
 //! ```
 //! An input (an alert, a person's request, a reading, a result) is decided and stored in one commit;
-//! only then is a webhook answered 200, and only then does anybody act. What is to be done is read off
+//! only then is a webhook answered 200, and only then does anybody act. (While the store can't be
+//! written, what is decided is held in memory and acted upon; it is not answered 200.) What is to be done is read off
 //! the stored state by [`decision::commands()`], so a restart resumes where the last process stopped.
 //!
 //! # Invariants
@@ -19,7 +20,9 @@
 //! - [`decision`] sees no clock, no randomness and no I/O; they are arguments. State is the fold of
 //!   stored events and nothing else.
 //! - Every "no" is a named [`incident::Reason`], the same in log, metric, API and evidence.
-//! - Acting waits for nothing but the commit: snapshots, evidence and messages run beside it.
+//! - Acting waits for nothing but the commit, and for half a second at most: snapshots, evidence and
+//!   messages run beside it.
+//! - Deadlines move with a wall clock that is set; ages are measured with the monotonic one.
 //! - Every step is an absolute value that converges, so repeating it after a crash is harmless.
 //! - "Rolled back" is said only of what was read back. Missing data is unknown, never healthy.
 //! - A started rollback is never interrupted; a failed one stays open and is tried again.

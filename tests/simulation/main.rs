@@ -4,9 +4,9 @@
 //!
 //! One number decides everything that happens in a schedule, so a failing one is replayed by it:
 //! ```text
-//! cargo test --release --test simulation                               the schedules of CI
-//! SIMULATION_SCHEDULES=5000000 cargo test --release --test simulation  a longer run
-//! SIMULATION_REPLAY=4711 cargo test --release --test simulation        one schedule, told step by step
+//! cargo test --test simulation                               the schedules of CI
+//! SIMULATION_SCHEDULES=5000000 cargo test --test simulation  a longer run
+//! SIMULATION_REPLAY=4711 cargo test --test simulation the_promises -- --nocapture    one, told step by step
 //! ```
 
 #![allow(
@@ -84,7 +84,7 @@ fn the_promises_hold_in_every_schedule() {
     let _quiet = std::panic::take_hook();
     if let Some((seed, broken)) = found {
         panic!(
-            "{broken}\nreplay: SIMULATION_REPLAY={seed} cargo test --release --test simulation -- --nocapture"
+            "{broken}\nreplay: SIMULATION_REPLAY={seed} cargo test --test simulation the_promises -- --nocapture"
         );
     }
     println!("{until} schedules, every promise kept");
