@@ -161,7 +161,8 @@ impl JournalTask {
             let _gone = reply.send(answer);
         }
         if !matches!(recorded, Recorded::Nothing(_)) {
-            // After everybody has been told: a log on a slow terminal holds up nobody.
+            // After everybody has been told and has begun to act: a log on a slow terminal holds up nobody.
+            tokio::task::yield_now().await;
             for stored in &events {
                 crate::logging::stored(stored);
                 self.parts.metrics.stored(stored);
