@@ -18,6 +18,7 @@ mod flag_api;
 mod floor;
 mod footprint;
 mod growth;
+mod own_commit;
 mod profile;
 mod report;
 mod site;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backstop::clock::{Clock, SystemClock};
-use backstop::decision::{Context, Input, Mode, OnUnverified, Policy, Reading, decide};
+use backstop::decision::{Context, Decided, Input, Mode, OnUnverified, Policy, Reading, decide};
 use backstop::execution::{FeatureFlag, TrafficRouter};
-use backstop::incident::{BlobRef, Event, Revision, RolloutName, RolloutState, Share, StoredAs};
+use backstop::incident::{Alert, BlobRef, Event, Revision, RolloutName, RolloutState, Share, StoredAs};
 use backstop::outbound::Outbound;
 use backstop::pipeline::blob_ref;
 use backstop::store::{Batch, IncidentStore, SqliteStore};
@@ -44,7 +44,8 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) {
         times[0].add(began.elapsed());
 
         let began = Instant::now();
-        let events = decided(payload.alerts.into_iter().next().expect("one"), &blob, number);
+        let first = payload.alerts.into_iter().next().expect("one");
+        let events = decided(RolloutState::default(), first, &blob, number).events;
         times[1].add(began.elapsed());
 
         let began = Instant::now();
@@ -72,7 +73,7 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) {
     report.ratio("one small event stored, p50", floors.p50(), smallest.p50(), None);
 }
 
-fn decided(alert: backstop::incident::Alert, blob: &BlobRef, number: usize) -> Vec<StoredAs> {
+pub(crate) fn decided(state: RolloutState, alert: Alert, blob: &BlobRef, number: usize) -> Decided {
     let now = SystemClock.now();
     let policy = Policy {
         rollback_deadline: TimeDelta::minutes(12),
@@ -96,7 +97,7 @@ fn decided(alert: backstop::incident::Alert, blob: &BlobRef, number: usize) -> V
         not_before: None,
         watchdog_silent_seconds: Some(1),
     };
-    decide(RolloutState::default(), &Input::Alert { alert, body: Some(blob.clone()) }, &context).events
+    decide(state, &Input::Alert { alert, body: Some(blob.clone()) }, &context)
 }
 
 fn table(times: &[Times; STAGES.len()], report: &mut Report) {
