@@ -5,6 +5,7 @@
 mod alertmanagers;
 mod architecture;
 mod broken_database;
+mod clocks;
 mod command_line;
 mod crash;
 mod crash_points;
