@@ -10,11 +10,9 @@ use backstop::app::App;
 use backstop::clock::SystemClock;
 use backstop::demo::trading_api::TradingApi;
 use backstop::evidence::EvidenceDir;
-use backstop::incident::{Incident, IncidentId};
-use backstop::pipeline::States;
-use backstop::store::{Batch, IncidentFilter, IncidentStore, Loaded, MemoryStore, StoreError};
-use chrono::{DateTime, Utc};
+use backstop::store::{Batch, IncidentStore, MemoryStore, StoreError};
 
+use crate::support::around::{Around, OnAppend};
 use crate::support::{Site, body, now, wait_for};
 
 #[tokio::test]
@@ -82,57 +80,32 @@ async fn a_critical_is_acted_upon_while_the_store_is_out_and_the_record_follows(
 async fn a_commit_that_hangs_does_not_keep_the_traffic_on_the_canary() {
     let api = TradingApi::start(25, 10).await.expect("started");
     let site = Site::simple("5m", &api);
-    let store = HangingStore::default();
-    let app = App::start_with(&site.parsed(), Arc::new(store.clone()), Arc::new(SystemClock))
-        .await
-        .expect("started");
+    let hangs = Arc::new(AtomicBool::new(false));
+    let store = Around::new(MemoryStore::default(), Hanging(Arc::clone(&hangs)));
+    let app = App::start_with(&site.parsed(), store, Arc::new(SystemClock)).await.expect("started");
     site.share_read(25).await;
-    store.hangs.store(true, Ordering::SeqCst);
+    hangs.store(true, Ordering::SeqCst);
     let posted = site.post(body("CanaryErrorRateCritical", "critical", &now(), None));
     tokio::select! {
         status = posted => panic!("answered {status} although nothing is durable"),
         () = wait_for("the flag", || async { (api.share() == 0).then_some(()) }) => {}
     }
-    store.hangs.store(false, Ordering::SeqCst);
+    hangs.store(false, Ordering::SeqCst);
     site.incident("the rollback", |incident| incident.state == "rolled_back").await;
     app.shutdown().await.expect("drained");
 }
 
-/// A store whose disk hangs when told to.
-#[derive(Debug, Clone, Default)]
-struct HangingStore {
-    inner: MemoryStore,
-    hangs: Arc<AtomicBool>,
-}
+/// A disk that hangs when told to.
+#[derive(Debug)]
+struct Hanging(Arc<AtomicBool>);
 
 #[async_trait]
-impl IncidentStore for HangingStore {
-    async fn append(&self, batch: Batch) -> Result<u64, StoreError> {
-        while self.hangs.load(Ordering::SeqCst) {
+impl OnAppend for Hanging {
+    async fn append(&self, inner: &dyn IncidentStore, batch: Batch) -> Result<u64, StoreError> {
+        while self.0.load(Ordering::SeqCst) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        self.inner.append(batch).await
-    }
-    async fn load(&self) -> Result<Loaded, StoreError> {
-        self.inner.load().await
-    }
-    async fn incident(&self, id: &IncidentId) -> Result<Option<Incident>, StoreError> {
-        self.inner.incident(id).await
-    }
-    async fn incidents(&self, filter: &IncidentFilter) -> Result<Vec<Incident>, StoreError> {
-        self.inner.incidents(filter).await
-    }
-    async fn blob(&self, sha256: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.inner.blob(sha256).await
-    }
-    async fn alive(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
-        self.inner.alive(now).await
-    }
-    async fn checkpoint(&self, seq: u64, states: States) -> Result<(), StoreError> {
-        self.inner.checkpoint(seq, states).await
-    }
-    async fn prune(&self, before: DateTime<Utc>) -> Result<u64, StoreError> {
-        self.inner.prune(before).await
+        inner.append(batch).await
     }
 }
 

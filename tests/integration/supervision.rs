@@ -1,59 +1,31 @@
 //! A vital part that dies ends the process with its name and the reason.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use backstop::app::App;
 use backstop::clock::SystemClock;
 use backstop::demo::trading_api::TradingApi;
-use backstop::incident::{Incident, IncidentId, RolloutName, RolloutState};
-use backstop::store::{Batch, IncidentFilter, IncidentStore, Loaded, MemoryStore, StoreError};
-use chrono::{DateTime, Utc};
+use backstop::store::{Batch, IncidentStore, MemoryStore, StoreError};
 use tokio::sync::watch;
 
+use crate::support::around::{Around, OnAppend};
 use crate::support::{PATIENCE, Site, body, now};
 
 /// A store that breaks: it panics in `append`, or says that it has ended.
 #[derive(Debug)]
 struct Breaks {
-    inner: MemoryStore,
     panics: bool,
     ended: watch::Sender<bool>,
 }
 
 #[async_trait]
-impl IncidentStore for Breaks {
-    async fn append(&self, batch: Batch) -> Result<u64, StoreError> {
+impl OnAppend for Breaks {
+    async fn append(&self, inner: &dyn IncidentStore, batch: Batch) -> Result<u64, StoreError> {
         if self.panics {
             panic!("the journal's page is torn");
         }
-        self.inner.append(batch).await
-    }
-    async fn load(&self) -> Result<Loaded, StoreError> {
-        self.inner.load().await
-    }
-    async fn incident(&self, id: &IncidentId) -> Result<Option<Incident>, StoreError> {
-        self.inner.incident(id).await
-    }
-    async fn incidents(&self, filter: &IncidentFilter) -> Result<Vec<Incident>, StoreError> {
-        self.inner.incidents(filter).await
-    }
-    async fn blob(&self, sha256: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.inner.blob(sha256).await
-    }
-    async fn alive(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
-        self.inner.alive(now).await
-    }
-    async fn checkpoint(
-        &self,
-        seq: u64,
-        rollouts: BTreeMap<RolloutName, Arc<RolloutState>>,
-    ) -> Result<(), StoreError> {
-        self.inner.checkpoint(seq, rollouts).await
-    }
-    async fn prune(&self, before: DateTime<Utc>) -> Result<u64, StoreError> {
-        self.inner.prune(before).await
+        inner.append(batch).await
     }
     async fn ended(&self) -> String {
         let mut ended = self.ended.subscribe();
@@ -62,8 +34,8 @@ impl IncidentStore for Breaks {
     }
 }
 
-async fn start(site: &Site, panics: bool) -> (App, Arc<Breaks>) {
-    let store = Arc::new(Breaks { inner: MemoryStore::default(), panics, ended: watch::Sender::new(false) });
+async fn start(site: &Site, panics: bool) -> (App, Arc<Around<Breaks>>) {
+    let store = Around::new(MemoryStore::default(), Breaks { panics, ended: watch::Sender::new(false) });
     let app = App::start_with(&site.parsed(), Arc::clone(&store) as _, Arc::new(SystemClock)).await;
     (app.expect("started"), store)
 }
@@ -92,6 +64,6 @@ async fn a_store_that_ends_ends_the_process_with_its_reason() {
     let api = TradingApi::start(25, 10).await.expect("started");
     let site = Site::simple("5m", &api);
     let (app, store) = start(&site, false).await;
-    store.ended.send_replace(true);
+    store.test.ended.send_replace(true);
     assert_eq!(end_of(app).await, "the store has ended: its disk was pulled");
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod aged;
 pub(crate) mod alerting;
+pub(crate) mod around;
 pub(crate) mod chain;
 pub(crate) mod connections;
 pub(crate) mod crashing;

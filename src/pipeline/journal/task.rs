@@ -116,6 +116,10 @@ impl JournalTask {
             }
         }
         if !self.unrecorded.is_empty() {
+            // The disk may be free by now.
+            self.batch(&mut waiting).await;
+        }
+        if !self.unrecorded.is_empty() {
             let events = self.unrecorded.len();
             tracing::error!(
                 events,

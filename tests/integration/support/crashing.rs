@@ -10,11 +10,11 @@ use async_trait::async_trait;
 use backstop::app::App;
 use backstop::clock::SystemClock;
 use backstop::config::Config;
-use backstop::incident::{Incident, IncidentId, RolloutName, RolloutState};
-use backstop::store::{Batch, IncidentFilter, IncidentStore, Loaded, SqliteStore, StoreError};
-use chrono::{DateTime, Utc};
+use backstop::store::{Batch, IncidentStore, SqliteStore, StoreError};
 use rustix::process::{Signal, getpid, kill_process};
 use tokio::process::{Child, Command};
+
+use super::around::{Around, OnAppend};
 
 const CONFIG: &str = "BACKSTOP_TEST_CONFIG";
 const KILL_AT: &str = "BACKSTOP_TEST_KILL_AT";
@@ -51,15 +51,14 @@ pub(crate) async fn serve() -> Option<()> {
     let kill_at = std::env::var(KILL_AT).ok()?.parse().expect("a number");
     let moment = if std::env::var(MOMENT).ok()? == "before" { Moment::Before } else { Moment::After };
     let inner = SqliteStore::open(&config.store.path).expect("opened");
-    let store = Killing { inner, left: AtomicU64::new(kill_at), moment };
-    let app = App::start_with(&config, Arc::new(store), Arc::new(SystemClock)).await.expect("started");
+    let store = Around::new(inner, Killing { left: AtomicU64::new(kill_at), moment });
+    let app = App::start_with(&config, store, Arc::new(SystemClock)).await.expect("started");
     app.run_until(std::future::pending()).await.expect("runs");
     Some(())
 }
 
 #[derive(Debug)]
 struct Killing {
-    inner: SqliteStore,
     left: AtomicU64,
     moment: Moment,
 }
@@ -70,48 +69,16 @@ async fn die() {
 }
 
 #[async_trait]
-impl IncidentStore for Killing {
-    async fn append(&self, batch: Batch) -> Result<u64, StoreError> {
+impl OnAppend for Killing {
+    async fn append(&self, inner: &dyn IncidentStore, batch: Batch) -> Result<u64, StoreError> {
         let last = self.left.fetch_sub(1, Ordering::SeqCst) == 1;
         if last && self.moment == Moment::Before {
             die().await;
         }
-        let seq = self.inner.append(batch).await?;
+        let seq = inner.append(batch).await?;
         if last {
             die().await;
         }
         Ok(seq)
-    }
-
-    async fn load(&self) -> Result<Loaded, StoreError> {
-        self.inner.load().await
-    }
-
-    async fn incident(&self, id: &IncidentId) -> Result<Option<Incident>, StoreError> {
-        self.inner.incident(id).await
-    }
-
-    async fn incidents(&self, filter: &IncidentFilter) -> Result<Vec<Incident>, StoreError> {
-        self.inner.incidents(filter).await
-    }
-
-    async fn blob(&self, sha256: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.inner.blob(sha256).await
-    }
-
-    async fn alive(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
-        self.inner.alive(now).await
-    }
-
-    async fn checkpoint(
-        &self,
-        seq: u64,
-        rollouts: std::collections::BTreeMap<RolloutName, Arc<RolloutState>>,
-    ) -> Result<(), StoreError> {
-        self.inner.checkpoint(seq, rollouts).await
-    }
-
-    async fn prune(&self, before: DateTime<Utc>) -> Result<u64, StoreError> {
-        self.inner.prune(before).await
     }
 }
