@@ -58,19 +58,22 @@ pub struct Watcher {
 impl Watcher {
     /// Looks until `stop`.
     pub async fn run(self, stop: CancellationToken) {
+        // Also by a process that lives for a moment only: the next one looks back to here.
+        self.leave_sign_of_life().await;
         let look = async {
             loop {
                 self.look().await;
                 tokio::select! {
                     biased;
+                    () = self.wake.notified() => {}
                     () = tokio::time::sleep(self.every) => {}
                 }
             }
         };
         let alive = async {
             loop {
-                self.leave_sign_of_life().await;
                 tokio::time::sleep(ALIVE_EVERY).await;
+                self.leave_sign_of_life().await;
             }
         };
         let prune = async {

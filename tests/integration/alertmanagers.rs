@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use backstop::app::App;
 use backstop::clock::SystemClock;
-use backstop::demo::monitoring::{ALERTMANAGER_DATA, Server};
+use backstop::demo::monitoring::{ALERTMANAGER_DATA, AlertmanagerSettings, Server};
 use backstop::demo::trading_api::TradingApi;
 use backstop::store::MemoryStore;
 use chrono::TimeDelta;
 
-use crate::support::alerting::{Fires, alertmanager, configure, listed, matching, pair, tell};
+use crate::support::alerting::{
+    Fires, alertmanager, configure, listed, matching, pair, programs, settings, tell,
+};
 use crate::support::{Site, rollout_toml, wait_for};
 
 const CRITICAL: &str = "CanaryErrorRateCritical";
@@ -120,5 +122,24 @@ async fn an_alertmanager_that_restarts_without_its_memory_sends_again_and_nothin
     wait_for("the same webhook again", || async { (site.figure(DUPLICATE).await > before).then_some(()) })
         .await;
     rolled_back_once(&site, "forgotten", &apis[0]).await;
+    app.shutdown().await.expect("drained");
+}
+
+#[tokio::test]
+async fn a_cut_list_makes_backstop_ask_for_the_rest_at_once() {
+    let (site, apis) = site(&["cut"]).await;
+    // It posts to nobody: only its list knows of the critical. The next poll is minutes away.
+    let deaf =
+        AlertmanagerSettings { webhook_url: "http://127.0.0.1:9/".to_owned(), ..settings(&site, None) };
+    let alertmanager = programs().alertmanager(site.folder.path(), &deaf).await.expect("Alertmanager");
+    configure(&site, &[&alertmanager], None);
+    site.edit("poll_interval = \"1s\"", "poll_interval = \"5m\"");
+    let app = site.start().await;
+    let source = alertmanager.url();
+    let asked = format!("backstop_reconciliation_last_success_timestamp_seconds{{source=\"{source}/\"}}");
+    wait_for("the first poll", || async { (site.figure(&asked).await > 0.0).then_some(()) }).await;
+    tell(&alertmanager, &[Fires::now(CRITICAL, "critical", "cut")]).await;
+    assert_eq!(site.post(r#"{"version":"4","alerts":[],"truncatedAlerts":1}"#).await, 200);
+    rolled_back_once(&site, "cut", &apis[0]).await;
     app.shutdown().await.expect("drained");
 }
