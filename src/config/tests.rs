@@ -198,3 +198,22 @@ fn the_reference_lists_every_key_that_is_read_and_no_other() {
     listed.sort();
     assert_eq!(asked, listed);
 }
+
+#[test]
+fn tls_allows_a_public_address_makes_the_url_https_and_needs_both_files() {
+    let tls = "tls.cert_file = \"cert.pem\"\ntls.key_file = \"key.pem\"";
+    let public = |tls: &str| {
+        good().replace("listen = \"127.0.0.1:8080\"", &format!("listen = \"0.0.0.0:8443\"\n{tls}"))
+    };
+    let config = parse(&public(tls)).expect("valid");
+    assert_eq!(config.server.external_url, "https://0.0.0.0:8443");
+    let files = config.server.tls.expect("TLS");
+    assert_eq!(files.cert_file, Path::new("/etc/backstop/cert.pem"));
+    for (missing, key) in
+        [("cert_file", "tls.key_file = \"key.pem\""), ("key_file", "tls.cert_file = \"cert.pem\"")]
+    {
+        let problems = parse(&public(key)).expect_err("half of it");
+        let named = problems.iter().find(|problem| problem.key == format!("server.tls.{missing}"));
+        assert!(named.is_some_and(|problem| problem.line == Some(4)), "{problems:?}");
+    }
+}

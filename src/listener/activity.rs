@@ -165,3 +165,46 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
         self.stream.is_write_vectored()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        connections: 1,
+        requests_in_flight: 1,
+        head_timeout: Duration::from_secs(10),
+        idle_timeout: Duration::from_secs(360),
+        spared: Duration::from_secs(1),
+    };
+
+    fn seconds_left(activity: &Activity) -> Option<u64> {
+        activity.overdue_at(&LIMITS).map(|at| (at - Instant::now()).as_secs())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_byte_of_a_head_starts_its_clock_and_the_request_ends_it() {
+        let activity = Activity::begun();
+        assert_eq!(seconds_left(&activity), Some(360));
+        for byte in [b"P", b"O", b"S"] {
+            activity.received(byte);
+        }
+        assert_eq!(seconds_left(&activity), Some(10));
+        let request = activity.request();
+        activity.received(b"a body");
+        assert_eq!((seconds_left(&activity), activity.waiting_since()), (None, None));
+        drop(request);
+        assert_eq!(seconds_left(&activity), Some(360));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn frames_of_an_http_2_connection_begin_no_head() {
+        for preface in [&[&b"PRI * HTTP/2.0\r\n"[..], &b"frames"[..]], &[&b"P"[..], &b"RI * "[..]]] {
+            let activity = Activity::begun();
+            preface.iter().for_each(|bytes| activity.received(bytes));
+            assert_eq!((activity.is_http2(), seconds_left(&activity)), (true, Some(360)));
+        }
+    }
+}
