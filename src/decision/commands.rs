@@ -68,7 +68,8 @@ pub fn commands(state: &RolloutState, now: DateTime<Utc>) -> Vec<Command> {
         out.push(Command::ReadShare);
     }
     if let Some(incident) = &state.incident {
-        if incident.is_overdue(now) && !incident.is_overdue_told() {
+        let retry = matches!(&incident.phase, Phase::Failed { retry_at, .. } if now >= *retry_at);
+        if retry || (incident.is_overdue(now) && !incident.is_overdue_told()) {
             out.push(Command::Tick);
         }
         drive(incident, now, &mut out);
@@ -98,9 +99,6 @@ fn drive(incident: &Incident, now: DateTime<Utc>, out: &mut Vec<Command>) {
         Phase::Verifying { since, until, attempt } => {
             let (attempt, since, until) = (*attempt, *since, *until);
             out.push(Command::Verify { incident: id(), attempt, since, until });
-        }
-        Phase::Failed { retry_at, .. } if now >= *retry_at && !out.contains(&Command::Tick) => {
-            out.push(Command::Tick);
         }
         Phase::Failed { .. } | Phase::Held(_) | Phase::Opened => {}
         Phase::RolledBack | Phase::Cancelled { .. } | Phase::Declined { .. } => {}

@@ -1,5 +1,6 @@
 //! The listener over real sockets, with limits small enough to be met.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -97,6 +98,18 @@ async fn is_closed(stream: &mut TcpStream) -> bool {
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
 
+/// Routes with one, `/slow`, that says when it was entered and answers when it may leave.
+fn with_slow_route() -> (Router, Arc<Notify>, Arc<Notify>) {
+    let (entered, leave) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (told, awaited) = (entered.clone(), leave.clone());
+    let slow = move || async move {
+        told.notify_one();
+        awaited.notified().await;
+        "done"
+    };
+    (hello().route("/slow", get(slow)), entered, leave)
+}
+
 #[tokio::test]
 async fn a_slow_head_is_cut_while_idle_and_new_connections_are_served() {
     let head_timeout = Duration::from_millis(200);
@@ -127,14 +140,8 @@ async fn an_idle_connection_is_closed_after_its_timeout() {
 
 #[tokio::test]
 async fn over_the_limit_the_connection_that_waited_longest_makes_room_and_none_in_flight_does() {
-    let (entered, leave) = (std::sync::Arc::new(Notify::new()), std::sync::Arc::new(Notify::new()));
-    let (told, awaited) = (entered.clone(), leave.clone());
-    let slow = move || async move {
-        told.notify_one();
-        awaited.notified().await;
-        "done"
-    };
-    let served = serve(limits(3), hello().route("/slow", get(slow)));
+    let (slow, entered, leave) = with_slow_route();
+    let served = serve(limits(3), slow);
     let mut busy = served.connect().await;
     busy.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("written");
     entered.notified().await;
@@ -155,14 +162,8 @@ async fn over_the_limit_the_connection_that_waited_longest_makes_room_and_none_i
 
 #[tokio::test]
 async fn with_every_connection_in_flight_a_new_one_waits_and_is_not_refused() {
-    let (entered, leave) = (std::sync::Arc::new(Notify::new()), std::sync::Arc::new(Notify::new()));
-    let (told, awaited) = (entered.clone(), leave.clone());
-    let slow = move || async move {
-        told.notify_one();
-        awaited.notified().await;
-        "done"
-    };
-    let served = serve(limits(1), hello().route("/slow", get(slow)));
+    let (slow, entered, leave) = with_slow_route();
+    let served = serve(limits(1), slow);
     let mut busy = served.connect().await;
     busy.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("written");
     entered.notified().await;
@@ -254,14 +255,8 @@ async fn a_head_without_end_is_refused() {
 
 #[tokio::test]
 async fn draining_answers_what_is_in_flight_and_closes_the_rest_at_once() {
-    let (entered, leave) = (std::sync::Arc::new(Notify::new()), std::sync::Arc::new(Notify::new()));
-    let (told, awaited) = (entered.clone(), leave.clone());
-    let slow = move || async move {
-        told.notify_one();
-        awaited.notified().await;
-        "done"
-    };
-    let mut served = serve(limits(10), hello().route("/slow", get(slow)));
+    let (slow, entered, leave) = with_slow_route();
+    let mut served = serve(limits(10), slow);
     let mut idle = served.connect().await;
     assert!(ask(&mut idle, GET).await.ends_with("hello"));
     let mut head = served.connect().await;

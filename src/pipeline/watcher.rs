@@ -58,8 +58,6 @@ pub struct Watcher {
 impl Watcher {
     /// Looks until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        // Also by a process that lives for a moment only: the next one looks back to here.
-        self.leave_sign_of_life().await;
         let look = async {
             loop {
                 self.look().await;
@@ -72,8 +70,8 @@ impl Watcher {
         };
         let alive = async {
             loop {
-                tokio::time::sleep(ALIVE_EVERY).await;
                 self.leave_sign_of_life().await;
+                tokio::time::sleep(ALIVE_EVERY).await;
             }
         };
         let prune = async {
@@ -85,7 +83,9 @@ impl Watcher {
         tokio::select! {
             biased;
             () = stop.cancelled() => {}
-            () = async { tokio::join!(self.catch_up(), look, alive, prune); } => {}
+            // The sign of life first: also a process that lives for a moment leaves one. Nothing waits
+            // for it, since the disk may hang.
+            () = async { tokio::join!(alive, self.catch_up(), look, prune); } => {}
         }
     }
 
