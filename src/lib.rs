@@ -37,6 +37,8 @@
 //! # Rooms, in reading order
 //! Dependencies point one way; a test reads the source and enforces it.
 
+pub mod text;
+
 pub mod incident;
 
 pub mod decision;

@@ -9,13 +9,11 @@ use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
 
 use crate::config::SecretFile;
+use crate::text::kept;
 
 /// The longest answer that is read. Metrics of a large application are a few MiB; a rule list or
 /// an alert list of thousands is less.
 const MAX_ANSWER_BYTES: usize = 16 << 20;
-
-/// The longest text of an answer that is kept in evidence and logs.
-const MAX_KEPT_CHARS: usize = 512;
 
 /// How long a TCP connection may take. On one site anything above a second is an outage.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -42,16 +40,6 @@ impl Reply {
     #[must_use]
     pub fn kept_text(&self) -> String {
         kept(&String::from_utf8_lossy(&self.body))
-    }
-}
-
-/// Cuts a foreign text to a length that may be kept.
-#[must_use]
-pub fn kept(text: &str) -> String {
-    let text = text.trim();
-    match text.char_indices().nth(MAX_KEPT_CHARS) {
-        Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
-        None => text.to_owned(),
     }
 }
 

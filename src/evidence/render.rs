@@ -1,18 +1,14 @@
 //! The text that people read and the JSON that tools read. Pure: the same incident gives the same bytes.
 
-use std::fmt::Write;
-
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::EvidenceSummary;
 use crate::incident::{Alert, EvidenceFile, Incident, StepRecord, Verification, WhenTaken};
+use crate::text::shown as line;
 
 /// The version of the JSON's shape.
 const SCHEMA_VERSION: u32 = 1;
-
-/// The longest foreign text on one line: annotations have no limit at their source.
-const MAX_LINE_CHARS: usize = 2_000;
 
 /// The JSON document.
 #[derive(Debug, Serialize, Deserialize)]
@@ -58,23 +54,6 @@ pub(super) fn render_json(incident: &Incident, complete: bool, files: &[Evidence
 pub(super) fn text_of_json(json: &[u8]) -> Option<String> {
     let document: Document = serde_json::from_slice(json).ok()?;
     Some(render_text(&document.incident, document.complete, &document.files))
-}
-
-/// A foreign text on one line: what could end the line, or steer a terminal, is escaped.
-fn line(text: &str) -> String {
-    let mut out = String::new();
-    for (count, c) in text.chars().enumerate() {
-        if count == MAX_LINE_CHARS {
-            let _infallible = write!(out, "… (cut, {} bytes in all)", text.len());
-            break;
-        }
-        if c.is_control() || ['\u{2028}', '\u{2029}', '\u{202e}'].contains(&c) {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-    }
-    out
 }
 
 fn time(at: DateTime<Utc>) -> String {

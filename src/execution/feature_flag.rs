@@ -6,7 +6,8 @@ use reqwest::Url;
 
 use super::{ActError, TrafficRouter};
 use crate::incident::{Answer, Share};
-use crate::outbound::{Outbound, OutboundError, Reply, kept};
+use crate::outbound::{Outbound, OutboundError, Reply};
+use crate::text::kept;
 
 /// Where and how a feature flag is set and read.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::incident::{Alert, AlertStatus, Fingerprint};
-use crate::outbound::kept;
+use crate::text::kept;
 
 /// A body that was understood.
 #[derive(Debug, Default, PartialEq)]

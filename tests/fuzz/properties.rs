@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-/// The longest text that is kept of a stranger's, with its ending: `outbound::kept`.
+/// The longest text that is kept of a stranger's, with its ending: `text::kept`.
 const LONGEST_KEPT_BYTES: usize = 4 * 512 + 64;
 
 /// Bytes that may be allocated for one byte of a body, and for none: generous, but in proportion. A

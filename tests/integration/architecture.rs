@@ -29,19 +29,20 @@ fn room(name: &str) -> &str {
 
 /// The rooms that each room may import, beside itself.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
-    ("incident", &[]),
+    ("text", &[]),
+    ("incident", &["text"]),
     ("clock", &[]),
     ("randomness", &[]),
     ("supervision", &[]),
-    ("decision", &["incident"]),
-    ("logging", &["incident"]),
-    ("store", &["incident", "logging", "supervision"]),
-    ("evidence", &["incident"]),
+    ("decision", &["text", "incident"]),
+    ("logging", &["text", "incident"]),
+    ("store", &["text", "incident", "logging", "supervision"]),
+    ("evidence", &["text", "incident"]),
     ("config", &["clock", "decision"]),
-    ("outbound", &["config"]),
-    ("execution", &["incident", "outbound", "clock"]),
-    ("signals", &["incident", "outbound", "decision"]),
-    ("verification", &["incident", "outbound", "clock", "execution", "signals"]),
+    ("outbound", &["text", "config"]),
+    ("execution", &["text", "incident", "outbound", "clock"]),
+    ("signals", &["text", "incident", "outbound", "decision"]),
+    ("verification", &["text", "incident", "outbound", "clock", "execution", "signals"]),
     ("metrics", &["incident", "pipeline"]),
     (
         "pipeline",
@@ -56,12 +57,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "randomness",
             "signals",
             "store",
+            "text",
             "verification",
         ],
     ),
-    ("webhook", &["incident", "clock", "config", "decision", "metrics", "outbound", "pipeline"]),
+    ("webhook", &["text", "incident", "clock", "config", "decision", "metrics", "outbound", "pipeline"]),
     ("listener", &["config", "logging", "metrics", "supervision"]),
-    ("web", &["incident", "config", "decision", "logging", "metrics", "pipeline", "store", "webhook"]),
+    (
+        "web",
+        &["text", "incident", "config", "decision", "logging", "metrics", "pipeline", "store", "webhook"],
+    ),
 ];
 
 #[test]
@@ -103,6 +108,26 @@ fn outside_crates_are_used_only_where_they_belong() {
     for (name, text) in sources(&project().join("src")) {
         for (used, rooms) in rules {
             assert!(!text.contains(used) || rooms.contains(&room(&name)), "{name} uses {used}");
+        }
+    }
+}
+
+/// A field or variant whose name says it all needs no sentence; an item that others use does.
+#[test]
+fn every_public_item_says_what_it_is() {
+    let kinds = ["fn", "async fn", "struct", "enum", "trait", "type", "const", "static"];
+    for (name, text) in sources(&project().join("src")) {
+        let lines: Vec<_> = text.lines().map(str::trim).collect();
+        for (number, line) in lines.iter().enumerate() {
+            let Some(item) = line.strip_prefix("pub ") else { continue };
+            if !kinds.iter().any(|kind| item.starts_with(&format!("{kind} "))) {
+                continue;
+            }
+            let before = lines[..number].iter().rev();
+            let documented = before
+                .take_while(|line| !line.starts_with('}') && !line.ends_with(['{', ';']))
+                .any(|line| line.starts_with("///") || line.starts_with("$(#[$"));
+            assert!(documented, "{name}:{}: {line} has no doc comment", number + 1);
         }
     }
 }
