@@ -2,18 +2,19 @@
 //!
 //! [`decide`] takes a rollout's state and one input, and returns the next state with the events
 //! that lead there. The caller stores the events before anybody acts on them. What is then to be
-//! done follows from the state alone ([`commands()`]): a restart finds the same work again without
+//! done follows from the state alone ([`due()`]): a restart finds the same work again without
 //! remembering anything else.
 
 mod alerts;
 mod clock;
-mod commands;
 mod confirmation;
 mod draft;
+mod due;
 mod grace;
 mod policy;
 #[cfg(test)]
 mod promise_tests;
+mod revision;
 mod rollback;
 mod share;
 #[cfg(test)]
@@ -23,9 +24,9 @@ mod world;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-pub use commands::{Command, commands, next_deadline};
 pub use confirmation::{AlertmanagerReading, Confirmation, ListedAlert, PrometheusReading, weigh};
 use draft::Draft;
+pub use due::{Command, Due, due};
 pub use policy::{Mode, OnUnverified, Policy};
 
 use crate::incident::{
@@ -42,7 +43,7 @@ pub enum Reading {
     Never,
     /// Read, or tried to.
     At {
-        /// When.
+        /// When it was asked for: what happened since is not in it.
         at: DateTime<Utc>,
         /// What it was; `None`: it could not be read.
         share: Option<Share>,
@@ -58,7 +59,7 @@ pub struct Context<'a> {
     pub policy: &'a Policy,
     /// The present.
     pub now: DateTime<Utc>,
-    /// Tells apart two incidents that open in one second.
+    /// The number in the id of a rollout's first incident ever; those after it count on.
     pub nonce: u16,
     /// The latest reading of the share.
     pub reading: Reading,
@@ -97,6 +98,12 @@ pub enum Request {
     Acknowledge {
         /// Which incident.
         incident: IncidentId,
+    },
+    /// End it without doing anything more.
+    Close {
+        incident: IncidentId,
+        /// Why, in the person's words.
+        words: String,
     },
 }
 
@@ -217,6 +224,7 @@ pub struct Decided {
 #[must_use]
 pub fn decide(state: RolloutState, input: &Input, context: &Context<'_>) -> Decided {
     let mut draft = Draft::new(state, context);
+    revision::supersede(&mut draft);
     let reason = match input {
         Input::Alert { alert, body } => Some(alerts::received(&mut draft, alert, body.as_ref())),
         Input::Missed { alert } => Some(share::missed(&mut draft, alert)),

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Alert, BlobRef, EvidenceFile, Fingerprint, GraceCause, IncidentId, NoticeKind, Reason, Revision,
+    Alert, BlobRef, Cause, EvidenceFile, Fingerprint, GraceCause, IncidentId, NoticeKind, Reason, Revision,
     RolloutName, Severity, Share, Stage, StepRecord, Trigger, Verification, WhenTaken,
 };
 
@@ -55,6 +55,9 @@ pub struct OpenedIncident {
     pub stage: Option<Stage>,
     /// The share that was last read.
     pub share: Option<Share>,
+    /// When it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share_read_at: Option<DateTime<Utc>>,
     /// The urgency that opened it.
     pub severity: Severity,
     /// Why, as a name.
@@ -94,6 +97,9 @@ pub enum Event {
         share: Option<Share>,
         /// The last time it was read otherwise: a canary that is seen now began after that.
         changed_after: Option<DateTime<Utc>>,
+        /// The revision that was configured then; another one than before is another canary.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        revision: Option<Revision>,
     },
     /// The Watchdog has been silent for too long while a canary runs.
     WatchdogLost {
@@ -169,6 +175,20 @@ pub enum Event {
     Declined {
         /// Why.
         reason: Reason,
+        /// What would have been rolled back for, in shadow mode.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<Cause>,
+    },
+    /// Another revision is on canary than the incident was about.
+    Superseded {
+        /// The one that is there now.
+        by: Revision,
+    },
+    /// A person closed the incident.
+    Closed {
+        actor: String,
+        /// In the person's words.
+        words: String,
     },
     /// A rollback begins, or is tried again.
     RollbackStarted {
@@ -179,7 +199,13 @@ pub enum Event {
         /// When the whole rollback has to have ended; told with the first attempt.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         due_at: Option<DateTime<Utc>>,
+        /// Who or what made it begin; `None` for a retry of its own, and for rollbacks stored before
+        /// causes were, whose cause is the opening.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<Cause>,
     },
+    /// A further cause arrived while the rollback runs. The first that acted is the reason.
+    CauseAdded(Cause),
     /// A step ended, well or not.
     StepEnded(StepRecord),
     /// All steps are done; verification begins.
@@ -197,8 +223,9 @@ pub enum Event {
         reason: Reason,
         /// In words.
         detail: String,
-        /// When it is tried again.
-        retry_at: DateTime<Utc>,
+        /// When it is tried again; `None`: it waits for a person.
+        #[serde(default)]
+        retry_at: Option<DateTime<Utc>>,
     },
     /// A metrics snapshot was taken, or could not be.
     SnapshotTaken {
@@ -248,6 +275,9 @@ impl Event {
             | Self::Acknowledged { .. }
             | Self::Cancelled { .. }
             | Self::Declined { .. }
+            | Self::Superseded { .. }
+            | Self::Closed { .. }
+            | Self::CauseAdded(_)
             | Self::RollbackStarted { .. }
             | Self::StepEnded(_)
             | Self::VerificationStarted { .. }
@@ -281,6 +311,9 @@ impl Event {
             Self::Acknowledged { .. } => "acknowledged",
             Self::Cancelled { .. } => "cancelled",
             Self::Declined { .. } => "declined",
+            Self::Superseded { .. } => "superseded",
+            Self::Closed { .. } => "closed",
+            Self::CauseAdded(_) => "cause_added",
             Self::RollbackStarted { .. } => "rollback_started",
             Self::StepEnded(_) => "step_ended",
             Self::VerificationStarted { .. } => "verification_started",

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::Reason;
+use super::{Reason, Revision};
 
 /// Why a grace runs instead of a rollback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,8 +77,15 @@ pub enum Phase {
         reason: Reason,
         /// The attempt that failed.
         attempt: u32,
-        /// When it is tried again.
-        retry_at: DateTime<Utc>,
+        /// When it is tried again; `None`: it waits for a person.
+        retry_at: Option<DateTime<Utc>>,
+    },
+    /// Another revision is on canary.
+    Superseded { by: Revision },
+    Closed {
+        actor: String,
+        /// In the person's words.
+        words: String,
     },
 }
 
@@ -95,6 +102,8 @@ impl Phase {
             Self::Cancelled { .. } => "cancelled",
             Self::Declined { .. } => "declined",
             Self::Failed { .. } => "failed",
+            Self::Superseded { .. } => "superseded",
+            Self::Closed { .. } => "closed",
         }
     }
 
@@ -102,7 +111,11 @@ impl Phase {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         match self {
-            Self::RolledBack | Self::Cancelled { .. } | Self::Declined { .. } => true,
+            Self::RolledBack
+            | Self::Cancelled { .. }
+            | Self::Declined { .. }
+            | Self::Superseded { .. }
+            | Self::Closed { .. } => true,
             Self::Opened
             | Self::Grace { .. }
             | Self::Held(_)
