@@ -17,43 +17,28 @@ const EVIDENCE_AFTER: TimeDelta = TimeDelta::milliseconds(800);
 pub enum Command {
     /// Read the canary's share: alerts wait for it.
     ReadShare,
-    /// Carry out a step.
     RunStep {
-        /// For which incident.
         incident: IncidentId,
-        /// In which attempt.
         attempt: u32,
-        /// Which step.
         step: Step,
     },
     /// Read the world until there is a verdict.
     Verify {
-        /// For which incident.
         incident: IncidentId,
-        /// In which attempt.
         attempt: u32,
-        /// Since when.
         since: DateTime<Utc>,
-        /// When the verdict is due.
         until: DateTime<Utc>,
     },
     /// Ask the outside world about an incident's alerts.
     Confirm {
-        /// For which incident.
         incident: IncidentId,
     },
-    /// Take a metrics snapshot.
     Snapshot {
-        /// For which incident.
         incident: IncidentId,
-        /// Which.
         when: WhenTaken,
     },
-    /// Write the evidence.
     WriteEvidence {
-        /// Of which incident.
         incident: IncidentId,
-        /// Whether it is the last.
         complete: bool,
     },
     /// Decide again: a deadline that needs nobody's answer has passed.
@@ -63,7 +48,6 @@ pub enum Command {
 /// What a state asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Due {
-    /// The work of now.
     pub commands: Vec<Command>,
     /// The next instant at which there is more, although no event came.
     pub next: Option<DateTime<Utc>>,

@@ -183,7 +183,7 @@ fn wrong_state(
     phase: &Phase,
     wanted: &'static str,
 ) -> Option<Reason> {
-    draft.refuse(Refusal::WrongState { incident: id.clone(), state: phase.name(), wanted });
+    draft.refuse(Refusal::WrongState { incident: id.clone(), state: phase.sentence(), wanted });
     None
 }
 

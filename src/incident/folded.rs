@@ -29,17 +29,12 @@ pub type Notice = (DateTime<Utc>, NoticeKind, String);
 /// One incident.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Incident {
-    /// Its id.
     pub id: IncidentId,
-    /// Its rollout.
     pub rollout: RolloutName,
-    /// What it opened with.
     pub opened: OpenedIncident,
-    /// When it opened.
     pub opened_at: DateTime<Utc>,
     /// When nothing more was to be done.
     pub closed_at: Option<DateTime<Utc>>,
-    /// Where it stands.
     pub phase: Phase,
     /// The urgency now: a critical may join a warning's grace.
     pub severity: Severity,
@@ -63,7 +58,6 @@ pub struct Incident {
     pub failures: BTreeMap<Reason, u32>,
     /// The last finished verification.
     pub verification: Option<Verification>,
-    /// The evidence files.
     pub evidence: Vec<EvidenceFile>,
     /// Whether the evidence is the last one.
     pub evidence_complete: bool,
@@ -74,7 +68,6 @@ pub struct Incident {
     /// Whether it was reported that the rollback has not ended in time.
     #[serde(default)]
     pub overdue_reported: bool,
-    /// Who has taken note.
     pub acknowledged_by: Option<String>,
     /// The decisions with their reasons.
     pub notes: Bounded<Arc<NoteEntry>>,
