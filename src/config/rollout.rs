@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use reqwest::Url;
 
+use super::access::AccessConfig;
 use super::reader::Reader;
-use super::secret::SecretFile;
 use crate::decision::{Mode, OnUnverified};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -46,6 +46,8 @@ pub struct VerifyConfig {
     pub healthz_url: Option<Url>,
     /// Where the application's metrics are read.
     pub metrics_url: Option<Url>,
+    /// How both are reached and convinced.
+    pub access: AccessConfig,
     /// The version that must answer after a rollback.
     pub stable_version: Option<String>,
     /// How long a verification may take.
@@ -65,8 +67,8 @@ pub struct FeatureFlagConfig {
     pub read_url: Option<Url>,
     /// JSON pointer into the answer.
     pub read_pointer: String,
-    /// If the API wants one.
-    pub bearer_token: Option<SecretFile>,
+    /// How the API is reached and convinced.
+    pub access: AccessConfig,
     /// Of one request.
     pub timeout: Duration,
 }
@@ -140,6 +142,7 @@ impl VerifyConfig {
         let config = Self {
             healthz_url: reader.url("healthz_url"),
             metrics_url: reader.url("metrics_url"),
+            access: AccessConfig::read(reader),
             stable_version: reader.text("stable_version"),
             window: reader.duration("window", 10 * MINUTE, SECOND, 2 * HOUR),
             interval: reader.duration("interval", 5 * SECOND, SECOND / 10, 5 * MINUTE),
@@ -186,7 +189,7 @@ impl FeatureFlagConfig {
             feature,
             read_url: reader.url("read_url"),
             read_pointer: pointer.unwrap_or_else(|| "/percentage".to_owned()),
-            bearer_token: reader.secret("bearer_token_file"),
+            access: AccessConfig::read(reader),
             timeout: reader.duration("timeout", 5 * SECOND, SECOND / 10, MINUTE),
         };
         reader.finish();

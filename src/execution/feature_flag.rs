@@ -4,10 +4,9 @@
 use async_trait::async_trait;
 use reqwest::Url;
 
-use super::{ActError, TrafficRouter};
+use super::{ActError, ReadError, TrafficRouter};
 use crate::incident::{Answer, Share};
-use crate::outbound::{Outbound, OutboundError, Reply};
-use crate::text::kept;
+use crate::outbound::{MAX_SMALL_ANSWER_BYTES, Outbound, Reply};
 
 /// Where and how a feature flag is set and read.
 #[derive(Debug)]
@@ -22,7 +21,7 @@ impl FeatureFlag {
     /// A flag set by POST to `url`; `read` is where it is read and the JSON pointer into the answer.
     #[must_use]
     pub fn new(outbound: Outbound, url: Url, feature: String, read: Option<(Url, String)>) -> Self {
-        Self { outbound, url, feature, read }
+        Self { outbound: outbound.with_answers_up_to(MAX_SMALL_ANSWER_BYTES), url, feature, read }
     }
 
     fn body(&self, share: Share) -> String {
@@ -31,14 +30,15 @@ impl FeatureFlag {
 }
 
 /// A percentage, as a number or as a text that holds one. Anything else is not a reading.
-fn percentage(reply: &Reply, pointer: &str) -> Result<Share, String> {
+fn percentage(reply: &Reply, pointer: &str) -> Result<Share, ReadError> {
     if !reply.is_success() {
-        return Err(format!("status {}: {}", reply.status, reply.kept_text()));
+        return Err(ReadError::Refused { status: reply.status, text: reply.kept_text() });
     }
+    let not_understood = |text: String| ReadError::NotUnderstood(text);
     let json: serde_json::Value =
-        serde_json::from_slice(&reply.body).map_err(|error| format!("not JSON: {error}"))?;
-    let value =
-        json.pointer(pointer).ok_or_else(|| format!("nothing at {pointer} in {}", reply.kept_text()))?;
+        serde_json::from_slice(&reply.body).map_err(|error| not_understood(format!("not JSON: {error}")))?;
+    let nothing = || not_understood(format!("nothing at {pointer} in {}", reply.kept_text()));
+    let value = json.pointer(pointer).ok_or_else(nothing)?;
     let number = match value {
         serde_json::Value::Number(number) => number.as_f64(),
         serde_json::Value::String(text) => text.trim().trim_end_matches('%').trim().parse().ok(),
@@ -55,7 +55,10 @@ fn percentage(reply: &Reply, pointer: &str) -> Result<Share, String> {
             )]
             Ok(Share(number.ceil() as u8))
         }
-        _ => Err(format!("{} at {pointer} is not a percentage", kept(&value.to_string()))),
+        _ => Err(not_understood(format!(
+            "{} at {pointer} is not a percentage",
+            reply.kept(&value.to_string())
+        ))),
     }
 }
 
@@ -69,9 +72,10 @@ impl TrafficRouter for FeatureFlag {
         let sent = self.outbound.post_json(self.url.clone(), self.body(share)).await;
         let reply = sent.map_err(|error| {
             let answer = Answer { status: None, text: error.to_string() };
-            match error {
-                OutboundError::NotSent(_) => ActError::Retry(answer),
-                OutboundError::NoAnswer(_) => ActError::Unknown(answer),
+            if error.may_have_arrived() {
+                ActError::Unknown(answer)
+            } else {
+                ActError::Retry { answer, after: None }
             }
         })?;
         let answer = Answer { status: Some(reply.status), text: reply.kept_text() };
@@ -79,7 +83,7 @@ impl TrafficRouter for FeatureFlag {
             200..=299 => Ok(answer),
             // A gateway's time-out says nothing about what happened behind it.
             408 | 502 | 504 => Err(ActError::Unknown(answer)),
-            425 | 429 | 500..=599 => Err(ActError::Retry(answer)),
+            425 | 429 | 500..=599 => Err(ActError::Retry { answer, after: reply.retry_after }),
             _ => Err(ActError::Refused(answer)),
         }
     }
@@ -88,9 +92,9 @@ impl TrafficRouter for FeatureFlag {
         self.read.is_some()
     }
 
-    async fn read_share(&self) -> Result<Share, String> {
-        let Some((url, pointer)) = &self.read else { return Err("no read_url is configured".into()) };
-        let reply = self.outbound.get(url.clone()).await.map_err(|error| error.to_string())?;
+    async fn read_share(&self) -> Result<Share, ReadError> {
+        let Some((url, pointer)) = &self.read else { return Err(ReadError::NotConfigured) };
+        let reply = self.outbound.get(url.clone()).await.map_err(ReadError::NoAnswer)?;
         percentage(&reply, pointer)
     }
 }
@@ -110,9 +114,9 @@ mod tests {
                     2 => format!(r#"{{"percentage":{number}}}"#).into_bytes(),
                     _ => format!(r#"{{"percentage":"{number} %"}}"#).into_bytes(),
                 };
-                match percentage(&Reply { status: 200, body, date: None }, "/percentage") {
+                match percentage(&Reply::new(200, body), "/percentage") {
                     Ok(share) => assert!(share.0 <= 100),
-                    Err(error) => assert!(error.len() < 4_096, "{} bytes", error.len()),
+                    Err(error) => assert!(error.to_string().len() < 4_096, "{error}"),
                 }
             },
         );
@@ -135,7 +139,7 @@ mod tests {
             (500, "", Err(())),
         ];
         for (status, body, expected) in cases {
-            let reply = Reply { status, body: body.as_bytes().to_vec(), date: None };
+            let reply = Reply::new(status, body.as_bytes().to_vec());
             assert_eq!(
                 percentage(&reply, "/percentage").map(|share| share.0).map_err(|_| ()),
                 expected,

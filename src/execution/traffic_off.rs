@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{ActError, TrafficRouter};
+use super::{ActError, ReadError, TrafficRouter};
 use crate::clock::Clock;
 use crate::incident::{Answer, Attempt, Share, Step, StepOutcome, StepRecord};
 
@@ -111,8 +111,8 @@ async fn attempt(router: &dyn TrafficRouter, clock: &dyn Clock, limits: StepLimi
     Attempt { started_at, ended_at: clock.now(), request, answer, read_back, outcome }
 }
 
-async fn read(router: &dyn TrafficRouter, limits: StepLimits) -> Result<Share, String> {
-    let mut last = Err("not read".to_owned());
+async fn read(router: &dyn TrafficRouter, limits: StepLimits) -> Result<Share, ReadError> {
+    let mut last = Err(ReadError::NotConfigured);
     for round in 0..limits.reads {
         if round > 0 {
             tokio::time::sleep(limits.read_pause).await;
@@ -141,12 +141,13 @@ mod tests {
 
     use super::*;
     use crate::clock::SteppedClock;
+    use crate::outbound::OutboundError;
 
     /// A router that answers by script; what is not scripted is an outage.
     #[derive(Debug, Default)]
     struct Scripted {
         sets: Mutex<VecDeque<Result<Answer, ActError>>>,
-        reads: Mutex<VecDeque<Result<Share, String>>>,
+        reads: Mutex<VecDeque<Result<Share, ReadError>>>,
         readable: bool,
     }
 
@@ -156,15 +157,19 @@ mod tests {
             format!("set {share}")
         }
         async fn set_share(&self, _: Share) -> Result<Answer, ActError> {
-            let down = || Err(ActError::Retry(words(None, "connection refused")));
+            let down = || Err(ActError::Retry { answer: words(None, "connection refused"), after: None });
             self.sets.lock().expect("a lock").pop_front().unwrap_or_else(down)
         }
         fn can_read(&self) -> bool {
             self.readable
         }
-        async fn read_share(&self) -> Result<Share, String> {
-            self.reads.lock().expect("a lock").pop_front().unwrap_or_else(|| Err("unreachable".into()))
+        async fn read_share(&self) -> Result<Share, ReadError> {
+            self.reads.lock().expect("a lock").pop_front().unwrap_or_else(unreachable)
         }
+    }
+
+    fn unreachable() -> Result<Share, ReadError> {
+        Err(ReadError::NoAnswer(OutboundError::Unreachable("connection refused".to_owned())))
     }
 
     fn words(status: Option<u16>, text: &str) -> Answer {
@@ -177,7 +182,7 @@ mod tests {
 
     async fn run(
         sets: Vec<Result<Answer, ActError>>,
-        reads: Option<Vec<Result<Share, String>>>,
+        reads: Option<Vec<Result<Share, ReadError>>>,
     ) -> StepRecord {
         let readable = reads.is_some();
         let router = Scripted {
@@ -238,7 +243,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_api_that_recovers_is_used_at_the_next_attempt() {
-        let busy = Err(ActError::Retry(words(Some(503), "busy")));
+        let busy = Err(ActError::Retry { answer: words(Some(503), "busy"), after: None });
         let step = run(vec![busy.clone(), busy, ok()], Some(vec![Ok(Share(0))])).await;
         assert_eq!((step.outcome, step.attempts.len()), (StepOutcome::Done, 3));
     }

@@ -203,7 +203,7 @@ async fn read_share(rollout: &Rollout) -> Option<Share> {
     match tokio::time::timeout(READ_TIMEOUT, rollout.router.read_share()).await {
         Ok(Ok(share)) => Some(share),
         Ok(Err(error)) => {
-            tracing::warn!(rollout = %rollout.name, error, "the canary's share can't be read");
+            tracing::warn!(rollout = %rollout.name, %error, "the canary's share can't be read");
             None
         }
         Err(_) => {
