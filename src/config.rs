@@ -5,6 +5,7 @@
 
 mod access;
 mod client_tls;
+mod flag_request;
 mod reader;
 mod reference;
 mod report;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 pub use access::{AccessConfig, Credentials, ExtraHeader, HeaderText};
 use chrono::{DateTime, Utc};
 pub use client_tls::{ClientTlsConfig, ClientTlsError, LoadedClientTls};
+pub use flag_request::{BodyError, BodyTemplate, FlagMethod, ShareScale};
 use reader::Reader;
 pub use reference::{KeyReference, REFERENCE};
 pub use report::{ConfigReport, Level, Problem};

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use feature_flag::FeatureFlag;
+pub use feature_flag::{FeatureFlag, ReadRequest, SetRequest};
 pub use traffic_off::{StepLimits, traffic_off};
 
 use crate::incident::{Answer, Share};

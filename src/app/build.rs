@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::config::{Config, RolloutConfig};
 use crate::decision::Policy;
 use crate::evidence::EvidenceDir;
-use crate::execution::{FeatureFlag, StepLimits, TrafficRouter};
+use crate::execution::{FeatureFlag, ReadRequest, SetRequest, StepLimits, TrafficRouter};
 use crate::incident::{Revision, RolloutName};
 use crate::metrics::Metrics;
 use crate::outbound::Connections;
@@ -149,9 +149,17 @@ fn build_rollout(
         rollout;
     let to_traffic = connections.to(&traffic.access, traffic.timeout).context("traffic")?;
     let url = traffic.url.clone().context("traffic.url is missing")?;
-    let read = traffic.read_url.clone().map(|url| (url, traffic.read_pointer.clone()));
-    let router: Arc<dyn TrafficRouter> =
-        Arc::new(FeatureFlag::new(to_traffic, url, traffic.feature.clone(), read));
+    let set = SetRequest {
+        method: traffic.method,
+        url,
+        body: traffic.body.clone(),
+        feature: traffic.feature.clone(),
+        revision: revision.clone(),
+    };
+    let read = traffic.read_url.clone();
+    let read =
+        read.map(|url| ReadRequest { url, pointer: traffic.read_pointer.clone(), scale: traffic.scale });
+    let router: Arc<dyn TrafficRouter> = Arc::new(FeatureFlag::new(to_traffic, set, read));
     let healthz = verify.healthz_url.clone().zip(verify.stable_version.clone());
     let healthz = healthz.map(|(url, stable_version)| Healthz { url, stable_version });
     let to_application = connections.to(&verify.access, APPLICATION_TIMEOUT).context("verify")?;

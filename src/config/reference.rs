@@ -60,10 +60,13 @@ reference! {
     "rollouts.verify.window", "10m", "How long a verification may take to reach its verdict";
     "rollouts.verify.interval", "5s", "The pause between two rounds of it";
     "rollouts.traffic.kind", "required", "`feature-flag`";
-    "rollouts.traffic.url", "required", "Where the share is set by POST";
+    "rollouts.traffic.url", "required", "Where the share is set";
     "rollouts.traffic.feature", "required", "The feature's name";
     "rollouts.traffic.read_url", "none", "Where the share can be read back";
     "rollouts.traffic.read_pointer", "/percentage", "JSON pointer into that answer";
+    "rollouts.traffic.scale", "percent", "The unit of the share, set and read: `percent` (0 to 100) or `fraction` (0 to 1)";
+    "rollouts.traffic.method", "POST", "How the share is set: `POST`, `PUT` or `PATCH`";
+    "rollouts.traffic.body", "the protocol's", "What is sent: JSON with `{feature}`, `{revision}`, `{percentage}` (0 to 100) and `{fraction}` (0 to 1) filled in";
     "rollouts.traffic.timeout", "5s", "The longest one request may take";
     "SYSTEM.bearer_token_file", "none", "Token to present. SYSTEM is `alertmanager`, `prometheus`, `rollouts.traffic` or `rollouts.verify` (healthz and metrics)";
     "SYSTEM.basic_auth.username", "none", "User of basic auth, instead of a token";
@@ -74,6 +77,3 @@ reference! {
     "SYSTEM.client_key_file", "none", "PEM: its key";
     "SYSTEM.proxy_from_environment", "false", "Whether `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` count";
 }
-
-/// The systems that `SYSTEM` stands for, by their tables.
-pub(super) const SYSTEMS: [&str; 4] = ["alertmanager", "prometheus", "rollouts.traffic", "rollouts.verify"];

@@ -6,6 +6,7 @@ use std::time::Duration;
 use reqwest::Url;
 
 use super::access::AccessConfig;
+use super::flag_request::{BodyTemplate, FlagMethod, ShareScale};
 use super::reader::Reader;
 use crate::decision::{Mode, OnUnverified};
 
@@ -63,6 +64,12 @@ pub struct FeatureFlagConfig {
     pub url: Option<Url>,
     /// The feature.
     pub feature: String,
+    /// How the share is set.
+    pub method: FlagMethod,
+    /// What is sent to set it.
+    pub body: BodyTemplate,
+    /// The unit in which it is read.
+    pub scale: ShareScale,
     /// Where the share is read.
     pub read_url: Option<Url>,
     /// JSON pointer into the answer.
@@ -169,6 +176,15 @@ impl FeatureFlagConfig {
         }
         let _url_text = required("url", "http://localhost:4001/api/features/rollout");
         let feature = required("feature", "v1.4.0");
+        let scales = [("percent", ShareScale::Percent), ("fraction", ShareScale::Fraction)];
+        let scale = reader.choice("scale", &scales, ShareScale::Percent);
+        let methods = [FlagMethod::Post, FlagMethod::Put, FlagMethod::Patch].map(|one| (one.as_str(), one));
+        let method = reader.choice("method", &methods, FlagMethod::Post);
+        let body = reader.text("body").map(|text| BodyTemplate::new(text, &feature));
+        let body = body.unwrap_or_else(|| Ok(BodyTemplate::protocol(scale))).unwrap_or_else(|error| {
+            reader.error("body", error.to_string(), error.remedy());
+            BodyTemplate::protocol(scale)
+        });
         let pointer = reader.text("read_pointer");
         if let Some(pointer) = pointer.as_ref().filter(|pointer| !pointer.starts_with('/')) {
             reader.error(
@@ -187,6 +203,9 @@ impl FeatureFlagConfig {
         let config = Self {
             url: if reader.has("url") { reader.url("url") } else { None },
             feature,
+            method,
+            body,
+            scale,
             read_url: reader.url("read_url"),
             read_pointer: pointer.unwrap_or_else(|| "/percentage".to_owned()),
             access: AccessConfig::read(reader),

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::reference::SYSTEMS;
 use super::{Config, Level, Problem, REFERENCE};
 
 const GOOD: &str = r#"
@@ -197,7 +196,8 @@ fn the_reference_lists_every_key_that_is_read_and_no_other() {
     let asked = reader.asked().into_iter();
     let asked: Vec<_> =
         asked.filter(|key| !tables.contains(&key.as_str()) && !key.ends_with(".basic_auth")).collect();
-    let of_each = |key: &str| SYSTEMS.map(|system| key.replace("SYSTEM", system)).to_vec();
+    let systems = ["alertmanager", "prometheus", "rollouts.traffic", "rollouts.verify"];
+    let of_each = |key: &str| systems.map(|system| key.replace("SYSTEM", system)).to_vec();
     let mut listed: Vec<_> = REFERENCE.iter().flat_map(|entry| of_each(entry.key)).collect();
     listed.sort();
     listed.dedup();

@@ -2,74 +2,142 @@
 //! Stages"), and optionally a place where the percentage can be read.
 
 use async_trait::async_trait;
-use reqwest::Url;
+use reqwest::{Method, Url};
 
 use super::{ActError, ReadError, TrafficRouter};
+use crate::config::{BodyTemplate, FlagMethod, ShareScale};
 use crate::incident::{Answer, Share};
 use crate::outbound::{MAX_SMALL_ANSWER_BYTES, Outbound, Reply};
 
-/// Where and how a feature flag is set and read.
+/// What a fraction that was written with two decimals may be off, in per cent.
+const ROUNDING_ERROR: f64 = 1e-9;
+
+/// How a flag is set.
+#[derive(Debug)]
+pub struct SetRequest {
+    /// POST, PUT or PATCH.
+    pub method: FlagMethod,
+    /// Where.
+    pub url: Url,
+    /// What is sent, with places for the next two and the share.
+    pub body: BodyTemplate,
+    /// The flag's name there.
+    pub feature: String,
+    /// The revision on canary.
+    pub revision: String,
+}
+
+/// How a flag is read.
+#[derive(Debug)]
+pub struct ReadRequest {
+    /// Where, by GET.
+    pub url: Url,
+    /// JSON pointer (RFC 6901) to the share in the answer.
+    pub pointer: String,
+    /// The unit that it has there.
+    pub scale: ShareScale,
+}
+
+/// A feature flag that moves the traffic.
 #[derive(Debug)]
 pub struct FeatureFlag {
     outbound: Outbound,
-    url: Url,
-    feature: String,
-    read: Option<(Url, String)>,
+    set: SetRequest,
+    read: Option<ReadRequest>,
 }
 
 impl FeatureFlag {
-    /// A flag set by POST to `url`; `read` is where it is read and the JSON pointer into the answer.
+    /// A flag that is set, and perhaps read, like this.
     #[must_use]
-    pub fn new(outbound: Outbound, url: Url, feature: String, read: Option<(Url, String)>) -> Self {
-        Self { outbound: outbound.with_answers_up_to(MAX_SMALL_ANSWER_BYTES), url, feature, read }
+    pub fn new(outbound: Outbound, set: SetRequest, read: Option<ReadRequest>) -> Self {
+        Self { outbound: outbound.with_answers_up_to(MAX_SMALL_ANSWER_BYTES), set, read }
     }
 
     fn body(&self, share: Share) -> String {
-        serde_json::json!({ "feature": self.feature, "percentage": share.0 }).to_string()
+        self.set.body.fill(&self.set.feature, &self.set.revision, share.0)
     }
 }
 
-/// A percentage, as a number or as a text that holds one. Anything else is not a reading.
-fn percentage(reply: &Reply, pointer: &str) -> Result<Share, ReadError> {
-    if !reply.is_success() {
-        return Err(ReadError::Refused { status: reply.status, text: reply.kept_text() });
-    }
-    let not_understood = |text: String| ReadError::NotUnderstood(text);
-    let json: serde_json::Value =
-        serde_json::from_slice(&reply.body).map_err(|error| not_understood(format!("not JSON: {error}")))?;
-    let nothing = || not_understood(format!("nothing at {pointer} in {}", reply.kept_text()));
-    let value = json.pointer(pointer).ok_or_else(nothing)?;
-    let number = match value {
-        serde_json::Value::Number(number) => number.as_f64(),
-        serde_json::Value::String(text) => text.trim().trim_end_matches('%').trim().parse().ok(),
-        _ => None,
-    };
-    match number {
-        // Rounded up: a canary with 0.2 % of the traffic is not off.
-        Some(number) if (0.0..=100.0).contains(&number) =>
-        {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "0 to 100, by the guard"
-            )]
-            Ok(Share(number.ceil() as u8))
+impl ReadRequest {
+    /// A number, or a text that holds one. Anything else is not a reading.
+    fn share(&self, reply: &Reply) -> Result<Share, ReadError> {
+        if !reply.is_success() {
+            return Err(ReadError::Refused { status: reply.status, text: reply.kept_text() });
         }
-        _ => Err(not_understood(format!(
-            "{} at {pointer} is not a percentage",
-            reply.kept(&value.to_string())
-        ))),
+        let pointer = &self.pointer;
+        let json: serde_json::Value = serde_json::from_slice(&reply.body)
+            .map_err(|error| ReadError::NotUnderstood(format!("not JSON: {error}")))?;
+        let nothing = || ReadError::NotUnderstood(format!("nothing at {pointer} in {}", reply.kept_text()));
+        let value = json.pointer(pointer).ok_or_else(nothing)?;
+        let number = match value {
+            serde_json::Value::Number(number) => number.as_f64(),
+            serde_json::Value::String(text) => self.without_sign(text).parse().ok(),
+            _ => None,
+        };
+        number.and_then(|number| self.percent(number)).ok_or_else(|| {
+            let unit = match self.scale {
+                ShareScale::Percent => "percentage",
+                ShareScale::Fraction => "fraction between 0 and 1",
+            };
+            ReadError::NotUnderstood(format!(
+                "{} at {pointer} is not a {unit}",
+                reply.kept(&value.to_string())
+            ))
+        })
     }
+
+    fn without_sign<'a>(&self, text: &'a str) -> &'a str {
+        match self.scale {
+            ShareScale::Percent => text.trim().trim_end_matches('%').trim_end(),
+            // A fraction with a per-cent sign is neither.
+            ShareScale::Fraction => text.trim(),
+        }
+    }
+
+    /// Rounded up, because a canary with 0.2 % of the traffic is not off; only nothing at all is
+    /// 0 %. What is within a rounding error of a whole per cent is that: 0.07 * 100 is above 7.
+    fn percent(&self, number: f64) -> Option<Share> {
+        let percent = match self.scale {
+            ShareScale::Percent => number,
+            ShareScale::Fraction => number * 100.0,
+        };
+        if !(0.0..=100.0).contains(&percent) {
+            return None;
+        }
+        let whole = (percent - ROUNDING_ERROR).ceil().max(if number > 0.0 { 1.0 } else { 0.0 });
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100, by the guard")]
+        Some(Share(whole as u8))
+    }
+}
+
+/// An address for evidence: a query's values may be secrets, its names are not.
+fn without_query_values(url: &Url) -> String {
+    let Some(query) = url.query() else { return url.to_string() };
+    let names = query.split('&').map(|pair| match pair.split_once('=') {
+        Some((name, _)) => format!("{name}=…"),
+        // A value without a name.
+        None => "…".to_owned(),
+    });
+    let mut address = url.clone();
+    address.set_query(None);
+    address.set_fragment(None);
+    format!("{address}?{}", names.collect::<Vec<_>>().join("&"))
 }
 
 #[async_trait]
 impl TrafficRouter for FeatureFlag {
     fn describe_set(&self, share: Share) -> String {
-        format!("POST {} {}", self.url, self.body(share))
+        let method = self.set.method.as_str();
+        format!("{method} {} {}", without_query_values(&self.set.url), self.body(share))
     }
 
     async fn set_share(&self, share: Share) -> Result<Answer, ActError> {
-        let sent = self.outbound.post_json(self.url.clone(), self.body(share)).await;
+        let method = match self.set.method {
+            FlagMethod::Post => Method::POST,
+            FlagMethod::Put => Method::PUT,
+            FlagMethod::Patch => Method::PATCH,
+        };
+        let sent = self.outbound.send_json(method, self.set.url.clone(), self.body(share)).await;
         let reply = sent.map_err(|error| {
             let answer = Answer { status: None, text: error.to_string() };
             if error.may_have_arrived() {
@@ -93,15 +161,55 @@ impl TrafficRouter for FeatureFlag {
     }
 
     async fn read_share(&self) -> Result<Share, ReadError> {
-        let Some((url, pointer)) = &self.read else { return Err(ReadError::NotConfigured) };
-        let reply = self.outbound.get(url.clone()).await.map_err(ReadError::NoAnswer)?;
-        percentage(&reply, pointer)
+        let Some(read) = &self.read else { return Err(ReadError::NotConfigured) };
+        let reply = self.outbound.get(read.url.clone()).await.map_err(ReadError::NoAnswer)?;
+        read.share(&reply)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn reading(scale: ShareScale) -> ReadRequest {
+        let url = Url::parse("http://127.0.0.1/").expect("a URL");
+        ReadRequest { url, pointer: "/percentage".to_owned(), scale }
+    }
+
+    #[test]
+    fn a_fraction_is_read_as_the_per_cent_that_was_set_and_anything_above_nothing_is_not_off() {
+        let read = |text: &str| {
+            let body = format!(r#"{{"percentage":{text}}}"#).into_bytes();
+            reading(ShareScale::Fraction).share(&Reply::new(200, body)).map(|share| share.0).ok()
+        };
+        for percent in 0..=100_u8 {
+            assert_eq!(read(&(f64::from(percent) / 100.0).to_string()), Some(percent));
+        }
+        for (text, expected) in [
+            ("0.001", Some(1)),
+            ("1e-300", Some(1)),
+            ("0.251", Some(26)),
+            ("\"0.25\"", Some(25)),
+            ("25", None),
+            ("\"25 %\"", None),
+            ("-0.1", None),
+            ("1.01", None),
+        ] {
+            assert_eq!(read(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn evidence_shows_which_request_was_made_without_the_values_of_its_query() {
+        let url = |text: &str| Url::parse(text).expect("a URL");
+        for (given, shown) in [
+            ("http://flags/api/set", "http://flags/api/set"),
+            ("http://flags/api/set?apikey=s3cret&f=v1", "http://flags/api/set?apikey=…&f=…"),
+            ("http://flags/set?s3cret#s3cret", "http://flags/set?…"),
+        ] {
+            assert_eq!(without_query_values(&url(given)), shown);
+        }
+    }
 
     #[test]
     fn any_answer_is_a_share_or_an_error_of_bounded_length() {
@@ -114,7 +222,7 @@ mod tests {
                     2 => format!(r#"{{"percentage":{number}}}"#).into_bytes(),
                     _ => format!(r#"{{"percentage":"{number} %"}}"#).into_bytes(),
                 };
-                match percentage(&Reply::new(200, body), "/percentage") {
+                match reading(ShareScale::Percent).share(&Reply::new(200, body)) {
                     Ok(share) => assert!(share.0 <= 100),
                     Err(error) => assert!(error.to_string().len() < 4_096, "{error}"),
                 }
@@ -141,7 +249,7 @@ mod tests {
         for (status, body, expected) in cases {
             let reply = Reply::new(status, body.as_bytes().to_vec());
             assert_eq!(
-                percentage(&reply, "/percentage").map(|share| share.0).map_err(|_| ()),
+                reading(ShareScale::Percent).share(&reply).map(|share| share.0).map_err(|_| ()),
                 expected,
                 "{status} {body}"
             );
