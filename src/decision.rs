@@ -18,6 +18,7 @@ mod rollback;
 mod share;
 #[cfg(test)]
 mod table_tests;
+mod watchdog;
 #[cfg(test)]
 mod world;
 
@@ -27,6 +28,7 @@ pub use commands::{Command, commands, next_deadline};
 pub use confirmation::{AlertmanagerReading, Confirmation, ListedAlert, PrometheusReading, weigh};
 use draft::Draft;
 pub use policy::{Mode, OnUnverified, Policy};
+pub use watchdog::Watchdog;
 
 use crate::incident::{
     Alert, BlobRef, EvidenceFile, Fingerprint, IncidentId, Reason, RolloutName, RolloutState, Share, Stage,

@@ -9,6 +9,7 @@ use reqwest::Url;
 use super::reader::Reader;
 use super::secret::SecretFile;
 use super::tls::TlsConfig;
+use crate::decision::Watchdog;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -144,8 +145,8 @@ pub struct AlertmanagerConfig {
     pub poll_interval: Duration,
     /// For members that want one.
     pub bearer_token: Option<SecretFile>,
-    /// The name of the always-firing alert.
-    pub watchdog_alertname: String,
+    /// The always-firing alert.
+    pub watchdog: Watchdog,
     /// After this long without it, missing data is not trusted.
     pub watchdog_timeout: Duration,
 }
@@ -163,10 +164,13 @@ impl AlertmanagerConfig {
         }
         let poll_interval = reader.duration("poll_interval", 20 * SECOND, SECOND, 5 * MINUTE);
         let bearer_token = reader.secret("bearer_token_file");
-        let watchdog_alertname = reader.text("watchdog_alertname").unwrap_or_else(|| "Watchdog".to_owned());
+        let watchdog = Watchdog {
+            alertname: reader.text("watchdog_alertname").unwrap_or_else(|| "Watchdog".to_owned()),
+            matching: reader.labels("watchdog_match").unwrap_or_default(),
+        };
         let watchdog_timeout = reader.duration("watchdog_timeout", 3 * MINUTE, 10 * SECOND, 60 * MINUTE);
         reader.finish();
-        Self { urls, poll_interval, bearer_token, watchdog_alertname, watchdog_timeout }
+        Self { urls, poll_interval, bearer_token, watchdog, watchdog_timeout }
     }
 }
 
