@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Rollout, Submission, Worker};
 use crate::decision::{AlertmanagerReading, Input, Mode};
 use crate::incident::{Alert, AlertStatus, Fingerprint, Labels, Reason};
+use crate::metrics::Loop;
 use crate::signals::{AlertSource, Listing};
 
 /// The name of Prometheus among the sources of reconciliation.
@@ -49,7 +51,7 @@ pub struct Watcher {
     pub every: Duration,
     /// Wakes it at once: a webhook said that its list was cut.
     pub wake: Arc<Notify>,
-    /// When the process before this one was last alive.
+    /// Until when what fired is known; see [`crate::store::Loaded::known_until`].
     pub last_alive: Option<DateTime<Utc>>,
     /// How long closed incidents are kept.
     pub retention: TimeDelta,
@@ -61,6 +63,7 @@ impl Watcher {
         let look = async {
             loop {
                 self.look().await;
+                self.worker.metrics.loop_turned(Loop::Watcher);
                 tokio::select! {
                     biased;
                     () = self.wake.notified() => {}
@@ -68,9 +71,23 @@ impl Watcher {
                 }
             }
         };
+        let is_caught_up = AtomicBool::new(self.last_alive.is_none());
+        let catch_up = async {
+            self.catch_up().await;
+            is_caught_up.store(true, Ordering::Relaxed);
+        };
         let alive = async {
+            // Before the sign of life, which must not be taken for it by the next process.
+            if let Some(known_until) = self.last_alive {
+                self.leave_caught_up(known_until).await;
+            }
             loop {
-                self.leave_sign_of_life().await;
+                let now = self.worker.clock.now();
+                self.leave_sign_of_life(now).await;
+                // Only now: what a look back has not decided is looked for again by the next process.
+                if is_caught_up.load(Ordering::Relaxed) {
+                    self.leave_caught_up(now).await;
+                }
                 tokio::time::sleep(ALIVE_EVERY).await;
             }
         };
@@ -85,7 +102,7 @@ impl Watcher {
             () = stop.cancelled() => {}
             // The sign of life first: also a process that lives for a moment leaves one. Nothing waits
             // for it, since the disk may hang.
-            () = async { tokio::join!(alive, self.catch_up(), look, prune); } => {}
+            () = async { tokio::join!(alive, catch_up, look, prune); } => {}
         }
     }
 
@@ -238,8 +255,17 @@ impl Watcher {
         }
     }
 
-    async fn leave_sign_of_life(&self) {
-        if let Err(error) = self.worker.store.alive(self.worker.clock.now()).await {
+    async fn leave_caught_up(&self, until: DateTime<Utc>) {
+        if let Err(error) = self.worker.store.caught_up(until).await {
+            tracing::warn!(
+                error = crate::logging::chain(&error),
+                "until when alerts are known can't be stored"
+            );
+        }
+    }
+
+    async fn leave_sign_of_life(&self, now: DateTime<Utc>) {
+        if let Err(error) = self.worker.store.alive(now).await {
             tracing::warn!(error = crate::logging::chain(&error), "no sign of life could be stored");
         }
     }
