@@ -179,17 +179,17 @@ async fn evidence_is_read_while_a_listing_takes_its_time() {
     let (begin, began) = tokio::sync::oneshot::channel();
     let (end, ended) = std::sync::mpsc::channel::<()>();
     let reader = store.reader.clone();
-    let listing = tokio::spawn(async move {
-        let long = move |_: &mut Connection| {
-            begin.send(()).expect("awaited");
-            ended.recv().expect("ended");
-            Ok(())
-        };
-        reader.run("list for long", long).await
-    });
-    began.await.expect("begun");
-    let read = tokio::time::timeout(std::time::Duration::from_secs(10), store.blob("none")).await;
-    assert_eq!(read.expect("it does not wait").expect("read"), None);
-    end.send(()).expect("it still lists");
-    listing.await.expect("ran").expect("listed");
+    let long = move |_: &mut Connection| {
+        begin.send(()).expect("awaited");
+        ended.recv().expect("ended");
+        Ok(())
+    };
+    let reads = async {
+        began.await.expect("begun");
+        let read = tokio::time::timeout(std::time::Duration::from_secs(10), store.blob("none")).await;
+        assert_eq!(read.expect("it does not wait").expect("read"), None);
+        end.send(()).expect("it still lists");
+    };
+    let (listed, ()) = tokio::join!(reader.run("list for long", long), reads);
+    listed.expect("listed");
 }
