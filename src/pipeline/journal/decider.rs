@@ -19,14 +19,14 @@ pub(super) struct Decider {
 
 impl Decider {
     pub(super) fn new(parts: JournalParts, states: States, last_seen: Option<DateTime<Utc>>) -> Self {
-        let steps = StepDetector::starting(parts.clock.now(), last_seen);
+        let steps = StepDetector::starting(parts.clock.as_ref(), last_seen);
         Self { parts, states, steps }
     }
 
     /// Before anything else is decided: no deadline may be compared with a clock it was not made for.
     pub(super) fn notice_a_step(&mut self) -> Vec<StoredAs> {
         let mut events = Vec::new();
-        let Some(by) = self.steps.stepped(self.parts.clock.now()) else { return events };
+        let Some(by) = self.steps.stepped(self.parts.clock.as_ref()) else { return events };
         self.parts.observed.clock_set(by);
         let names: Vec<_> = self.states.keys().cloned().collect();
         for name in names {
@@ -54,7 +54,7 @@ impl Decider {
             reading: if rollout.router.can_read() { reading } else { Reading::NotConfigured },
             last_zero_at,
             not_before,
-            watchdog_silent_seconds: Some(observed.watchdog_silent_seconds()),
+            watchdog_silent_seconds: Some(observed.watchdog_silent_seconds(&rollout.policy.matching)),
         };
         // Taken out of the map so that the decision needn't copy it unless somebody still reads it.
         let state = self.states.remove(name).unwrap_or_default();

@@ -100,6 +100,8 @@ fn index(transaction: &Transaction<'_>, stored: &StoredAs, seq: u64) -> Result<(
         Event::RolledBack => ("rolled_back", true),
         Event::Cancelled { .. } => ("cancelled", true),
         Event::Declined { .. } => ("declined", true),
+        Event::Superseded { .. } => ("superseded", true),
+        Event::Closed { .. } => ("closed", true),
         _ => {
             let query = "SELECT 1 FROM incidents WHERE id = ?";
             let is_known = transaction.prepare_cached(query)?.exists([id])?;

@@ -139,7 +139,7 @@ impl TrafficRouter for Flag {
         self.readable
     }
 
-    async fn read_share(&self) -> Result<Share, String> {
+    async fn read_share(&self) -> Result<Share, crate::execution::ReadError> {
         unreachable!("nobody works here")
     }
 }
@@ -195,13 +195,14 @@ impl Scene {
             checkpoints: Mutex::default(),
         });
         let metrics = Metrics::new(&[name()], &[]);
-        let observed = Arc::new(Observed::default());
+        let clock = Arc::new(SteppedClock::starting_at(start()));
+        let observed = Arc::new(Observed::new(clock.clone(), crate::decision::Watchdog::named("Watchdog")));
         let stored = store.load().await.expect("loaded");
         let parts = JournalParts {
             store: store.clone(),
             rollouts: rollouts(readable),
             observed: Arc::clone(&observed),
-            clock: Arc::new(SteppedClock::starting_at(start())),
+            clock,
             randomness: Randomness::seeded(1),
             metrics: metrics.clone(),
         };
