@@ -113,6 +113,7 @@ impl Metrics {
             }
         }
         figures.store_healthy.set(1);
+        self.probes(false, true);
     }
 
     fn open(&self, rollout: &RolloutName, state: &str) -> Gauge {
