@@ -83,7 +83,7 @@ pub async fn build(
     for name in stored.rollouts.keys().filter(|name| rollouts.get(name).is_none()) {
         tracing::warn!(rollout = %name, "has stored incidents but is no longer configured; they rest until it is again");
     }
-    let observed = Arc::new(Observed::default());
+    let observed = Arc::new(Observed::new(Arc::clone(&clock)));
     let parts = JournalParts {
         store: Arc::clone(&store),
         rollouts: rollouts.clone(),
