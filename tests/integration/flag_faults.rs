@@ -18,7 +18,10 @@ async fn an_api_that_answers_200_and_changes_nothing_is_not_believed() {
     api.fault(Fault::Lies, Fault::None);
     assert_eq!(site.post(critical()).await, 200);
     let failed = site.incident("the failure", |incident| incident.state == "failed").await;
-    assert_eq!((failed.reason.as_str(), api.share()), ("step_failed", 25));
+    // The reason is the rollback's own; why it failed stands with the decision.
+    assert_eq!((failed.reason.as_str(), api.share()), ("critical_alert", 25));
+    let why = |decision: &DecisionView| decision.reason.is_some_and(|reason| reason.as_str() == "step_failed");
+    assert!(failed.decisions.iter().any(why), "{:?}", failed.decisions);
     assert!(failed.steps[0].attempts.len() > 1, "it was tried again");
     assert!(failed.notifications.iter().any(|notification| notification.kind == "rollback_failed"));
 
