@@ -111,7 +111,11 @@ impl Worker {
     ) {
         let Some(incident) = self.incident(&rollout.name, &id) else { return };
         let times = VerifyTimes { since, until, interval: rollout.verify_interval };
-        let verification = rollout.verifier.verify(&incident, times, self.clock.as_ref()).await;
+        let alerts = || {
+            let current = self.incident(&rollout.name, &id).unwrap_or_else(|| Arc::clone(&incident));
+            current.alerts.iter().map(|attached| attached.alert.clone()).collect()
+        };
+        let verification = rollout.verifier.verify(alerts, times, self.clock.as_ref()).await;
         self.report(&rollout.name, Input::Verified { incident: id, attempt, verification }).await;
     }
 
@@ -220,7 +224,7 @@ impl Worker {
     async fn report_all(&self, inputs: Vec<(RolloutName, Input)>, blobs: Vec<(BlobRef, Arc<[u8]>)>) {
         let submit = || async {
             let submission = Submission { inputs: inputs.clone(), blobs: blobs.clone() };
-            match self.journal.submit(submission).await {
+            match self.journal.report(submission).await {
                 Ok(_) | Err(super::JournalError::ShuttingDown) => Ok(()),
                 Err(error) => Err(error),
             }
