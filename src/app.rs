@@ -18,11 +18,12 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, TokenSet};
 use crate::listener::{Guard, Limits, Listener, Tls, guarded};
 use crate::metrics::{Metrics, WebhookOutcome};
+use crate::pipeline::Kinds;
 use crate::store::{IncidentStore, SqliteStore};
 use crate::supervision::Supervisor;
 use crate::web::{Api, Readiness, admin_router, api_router};
 use crate::webhook::body::Budget;
-use crate::webhook::{self, Receiver, router};
+use crate::webhook::{self, Quarantine, Receiver, router};
 
 /// How much longer than `server.drain` the end may take: open connections have 5 s of their own.
 const DRAIN_MARGIN: Duration = Duration::from_secs(10);
@@ -83,7 +84,11 @@ impl App {
             tokens: TokenSet::new(&config.server.webhook_tokens).map(Arc::new),
             reconcile,
             metrics: metrics.clone(),
-            strangers: crate::webhook::receive::Strangers::default(),
+            strangers: Kinds::default(),
+            told: Kinds::default(),
+            severities: worker.sources.severities.clone(),
+            quarantine: Quarantine::new(config.store.path.with_file_name("unreadable-alerts")),
+            clock: Arc::clone(&worker.clock),
             budget: budget.clone(),
         };
         let operators = TokenSet::new(&config.server.operator_tokens).map(Arc::new);

@@ -14,8 +14,9 @@ mod phase;
 mod reason;
 mod records;
 mod rollout;
+mod severity;
 
-pub use alert::{Alert, AlertStatus, Severity};
+pub use alert::{Alert, AlertStatus};
 pub use attached::AttachedAlerts;
 pub use event::{AttachedAlert, Event, OpenedIncident, Record, StoredAs};
 pub use folded::{Incident, NoteEntry};
@@ -29,3 +30,4 @@ pub use records::{
     StepRecord, Verdict, Verification, WhenTaken,
 };
 pub use rollout::{CanaryRun, RolloutState};
+pub use severity::{Severity, SeverityMap};

@@ -8,6 +8,7 @@ mod journal;
 mod observed;
 mod perform;
 mod rollouts;
+mod severities;
 mod sources;
 mod watcher;
 mod worker;
@@ -16,6 +17,7 @@ pub use journal::{Journal, JournalError, JournalParts, JournalTask, Ruling, Stat
 pub use observed::Observed;
 pub use perform::blob_ref;
 pub use rollouts::{Rollout, Rollouts};
+pub use severities::{Kinds, Severities};
 pub use sources::Sources;
 pub(crate) use watcher::PROMETHEUS;
 pub use watcher::Watcher;

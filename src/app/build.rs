@@ -16,7 +16,8 @@ use crate::incident::{Revision, RolloutName};
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
 use crate::pipeline::{
-    Journal, JournalParts, JournalTask, Observed, PROMETHEUS, Rollout, Rollouts, Sources, Watcher, Worker,
+    Journal, JournalParts, JournalTask, Observed, PROMETHEUS, Rollout, Rollouts, Severities, Sources,
+    Watcher, Worker,
 };
 use crate::randomness::Randomness;
 use crate::signals::{AlertSource, Alertmanager, Prometheus, RuleSource};
@@ -100,6 +101,7 @@ pub async fn build(
             alertmanagers,
             prometheus: prometheus.map(|prometheus| Arc::new(prometheus) as Arc<dyn RuleSource>),
             watchdog: config.alertmanager.watchdog_alertname.clone(),
+            severities: Severities::new(config.alertmanager.severity_map.clone(), metrics.clone()),
         },
         evidence: Arc::new(EvidenceDir::new(config.evidence.directory.clone())),
         store,

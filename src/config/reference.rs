@@ -41,6 +41,7 @@ reference! {
     "alertmanager.bearer_token_file", "none", "Token for Alertmanager's API";
     "alertmanager.watchdog_alertname", "Watchdog", "The alert that always fires";
     "alertmanager.watchdog_timeout", "3m", "After this long without it, missing data is not trusted and people are told";
+    "alertmanager.severity_map", "none", "Your own words in the label `severity`, such as `{ page = \"critical\", P2 = \"warning\", info = \"ignore\" }`; case and blanks don't count";
     "prometheus.url", "none", "Prometheus, for verification and as tie-breaker";
     "prometheus.bearer_token_file", "none", "Token for Prometheus' API";
     "slack.token_file", "required in [slack]", "The bot's token (messages follow in a later version)";

@@ -9,6 +9,7 @@ use reqwest::Url;
 use super::reader::Reader;
 use super::secret::SecretFile;
 use super::tls::TlsConfig;
+use crate::incident::{Severity, SeverityMap};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -148,6 +149,8 @@ pub struct AlertmanagerConfig {
     pub watchdog_alertname: String,
     /// After this long without it, missing data is not trusted.
     pub watchdog_timeout: Duration,
+    /// The organisation's own words in the label `severity`.
+    pub severity_map: SeverityMap,
 }
 
 impl AlertmanagerConfig {
@@ -165,9 +168,25 @@ impl AlertmanagerConfig {
         let bearer_token = reader.secret("bearer_token_file");
         let watchdog_alertname = reader.text("watchdog_alertname").unwrap_or_else(|| "Watchdog".to_owned());
         let watchdog_timeout = reader.duration("watchdog_timeout", 3 * MINUTE, 10 * SECOND, 60 * MINUTE);
+        let severity_map = severity_map(reader);
         reader.finish();
-        Self { urls, poll_interval, bearer_token, watchdog_alertname, watchdog_timeout }
+        Self { urls, poll_interval, bearer_token, watchdog_alertname, watchdog_timeout, severity_map }
     }
+}
+
+fn severity_map(reader: &Reader<'_>) -> SeverityMap {
+    const KEY: &str = "severity_map";
+    let meanings =
+        [("critical", Severity::Critical), ("warning", Severity::Warning), ("ignore", Severity::Unknown)];
+    let words = reader.labels(KEY).unwrap_or_default().into_iter();
+    SeverityMap::new(words.filter_map(|(word, meaning)| {
+        let known = meanings.iter().find(|(name, _)| *name == meaning);
+        if known.is_none() {
+            let message = format!("{word:?} means {meaning:?}, which is no severity");
+            reader.error(KEY, message, "choose \"critical\", \"warning\" or \"ignore\"");
+        }
+        known.map(|(_, severity)| (word, *severity))
+    }))
 }
 
 /// `[prometheus]`

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Severities;
 use crate::clock::Clock;
 use crate::decision::{Confirmation, weigh};
 use crate::incident::{Alert, Fingerprint};
@@ -24,6 +25,8 @@ pub struct Sources {
     pub prometheus: Option<Arc<dyn RuleSource>>,
     /// The name of the always-firing alert.
     pub watchdog: String,
+    /// Reads the severity of what they list.
+    pub severities: Severities,
 }
 
 impl Sources {

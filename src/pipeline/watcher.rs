@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Rollout, Submission, Worker};
 use crate::decision::{AlertmanagerReading, Input, Mode};
-use crate::incident::{Alert, AlertStatus, Fingerprint, Labels, Reason};
+use crate::incident::{Alert, AlertStatus, Fingerprint, Labels, Reason, SeverityMap};
 use crate::signals::{AlertSource, Listing};
 
 /// The name of Prometheus among the sources of reconciliation.
@@ -159,6 +159,8 @@ impl Watcher {
         }
         let inputs: Vec<_> = alerts
             .into_iter()
+            .map(|alert| alert.read_with(&self.worker.sources.severities.words))
+            .inspect(|alert| self.worker.sources.severities.check(alert))
             .map(|alert| (rollout.name.clone(), Input::Alert { alert, body: None }))
             .collect();
         if !inputs.is_empty() {
@@ -175,12 +177,13 @@ impl Watcher {
     async fn catch_up(&self) {
         let Some(prometheus) = &self.worker.sources.prometheus else { return };
         let Some(last_alive) = self.last_alive else { return };
+        let words = &self.worker.sources.severities.words;
         for rollout in self.worker.rollouts.iter().filter(|rollout| rollout.policy.mode != Mode::Off) {
             loop {
                 let now = self.worker.clock.now();
                 let look_back =
                     (now - last_alive + LOOK_BACK_MARGIN).clamp(LOOK_BACK_MARGIN, LONGEST_LOOK_BACK);
-                match prometheus.query(&missed_query(&rollout.policy.matching, look_back)).await {
+                match prometheus.query(&missed_query(&rollout.policy.matching, words, look_back)).await {
                     Ok(samples) => {
                         for sample in samples {
                             self.missed(rollout, sample.labels, now, sample.value, last_alive).await;
@@ -224,7 +227,9 @@ impl Watcher {
             starts_at,
             ends_at: None,
             generator_url: String::new(),
-        };
+            mapped_severity: None,
+        }
+        .read_with(&self.worker.sources.severities.words);
         // Nobody keeps it waiting, so it is told again until the share was fresh enough to decide.
         loop {
             self.worker.read_share(rollout).await;
@@ -256,14 +261,17 @@ impl Watcher {
 
 /// How long ago each critical of a rollout fired last, within this span. As an age, so that it
 /// doesn't matter how Prometheus' clock is set.
-fn missed_query(matching: &BTreeMap<String, String>, look_back: TimeDelta) -> String {
-    let selector: Vec<_> = matching
-        .iter()
-        .map(|(name, value)| format!("{name}={}", serde_json::Value::from(value.as_str())))
-        .collect();
+fn missed_query(
+    matching: &BTreeMap<String, String>,
+    severities: &SeverityMap,
+    look_back: TimeDelta,
+) -> String {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let selector: Vec<_> = matching.iter().map(|(name, value)| format!("{name}={}", quoted(value))).collect();
     // A second's steps: an alert that fired for one evaluation only must not fall between two.
     format!(
-        "time() - max_over_time(timestamp(ALERTS{{alertstate=\"firing\",severity=\"critical\",{}}})[{}s:1s])",
+        "time() - max_over_time(timestamp(ALERTS{{alertstate=\"firing\",severity=~{},{}}})[{}s:1s])",
+        quoted(&severities.critical_pattern()),
         selector.join(","),
         look_back.num_seconds(),
     )

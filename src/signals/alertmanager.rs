@@ -133,6 +133,7 @@ fn firing(alert: GettableAlert) -> Alert {
         starts_at: alert.starts_at,
         ends_at: None,
         generator_url: alert.generator_url,
+        mapped_severity: None,
     }
 }
 

@@ -17,6 +17,7 @@ mod grace_ends;
 mod late_bodies;
 mod listener_limits;
 mod load;
+mod odd_alerts;
 mod real_chain;
 mod store_outage;
 mod supervision;
