@@ -98,7 +98,9 @@ impl From<BodyError> for ApiError {
         match error {
             BodyError::TooLarge { .. } => Self::TooLarge(error.to_string()),
             BodyError::TooSlow | BodyError::OverBudget => Self::Unavailable(error.to_string()),
-            BodyError::BrokenOff(_) => Self::BadRequest(error.to_string()),
+            BodyError::BrokenOff(_) | BodyError::NotGzip(_) | BodyError::Encoding => {
+                Self::BadRequest(error.to_string())
+            }
         }
     }
 }

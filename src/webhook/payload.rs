@@ -45,6 +45,8 @@ pub struct Payload {
     pub odd_members: BTreeMap<&'static str, usize>,
     /// How many alerts the sender cut off: then nothing may be concluded about the group.
     pub truncated: u64,
+    /// [`Alert::weight`] of the alerts together.
+    pub bytes: usize,
 }
 
 /// An alert that could not be read.
@@ -102,7 +104,7 @@ pub fn parse(
     let payload = Payload { truncated: truncated.unwrap_or(0), ..Payload::default() };
     let Some(alerts) = body.alerts else { return Ok(payload) };
     let group = Group { status: body.status.and_then(wire::status), received_at };
-    let elements = Elements { group, severities, payload, bytes: 0 };
+    let elements = Elements { group, severities, payload };
     serde_json::Deserializer::from_str(alerts.get()).deserialize_seq(elements).map_err(shape)
 }
 
@@ -111,7 +113,6 @@ struct Elements<'a> {
     group: Group,
     severities: &'a SeverityMap,
     payload: Payload,
-    bytes: usize,
 }
 
 impl<'de> Visitor<'de> for Elements<'_> {
@@ -138,9 +139,9 @@ impl Elements<'_> {
     fn take(&mut self, alert: Alert) {
         let urgent = alert.status == AlertStatus::Firing && alert.severity() == Severity::Critical;
         let shares = if urgent { 2 } else { 1 };
-        let bytes = self.bytes + alert.weight();
+        let bytes = self.payload.bytes + alert.weight();
         if self.payload.alerts.len() < shares * MAX_ALERTS && bytes <= shares * MAX_ALERTS_BYTES {
-            self.bytes = bytes;
+            self.payload.bytes = bytes;
             self.payload.alerts.push(alert);
         } else {
             self.payload.over_limit += 1;

@@ -7,14 +7,15 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use serde::Serialize;
 
-use super::body::{BODY_TIMEOUT, BodyError, read};
-use super::{MAX_BODY_BYTES, Payload, Receiver, parse};
+use super::body::{BODY_TIMEOUT, BodyError, Encoding, Reservation, read, unpacked};
+use super::{MAX_BODY_BYTES, Payload, PayloadError, Receiver, parse};
 use crate::decision::Input;
-use crate::incident::{Alert, AlertStatus, Reason};
+use crate::incident::{Alert, AlertStatus, BlobRef, Reason};
 use crate::metrics::{AlertOutcome, WebhookOutcome};
-use crate::pipeline::{Submission, Taken, blob_ref};
+use crate::pipeline::{Submission, blob_ref};
 use crate::text::{kept, shown};
 
 /// Bodies above this are parsed on a thread of their own, so that one of eight megabytes doesn't
@@ -63,27 +64,57 @@ pub(super) async fn receive(State(receiver): State<Arc<Receiver>>, request: Requ
             return answer(&receiver, WebhookOutcome::Unauthorized, Some(error.to_owned()));
         }
     }
-    let read = read(request.into_body(), MAX_BODY_BYTES, BODY_TIMEOUT, &receiver.budget).await;
-    // Reserved until the answer: a parsed body is in memory for as long.
-    let (body, _reserved) = match read {
-        Ok(read) => read,
-        Err(error) => return unread(&receiver, &error),
-    };
-    let (received_at, words) = (receiver.clock.now(), receiver.severities.words.clone());
-    let parsed = if body.len() > PARSE_INLINE_BYTES {
-        let body = body.clone();
-        tokio::task::spawn_blocking(move || (parse(&body, received_at, &words), blob_ref(&body))).await
-    } else {
-        Ok((parse(&body, received_at, &words), blob_ref(&body)))
-    };
-    match parsed {
-        Ok((Ok(payload), blob)) => submit(&receiver, payload, (blob, Arc::from(body.as_ref()))).await,
-        Ok((Err(error), _)) => answer(&receiver, WebhookOutcome::BadRequest, Some(error.to_string())),
-        Err(error) => {
+    match taken(&receiver, request).await {
+        Ok(Taken { payload, blob, body, _reserved }) => submit(&receiver, payload, (blob, body)).await,
+        Err(Refused::Body(error)) => unread(&receiver, &error),
+        Err(Refused::Payload(error)) => {
+            answer(&receiver, WebhookOutcome::BadRequest, Some(error.to_string()))
+        }
+        Err(Refused::BrokeOff(error)) => {
             receiver.metrics.request_panicked();
             answer(&receiver, WebhookOutcome::Unavailable, Some(error.to_string()))
         }
     }
+}
+
+/// A body that was read and understood.
+struct Taken {
+    payload: Payload,
+    blob: BlobRef,
+    body: Arc<[u8]>,
+    /// Until the answer: what was read of it is in memory for as long.
+    _reserved: [Reservation; 2],
+}
+
+/// Why a webhook is not taken.
+enum Refused {
+    Body(BodyError),
+    Payload(PayloadError),
+    BrokeOff(tokio::task::JoinError),
+}
+
+async fn taken(receiver: &Receiver, request: Request<Body>) -> Result<Taken, Refused> {
+    let encoding = Encoding::of(request.headers()).map_err(Refused::Body)?;
+    let read = read(request.into_body(), MAX_BODY_BYTES, BODY_TIMEOUT, &receiver.budget).await;
+    let (body, reserved) = read.map_err(Refused::Body)?;
+    let (received_at, words) = (receiver.clock.now(), receiver.severities.words.clone());
+    let budget = receiver.budget.clone();
+    let parsing = move |body: Bytes, reserved: Reservation| {
+        let (body, reserved) = match encoding {
+            Encoding::Plain => (body, reserved),
+            Encoding::Gzip => unpacked(&body, MAX_BODY_BYTES, &budget).map_err(Refused::Body)?,
+        };
+        let payload = parse(&body, received_at, &words).map_err(Refused::Payload)?;
+        let of_alerts = budget.of_alerts(payload.bytes).map_err(Refused::Body)?;
+        let blob = blob_ref(&body);
+        Ok(Taken { payload, blob, body: Arc::from(body.as_ref()), _reserved: [reserved, of_alerts] })
+    };
+    if body.len() <= PARSE_INLINE_BYTES && encoding == Encoding::Plain {
+        return parsing(body, reserved);
+    }
+    // What a large body holds is not known before: few at once, so that memory stays bounded.
+    let _turn = receiver.budget.large.acquire().await;
+    tokio::task::spawn_blocking(move || parsing(body, reserved)).await.map_err(Refused::BrokeOff)?
 }
 
 /// Slowness and overload are 503, so that Alertmanager sends again within seconds.
@@ -93,16 +124,14 @@ fn unread(receiver: &Receiver, error: &BodyError) -> Response {
             (WebhookOutcome::TooLarge, ": set `max_alerts`, or group by more labels")
         }
         BodyError::TooSlow | BodyError::OverBudget => (WebhookOutcome::Unavailable, ""),
-        BodyError::BrokenOff(_) => (WebhookOutcome::BadRequest, ""),
+        BodyError::BrokenOff(_) | BodyError::NotGzip(_) | BodyError::Encoding => {
+            (WebhookOutcome::BadRequest, "")
+        }
     };
     answer(receiver, outcome, Some(format!("{error}{remedy}")))
 }
 
-async fn submit(
-    receiver: &Receiver,
-    payload: Payload,
-    (blob, bytes): (crate::incident::BlobRef, Arc<[u8]>),
-) -> Response {
+async fn submit(receiver: &Receiver, payload: Payload, (blob, bytes): (BlobRef, Arc<[u8]>)) -> Response {
     report(receiver, &payload);
     let unreadable = payload.unreadable_count > 0;
     let mut inputs = Vec::new();
@@ -140,11 +169,11 @@ async fn submit(
     let submitted = receiver.journal.submit(submission).await;
     report_full(receiver);
     match submitted {
-        Ok(Taken { durable: false, .. }) => {
+        Ok(crate::pipeline::Taken { durable: false, .. }) => {
             let error = "acted upon, but it can't be stored now: send it again";
             answer(receiver, WebhookOutcome::Unavailable, Some(error.to_owned()))
         }
-        Ok(Taken { rulings, durable: true }) => {
+        Ok(crate::pipeline::Taken { rulings, durable: true }) => {
             let news = rulings.iter().any(|ruling| ruling.news || ruling.reason != Some(Reason::Duplicate));
             let outcome = if news { WebhookOutcome::Stored } else { WebhookOutcome::Duplicate };
             answer(receiver, outcome, None)
