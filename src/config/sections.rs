@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use reqwest::Url;
 
+use super::access::AccessConfig;
 use super::reader::Reader;
 use super::secret::SecretFile;
 use super::tls::TlsConfig;
@@ -143,8 +144,8 @@ pub struct AlertmanagerConfig {
     pub urls: Vec<Url>,
     /// How often shares and alerts are looked at.
     pub poll_interval: Duration,
-    /// For members that want one.
-    pub bearer_token: Option<SecretFile>,
+    /// The same for every member.
+    pub access: AccessConfig,
     /// The name of the always-firing alert.
     pub watchdog_alertname: String,
     /// After this long without it, missing data is not trusted.
@@ -165,12 +166,12 @@ impl AlertmanagerConfig {
             );
         }
         let poll_interval = reader.duration("poll_interval", 20 * SECOND, SECOND, 5 * MINUTE);
-        let bearer_token = reader.secret("bearer_token_file");
+        let access = AccessConfig::read(reader);
         let watchdog_alertname = reader.text("watchdog_alertname").unwrap_or_else(|| "Watchdog".to_owned());
         let watchdog_timeout = reader.duration("watchdog_timeout", 3 * MINUTE, 10 * SECOND, 60 * MINUTE);
         let severity_map = severity_map(reader);
         reader.finish();
-        Self { urls, poll_interval, bearer_token, watchdog_alertname, watchdog_timeout, severity_map }
+        Self { urls, poll_interval, access, watchdog_alertname, watchdog_timeout, severity_map }
     }
 }
 
@@ -194,13 +195,13 @@ fn severity_map(reader: &Reader<'_>) -> SeverityMap {
 pub struct PrometheusConfig {
     /// Its address.
     pub url: Option<Url>,
-    /// If it wants one.
-    pub bearer_token: Option<SecretFile>,
+    /// How it is reached and convinced.
+    pub access: AccessConfig,
 }
 
 impl PrometheusConfig {
     pub(super) fn read(reader: &Reader<'_>) -> Self {
-        let config = Self { url: reader.url("url"), bearer_token: reader.secret("bearer_token_file") };
+        let config = Self { url: reader.url("url"), access: AccessConfig::read(reader) };
         if config.url.is_none() && !reader.has("url") {
             reader.warning(
                 "url",

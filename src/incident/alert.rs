@@ -24,11 +24,9 @@ pub enum AlertStatus {
 pub struct Alert {
     /// Identity over all labels.
     pub fingerprint: Fingerprint,
-    /// Firing or resolved.
     pub status: AlertStatus,
     /// All labels. `alertname` and `severity` may be missing.
     pub labels: Labels,
-    /// All annotations.
     #[serde(default)]
     pub annotations: Labels,
     /// When it began to fire. May move either way between two messages of one episode.

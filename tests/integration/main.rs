@@ -19,6 +19,8 @@ mod listener_limits;
 mod load;
 mod odd_alerts;
 mod real_chain;
+mod secured_flags;
+mod secured_monitoring;
 mod store_outage;
 mod supervision;
 mod support;
