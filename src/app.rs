@@ -75,7 +75,6 @@ impl App {
         let (listen, admin_listen) = (public.local_addr()?, admin.local_addr()?);
         let stop = CancellationToken::new();
         let readiness = Readiness::default();
-        let budget = Budget::default();
         let receiver = Receiver {
             journal: worker.journal.clone(),
             rollouts: worker.rollouts.clone(),
@@ -89,12 +88,12 @@ impl App {
             severities: worker.sources.severities.clone(),
             quarantine: Quarantine::new(config.store.path.with_file_name("unreadable-alerts")),
             clock: Arc::clone(&worker.clock),
-            budget: budget.clone(),
+            budget: Budget::default(),
         };
         let operators = TokenSet::new(&config.server.operator_tokens).map(Arc::new);
-        let api = Api { worker: worker.clone(), operators, budget };
+        let api = Api::new(worker.clone(), operators);
         let (limits, admin_limits) = Limits::of_process(config.rollouts.len());
-        let guard = Guard::new(&limits, metrics.clone(), turned_away);
+        let guard = Guard::new(&limits, metrics.clone(), turned_away).reserving(is_of_a_person);
         let routes = guarded(router(receiver).merge(api_router(api)), guard);
         let admin_guard = Guard::new(&admin_limits, metrics.clone(), |_, _| {});
         let admin_routes = guarded(admin_router(worker.clone(), readiness.clone()), admin_guard);
@@ -166,4 +165,9 @@ fn turned_away(metrics: &Metrics, uri: &axum::http::Uri) {
     if uri.path() == webhook::PATH {
         metrics.webhook(WebhookOutcome::Unavailable);
     }
+}
+
+/// What a person asks for changes something, and must be possible in a storm of webhooks.
+fn is_of_a_person(method: &axum::http::Method, uri: &axum::http::Uri) -> bool {
+    *method == axum::http::Method::POST && uri.path() != webhook::PATH
 }

@@ -14,6 +14,7 @@ mod flag_faults;
 mod flag_table;
 mod full_disk;
 mod grace_ends;
+mod hostile_clients;
 mod late_bodies;
 mod listener_limits;
 mod load;
