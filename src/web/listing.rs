@@ -93,3 +93,25 @@ fn with_unrecorded(api: &Api, filter: &IncidentFilter, incidents: &mut Vec<Incid
     incidents.sort_by_key(|incident| std::cmp::Reverse(incident.opened_at));
     incidents.truncate(filter.limit);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn one_listing_too_many_waits_for_its_turn_and_is_then_told_to_come_again() {
+        let listings = Listings::default();
+        let mut turns = Vec::new();
+        for _ in 0..AT_ONCE {
+            turns.push(listings.turn().await.map_err(|_| ()).expect("a turn"));
+        }
+        let begun = tokio::time::Instant::now();
+        let refused = listings.turn().await.err().expect("too many").into_response();
+        assert_eq!((refused.status().as_u16(), begun.elapsed()), (503, PATIENCE));
+        assert!(refused.headers().contains_key("retry-after"));
+        let unread = streamed(Vec::new(), turns.pop().expect("a turn"));
+        assert!(listings.turn().await.is_err(), "who doesn't read keeps the turn");
+        drop(unread);
+        assert!(listings.turn().await.is_ok());
+    }
+}
