@@ -71,7 +71,9 @@ pub async fn build(
     let alertmanagers: Vec<Arc<dyn AlertSource>> =
         config.alertmanager.urls.iter().map(|url| alertmanager(url) as Arc<dyn AlertSource>).collect();
     let from_prometheus = connections.to(&config.prometheus.access, SIGNAL_TIMEOUT).context("prometheus")?;
-    let prometheus = config.prometheus.url.clone().map(|url| Prometheus::new(from_prometheus, url));
+    let prometheus = config.prometheus.url.clone();
+    let prometheus: Option<Arc<dyn RuleSource>> =
+        prometheus.map(|url| Arc::new(Prometheus::new(from_prometheus, url)) as Arc<dyn RuleSource>);
     let rollouts = build_rollouts(config, &mut connections, prometheus.as_ref())?;
 
     let names: Vec<RolloutName> = rollouts.iter().map(|rollout| rollout.name.clone()).collect();
@@ -79,12 +81,12 @@ pub async fn build(
     sources.extend(prometheus.iter().map(|_| PROMETHEUS.to_owned()));
     let metrics = Metrics::new(&names, &sources);
     let stored = store.load().await?;
-    let last_alive = stored.last_alive;
+    let last_alive = stored.known_until();
     let randomness = Randomness::unforeseen();
     for name in stored.rollouts.keys().filter(|name| rollouts.get(name).is_none()) {
         tracing::warn!(rollout = %name, "has stored incidents but is no longer configured; they rest until it is again");
     }
-    let observed = Arc::new(Observed::new(Arc::clone(&clock)));
+    let observed = Arc::new(Observed::new(Arc::clone(&clock), config.alertmanager.watchdog.clone()));
     let parts = JournalParts {
         store: Arc::clone(&store),
         rollouts: rollouts.clone(),
@@ -100,8 +102,8 @@ pub async fn build(
         observed,
         sources: Sources {
             alertmanagers,
-            prometheus: prometheus.map(|prometheus| Arc::new(prometheus) as Arc<dyn RuleSource>),
-            watchdog: config.alertmanager.watchdog_alertname.clone(),
+            prometheus,
+            watchdog: config.alertmanager.watchdog.clone(),
             severities: Severities::new(config.alertmanager.severity_map.clone(), metrics.clone()),
         },
         evidence: Arc::new(EvidenceDir::new(config.evidence.directory.clone())),
@@ -128,7 +130,7 @@ pub async fn build(
 pub fn build_rollouts(
     config: &Config,
     connections: &mut Connections,
-    prometheus: Option<&Prometheus>,
+    prometheus: Option<&Arc<dyn RuleSource>>,
 ) -> anyhow::Result<Rollouts> {
     let built: anyhow::Result<Vec<_>> = config
         .rollouts
@@ -145,7 +147,7 @@ fn build_rollout(
     config: &Config,
     rollout: &RolloutConfig,
     connections: &mut Connections,
-    prometheus: Option<&Prometheus>,
+    prometheus: Option<&Arc<dyn RuleSource>>,
 ) -> anyhow::Result<Rollout> {
     let RolloutConfig { name, mode, matching, revision, grace, hold, on_unverified, verify, traffic } =
         rollout;

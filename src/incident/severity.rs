@@ -55,22 +55,6 @@ impl SeverityMap {
     pub fn of_word(&self, word: &str) -> Option<Severity> {
         self.0.get(&folded(word)).copied()
     }
-
-    /// A regular expression, in the notation of Prometheus, for every label that means critical.
-    #[must_use]
-    pub fn critical_pattern(&self) -> String {
-        let own =
-            self.0.iter().filter(|(_, severity)| **severity == Severity::Critical).map(|(word, _)| word);
-        let protocol = Severity::Critical.as_str().to_owned();
-        let words = own.chain(Some(&protocol).filter(|word| !self.0.contains_key(*word)));
-        format!(r"(?i)\s*({})\s*", words.map(|word| escaped(word)).collect::<Vec<_>>().join("|"))
-    }
-}
-
-/// RE2 takes a backslash before every ASCII character that is no letter or digit.
-fn escaped(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || !c.is_ascii();
-    word.chars().flat_map(|c| (!plain(c)).then_some('\\').into_iter().chain(Some(c))).collect()
 }
 
 #[cfg(test)]
@@ -93,16 +77,5 @@ mod tests {
         ] {
             assert_eq!((map.of_word(word), Severity::of_word(word)), (own, protocol), "{word:?}");
         }
-    }
-
-    #[test]
-    fn the_pattern_for_prometheus_names_every_word_for_critical_and_quotes_what_has_a_meaning() {
-        assert_eq!(SeverityMap::default().critical_pattern(), r"(?i)\s*(critical)\s*");
-        let map = SeverityMap::new([
-            ("P.1".to_owned(), Severity::Critical),
-            ("info".to_owned(), Severity::Unknown),
-            ("critical".to_owned(), Severity::Warning),
-        ]);
-        assert_eq!(map.critical_pattern(), r"(?i)\s*(p\.1)\s*");
     }
 }

@@ -167,7 +167,7 @@ fn view(api: &Api, rollout: &Rollout) -> RolloutView {
     let states = api.worker.journal.states();
     let state = states.get(&rollout.name).map(|state| state.as_ref().clone()).unwrap_or_default();
     let (reading, _) = api.worker.observed.reading(&rollout.name, api.worker.clock.now());
-    let age = api.worker.observed.watchdog_silent_seconds();
+    let age = api.worker.observed.watchdog_silent_seconds(&rollout.policy.matching);
     let unrecorded = api.worker.metrics.unrecorded_events();
     RolloutView { unrecorded_events: unrecorded, ..RolloutView::new(rollout, &state, reading, age) }
 }

@@ -139,7 +139,7 @@ async fn submit(receiver: &Receiver, payload: Payload, (blob, bytes): (BlobRef, 
     let mut beats = 0_usize;
     for alert in payload.alerts {
         if alert.status == AlertStatus::Firing && alert.name() == receiver.watchdog {
-            receiver.observed.watchdog_heard();
+            receiver.observed.watchdog_heard(&alert.labels);
             beats += 1;
             continue;
         }
