@@ -71,7 +71,7 @@ async fn http_2_connections_that_never_read_cost_bounded_memory_and_keep_no_crit
     let address = site.parsed().server.listen;
     let mut unread = JoinSet::new();
     let mut clients = Vec::new();
-    for _ in 0..5 {
+    for _ in 0..4 {
         let stream = TokioIo::new(TcpStream::connect(address).await.expect("connected"));
         let handshake = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
             .initial_stream_window_size(1)

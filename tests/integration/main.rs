@@ -18,6 +18,7 @@ mod hostile_clients;
 mod late_bodies;
 mod listener_limits;
 mod load;
+mod manual_rollbacks;
 mod odd_alerts;
 mod real_chain;
 mod secured_flags;
