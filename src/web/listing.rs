@@ -106,7 +106,7 @@ mod tests {
             turns.push(listings.turn().await.map_err(|_| ()).expect("a turn"));
         }
         let begun = tokio::time::Instant::now();
-        let refused = listings.turn().await.err().expect("too many").into_response();
+        let refused = listings.turn().await.expect_err("too many").into_response();
         assert_eq!((refused.status().as_u16(), begun.elapsed()), (503, PATIENCE));
         assert!(refused.headers().contains_key("retry-after"));
         let unread = streamed(Vec::new(), turns.pop().expect("a turn"));

@@ -71,6 +71,7 @@ async fn http_2_connections_that_never_read_cost_bounded_memory_and_keep_no_crit
     let address = site.parsed().server.listen;
     let mut unread = JoinSet::new();
     let mut clients = Vec::new();
+    let mut connections = JoinSet::new();
     for _ in 0..4 {
         let stream = TokioIo::new(TcpStream::connect(address).await.expect("connected"));
         let handshake = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
@@ -78,7 +79,7 @@ async fn http_2_connections_that_never_read_cost_bounded_memory_and_keep_no_crit
             .initial_connection_window_size(1)
             .handshake(stream);
         let (mut requests, connection) = handshake.await.expect("HTTP/2");
-        let connection = tokio::spawn(connection);
+        connections.spawn(connection);
         for number in 0..100 {
             let path = if number < 4 { "incidents" } else { "rollouts/spark-trading" };
             let request = axum::http::Request::get(format!("http://{address}/api/v1/{path}"));
@@ -86,7 +87,7 @@ async fn http_2_connections_that_never_read_cost_bounded_memory_and_keep_no_crit
             requests.ready().await.expect("ready");
             unread.spawn(requests.send_request(request));
         }
-        clients.push((requests, connection));
+        clients.push(requests);
     }
     // As many as will be answered are.
     tokio::time::sleep(Duration::from_secs(3)).await;
@@ -95,7 +96,7 @@ async fn http_2_connections_that_never_read_cost_bounded_memory_and_keep_no_crit
     assert_eq!(site.post(critical).await, 200);
     let peak = peak_mib(&server);
     assert!(peak < MOST_MIB, "{peak} MiB");
-    drop(unread);
+    drop((unread, clients, connections));
     server.kill().await.expect("killed");
 }
 

@@ -7,14 +7,17 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use super::*;
 
 /// A client on HTTP/2 that reads no more of an answer than its head.
-async fn http2(address: SocketAddr) -> hyper::client::conn::http2::SendRequest<axum::body::Body> {
+async fn http2(
+    address: SocketAddr,
+    connections: &mut JoinSet<()>,
+) -> hyper::client::conn::http2::SendRequest<axum::body::Body> {
     let stream = TokioIo::new(TcpStream::connect(address).await.expect("connected"));
     let handshake = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
         .initial_stream_window_size(1)
         .initial_connection_window_size(1)
         .handshake(stream);
     let (requests, connection) = handshake.await.expect("HTTP/2");
-    tokio::spawn(connection);
+    connections.spawn(async move { drop(connection.await) });
     requests
 }
 
@@ -39,10 +42,11 @@ async fn answers_that_nobody_reads_are_bounded_and_end_with_their_connection() {
     };
     let answer_timeout = Duration::from_secs(2);
     let served = serve(Limits { answer_timeout, ..limits(10) }, hello().route("/large", get(large)));
+    let mut connections = JoinSet::new();
     let mut unread = Vec::new();
     let mut refused = 0;
     for _ in 0..2 {
-        let mut client = http2(served.address).await;
+        let mut client = http2(served.address, &mut connections).await;
         for _ in 0..50 {
             let request = axum::http::Request::get(format!("http://{}/large", served.address));
             let request = request.body(axum::body::Body::empty()).expect("a request");
