@@ -7,6 +7,7 @@ use std::time::Duration;
 use backon::{ConstantBuilder, Retryable};
 use futures_util::future::join_all;
 
+use super::Severities;
 use crate::clock::Clock;
 use crate::decision::{AlertmanagerReading, Confirmation, PrometheusReading, Watchdog, weigh};
 use crate::incident::Alert;
@@ -27,6 +28,8 @@ pub struct Sources {
     pub prometheus: Option<Arc<dyn RuleSource>>,
     /// The always-firing alert.
     pub watchdog: Watchdog,
+    /// Reads the severity of what they list.
+    pub severities: Severities,
 }
 
 impl Sources {
@@ -151,7 +154,10 @@ mod tests {
     async fn nobody_is_asked_more_than_three_times_and_what_was_answered_last_is_told() {
         let gone = Arc::new(Gone::default());
         let alertmanagers = vec![Arc::clone(&gone) as Arc<dyn AlertSource>];
-        let sources = Sources { alertmanagers, prometheus: None, watchdog: Watchdog::named("Watchdog") };
+        let severities =
+            Severities::new(crate::incident::SeverityMap::default(), crate::metrics::Metrics::new(&[], &[]));
+        let watchdog = Watchdog::named("Watchdog");
+        let sources = Sources { alertmanagers, prometheus: None, watchdog, severities };
         let clock = SteppedClock::starting_at(DateTime::UNIX_EPOCH);
         let began = Instant::now();
         let alert = Alert {
@@ -162,6 +168,7 @@ mod tests {
             starts_at: DateTime::UNIX_EPOCH,
             ends_at: None,
             generator_url: String::new(),
+            mapped_severity: None,
         };
         let (answer, answers) = sources.confirm(&BTreeMap::new(), &[alert], &clock).await;
         assert_eq!((answer, gone.0.load(Ordering::Relaxed)), (Confirmation::NoAnswer, 3));

@@ -44,7 +44,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("logging", &["text", "incident"]),
     ("store", &["text", "incident", "logging", "supervision"]),
     ("evidence", &["text", "incident"]),
-    ("config", &["clock", "decision"]),
+    ("config", &["clock", "decision", "incident"]),
     ("outbound", &["text", "config"]),
     ("execution", &["text", "config", "incident", "outbound", "clock"]),
     ("signals", &["text", "incident", "outbound", "decision"]),

@@ -88,6 +88,7 @@ pub(crate) fn alert(alert: u8, starts_at: DateTime<Utc>, ends_at: Option<DateTim
         starts_at,
         ends_at,
         generator_url: String::new(),
+        mapped_severity: None,
     }
 }
 

@@ -9,17 +9,18 @@ use axum::http::Request as HttpRequest;
 use backstop::clock::SteppedClock;
 use backstop::decision::{OnUnverified, Policy, Request, Watchdog};
 use backstop::execution::StepLimits;
-use backstop::incident::{Revision, RolloutName};
+use backstop::incident::{Revision, RolloutName, SeverityMap};
 use backstop::metrics::Metrics;
 use backstop::outbound::Outbound;
 use backstop::pipeline::{
-    Journal, JournalParts, Observed, Rollout, Rollouts, Sources, Submission, Watcher, Worker,
+    Journal, JournalParts, Kinds, Observed, Rollout, Rollouts, Severities, Sources, Submission, Watcher,
+    Worker,
 };
 use backstop::randomness::Randomness;
 use backstop::store::IncidentStore;
 use backstop::verification::{Application, Verifier};
 use backstop::webhook::body::Budget;
-use backstop::webhook::{Receiver, receive::Strangers, router};
+use backstop::webhook::{Quarantine, Receiver, router};
 use chrono::TimeDelta;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -127,6 +128,7 @@ impl Process {
             alertmanagers: if plan.has_alertmanager { vec![Arc::new(world.clone())] } else { Vec::new() },
             prometheus: if plan.has_prometheus { Some(Arc::new(world.clone())) } else { None },
             watchdog: Watchdog::named("Watchdog"),
+            severities: Severities::new(SeverityMap::default(), metrics.clone()),
         };
         let worker = Worker {
             journal: journal.clone(),
@@ -155,7 +157,11 @@ impl Process {
             tokens: None,
             reconcile,
             metrics,
-            strangers: Strangers::default(),
+            strangers: Kinds::default(),
+            told: Kinds::default(),
+            severities: worker.sources.severities.clone(),
+            quarantine: Quarantine::new("/nonexistent".into()),
+            clock: Arc::<SteppedClock>::clone(clock),
             budget: Budget::default(),
         });
         let mut tasks = JoinSet::new();
