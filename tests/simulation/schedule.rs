@@ -45,6 +45,7 @@ pub(crate) fn run(seed: u64) -> String {
             seed,
             lives: 0,
             deployments: FIRST_REVISION,
+            deploys: false,
             words: 0,
             world,
             clock,
@@ -63,6 +64,8 @@ struct Run {
     lives: u64,
     /// The revision on canary is counted by deployments.
     deployments: u32,
+    /// Whether the next revision is there once the process has stopped.
+    deploys: bool,
     /// What people said is numbered, so that all of it can be found again.
     words: u32,
     world: World,
@@ -101,8 +104,7 @@ impl Run {
                         self.world.crash_in(steps);
                     }
                     Some((_, Action::Deploy)) => {
-                        self.deployments += 1;
-                        self.world.lock().ledger.deployments = self.deployments;
+                        self.deploys = true;
                         rest = Duration::from_millis(500);
                         self.world.crash_in(0);
                     }
@@ -143,6 +145,10 @@ impl Run {
         *self.door.lock().expect("a lock") = None;
         if let Some(process) = self.process.take() {
             process.kill();
+        }
+        if std::mem::take(&mut self.deploys) {
+            self.deployments += 1;
+            self.world.lock().ledger.deployments = self.deployments;
         }
         let now = self.world.now();
         self.world.lock().ledger.killed(now);
