@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::EvidenceSummary;
-use crate::incident::{Alert, EvidenceFile, Incident, StepRecord, Verification, WhenTaken};
+use crate::incident::{Alert, EvidenceFile, Incident, IncidentId, StepRecord, Verification, WhenTaken};
 use crate::text::shown as line;
 
 /// The version of the JSON's shape.
@@ -54,6 +54,12 @@ pub(super) fn render_json(incident: &Incident, complete: bool, files: &[Evidence
 pub(super) fn text_of_json(json: &[u8]) -> Option<String> {
     let document: Document = serde_json::from_slice(json).ok()?;
     Some(render_text(&document.incident, document.complete, &document.files))
+}
+
+/// The incident that a JSON document says it is about.
+pub(super) fn owner(json: &[u8]) -> Option<IncidentId> {
+    let document: Document = serde_json::from_slice(json).ok()?;
+    Some(document.incident.id)
 }
 
 fn time(at: DateTime<Utc>) -> String {

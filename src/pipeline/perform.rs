@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Rollout, Submission, Worker};
 use crate::decision::{Command, Input};
-use crate::evidence::EvidenceBlobs;
+use crate::evidence::{EvidenceBlobs, Recorded};
 use crate::execution::traffic_off;
 use crate::incident::{Alert, BlobRef, Incident, IncidentId, RolloutName, Share, Step, WhenTaken};
 use crate::verification::VerifyTimes;
@@ -111,13 +111,16 @@ impl Worker {
         loop {
             let Some(incident) = self.incident(&rollout.name, &id) else { return };
             match self.try_write_evidence(incident, complete).await {
-                Ok(files) => {
-                    self.metrics.evidence_written(true);
+                Ok(Recorded { files, problems }) => {
+                    self.metrics.evidence_written(true, problems.is_empty());
+                    for problem in &problems {
+                        tracing::error!(incident = %id, problem, "evidence is written, but not all is well with it");
+                    }
                     let input = Input::EvidenceWritten { incident: id, complete, files };
                     return self.report(&rollout.name, input).await;
                 }
                 Err(error) => {
-                    self.metrics.evidence_written(false);
+                    self.metrics.evidence_written(false, false);
                     tracing::error!(incident = %id, error, "evidence not written; the rollback goes on, and this is tried again");
                 }
             }
@@ -126,11 +129,7 @@ impl Worker {
         }
     }
 
-    async fn try_write_evidence(
-        &self,
-        incident: Arc<Incident>,
-        complete: bool,
-    ) -> Result<Vec<crate::incident::EvidenceFile>, String> {
+    async fn try_write_evidence(&self, incident: Arc<Incident>, complete: bool) -> Result<Recorded, String> {
         let mut blobs = EvidenceBlobs::default();
         for (when, body, _) in &incident.snapshots {
             let Some(body) = body else { continue };
@@ -148,7 +147,7 @@ impl Worker {
             }
         }
         let written = self.evidence.record(incident, blobs, complete, self.clock.now()).await;
-        written.map_err(|error| crate::logging::chain(&error))
+        written.map_err(|error| error.in_full())
     }
 
     /// Bytes that go beside the evidence. The first evidence doesn't wait for a store that can't be

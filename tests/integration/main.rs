@@ -10,6 +10,7 @@ mod command_line;
 mod crash;
 mod crash_points;
 mod documents;
+
 mod flag_faults;
 mod flag_table;
 mod full_disk;
@@ -21,5 +22,6 @@ mod real_chain;
 mod store_outage;
 mod supervision;
 mod support;
+mod tampering;
 mod tls;
 mod webhook_contract;
