@@ -6,6 +6,7 @@
 
 mod journal;
 mod observed;
+mod observed_router;
 mod perform;
 mod rollouts;
 mod sources;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use reqwest::Url;
 
+use super::access::AccessConfig;
 use super::reader::Reader;
 use super::secret::SecretFile;
 use super::tls::TlsConfig;
@@ -152,8 +153,8 @@ pub struct AlertmanagerConfig {
     pub urls: Vec<Url>,
     /// How often shares and alerts are looked at.
     pub poll_interval: Duration,
-    /// For members that want one.
-    pub bearer_token: Option<SecretFile>,
+    /// The same for every member.
+    pub access: AccessConfig,
     /// The name of the always-firing alert.
     pub watchdog_alertname: String,
     /// After this long without it, missing data is not trusted.
@@ -172,11 +173,11 @@ impl AlertmanagerConfig {
             );
         }
         let poll_interval = reader.duration("poll_interval", 20 * SECOND, SECOND, 5 * MINUTE);
-        let bearer_token = reader.secret("bearer_token_file");
+        let access = AccessConfig::read(reader);
         let watchdog_alertname = reader.text("watchdog_alertname").unwrap_or_else(|| "Watchdog".to_owned());
         let watchdog_timeout = reader.duration("watchdog_timeout", 3 * MINUTE, 10 * SECOND, 60 * MINUTE);
         reader.finish();
-        Self { urls, poll_interval, bearer_token, watchdog_alertname, watchdog_timeout }
+        Self { urls, poll_interval, access, watchdog_alertname, watchdog_timeout }
     }
 }
 
@@ -185,13 +186,13 @@ impl AlertmanagerConfig {
 pub struct PrometheusConfig {
     /// Its address.
     pub url: Option<Url>,
-    /// If it wants one.
-    pub bearer_token: Option<SecretFile>,
+    /// How it is reached and convinced.
+    pub access: AccessConfig,
 }
 
 impl PrometheusConfig {
     pub(super) fn read(reader: &Reader<'_>) -> Self {
-        let config = Self { url: reader.url("url"), bearer_token: reader.secret("bearer_token_file") };
+        let config = Self { url: reader.url("url"), access: AccessConfig::read(reader) };
         if config.url.is_none() && !reader.has("url") {
             reader.warning(
                 "url",

@@ -1,15 +1,16 @@
 //! What was observed since the process began and needn't survive it: readings of the share, the
 //! Watchdog's last sign of life, what Alertmanager last listed. Losing it costs one more reading.
 //!
-//! Ages are measured with the monotonic clock, so that a step of the wall clock makes no reading
-//! look fresh and no Watchdog silent. Times are told on the wall clock of the one who asks.
+//! Ages are measured with the clock that nobody can set, so that a step of the wall clock makes no
+//! reading look fresh and no Watchdog silent. Times are told on the wall clock of the one who asks.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 
+use crate::clock::{Clock, Moment};
 use crate::decision::Reading;
 use crate::incident::{Alert, Fingerprint, RolloutName, Share};
 
@@ -20,6 +21,7 @@ const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(5);
 /// The observations.
 #[derive(Debug)]
 pub struct Observed {
+    clock: Arc<dyn Clock>,
     started: Instant,
     inner: Mutex<Inner>,
 }
@@ -31,53 +33,74 @@ struct Inner {
     clocks_ahead: BTreeMap<String, TimeDelta>,
     /// By how much this clock was set since another one was last compared with it.
     set_by: TimeDelta,
+    /// By the clock that rests while the machine is suspended: who sleeps hears nobody, and that is
+    /// not the Watchdog's silence.
     watchdog_at: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct ShareReading {
-    at: Instant,
+    asked_at: Moment,
+    /// Until when it says how things stand: a share is as old as its question, because the answer may
+    /// have been on its way while the share was changed. That it can't be read is known at the end.
+    at: Moment,
     share: Option<Share>,
-    zero_at: Option<Instant>,
+    zero_at: Option<Moment>,
 }
 
 #[derive(Debug)]
 struct Listed {
-    at: Instant,
+    at: Moment,
     fingerprints: BTreeSet<Fingerprint>,
 }
 
-impl Default for Observed {
-    fn default() -> Self {
-        Self { started: Instant::now(), inner: Mutex::default() }
-    }
-}
-
 impl Observed {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, started: Instant::now(), inner: Mutex::default() }
+    }
+
+    /// The present, as readings are dated by it.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        self.clock.moment()
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records a reading of the share, taken just now; `None`: it could not be read.
-    pub fn share(&self, rollout: &RolloutName, share: Option<Share>) {
+    /// Records a reading of the share that was asked for at `asked_at`; `None`: it could not be read.
+    ///
+    /// One that was asked for before the latest is not the latest, whenever its answer comes: an
+    /// answer from before a rollback must not say that the traffic came back.
+    pub fn share(&self, rollout: &RolloutName, asked_at: Moment, share: Option<Share>) {
+        let now = self.clock.moment();
+        let zero_now = (share == Some(Share::ZERO)).then_some(asked_at);
+        let at = if share.is_some() { asked_at } else { now };
         let mut inner = self.lock();
-        let at = Instant::now();
-        let zero_before = inner.readings.get(rollout).and_then(|reading| reading.zero_at);
-        let zero_at = if share == Some(Share::ZERO) { Some(at) } else { zero_before };
-        inner.readings.insert(rollout.clone(), ShareReading { at, share, zero_at });
+        match inner.readings.get_mut(rollout) {
+            Some(latest) if latest.asked_at > asked_at => latest.zero_at = latest.zero_at.max(zero_now),
+            latest => {
+                let zero_at = latest.and_then(|latest| latest.zero_at).max(zero_now);
+                inner.readings.insert(rollout.clone(), ShareReading { asked_at, at, share, zero_at });
+            }
+        }
     }
 
-    /// The latest reading, and when the share was last read as 0 %, on the wall clock that shows `now`.
+    /// The latest reading with when it was asked for, and when the share was last asked for and read
+    /// as 0 %, on the wall clock that shows `now`.
     #[must_use]
     pub fn reading(&self, rollout: &RolloutName, now: DateTime<Utc>) -> (Reading, Option<DateTime<Utc>>) {
         let Some(reading) = self.lock().readings.get(rollout).copied() else { return (Reading::Never, None) };
-        let zero_at = reading.zero_at.map(|at| on_wall(at, now));
-        (Reading::At { at: on_wall(reading.at, now), share: reading.share }, zero_at)
+        let zero_at = reading.zero_at.map(|at| self.on_wall(at, now));
+        (Reading::At { at: self.on_wall(reading.at, now), share: reading.share }, zero_at)
     }
 
     /// Every Alertmanager answered a question that was asked at `asked_at`; these are the alerts of
     /// the rollout that one of them lists, silenced ones included.
-    pub fn listed(&self, rollout: &RolloutName, asked_at: Instant, fingerprints: BTreeSet<Fingerprint>) {
+    pub fn listed(&self, rollout: &RolloutName, asked_at: Moment, fingerprints: BTreeSet<Fingerprint>) {
         self.lock().listed.insert(rollout.clone(), Listed { at: asked_at, fingerprints });
     }
 
@@ -133,7 +156,7 @@ impl Observed {
         let corrected = (alert.starts_at + behind.max(TimeDelta::zero())).min(now);
         let listed = inner.listed.get(rollout);
         let unlisted = listed.filter(|listed| !listed.fingerprints.contains(&alert.fingerprint));
-        Some(unlisted.map_or(corrected, |listed| corrected.max(on_wall(listed.at, now))))
+        Some(unlisted.map_or(corrected, |listed| corrected.max(self.on_wall(listed.at, now))))
     }
 
     /// The Watchdog was heard just now.
@@ -146,10 +169,10 @@ impl Observed {
     pub fn watchdog_silent_seconds(&self) -> u64 {
         self.lock().watchdog_at.unwrap_or(self.started).elapsed().as_secs()
     }
-}
 
-fn on_wall(at: Instant, now: DateTime<Utc>) -> DateTime<Utc> {
-    now - TimeDelta::from_std(at.elapsed()).unwrap_or(TimeDelta::MAX)
+    fn on_wall(&self, at: Moment, now: DateTime<Utc>) -> DateTime<Utc> {
+        now - TimeDelta::from_std(self.clock.moment().since(at)).unwrap_or(TimeDelta::MAX)
+    }
 }
 
 #[cfg(test)]
@@ -157,6 +180,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::clock::SteppedClock;
 
     fn rollout() -> RolloutName {
         RolloutName::new("spark-trading")
@@ -178,10 +202,15 @@ mod tests {
         "2026-11-24T12:00:00Z".parse().expect("a time")
     }
 
+    fn observed() -> (Observed, Arc<SteppedClock>) {
+        let clock = Arc::new(SteppedClock::starting_at(noon()));
+        (Observed::new(clock.clone()), clock)
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn a_reading_ages_with_the_monotonic_clock_whatever_the_wall_clock_shows() {
-        let observed = Observed::default();
-        observed.share(&rollout(), Some(Share::ZERO));
+    async fn a_reading_ages_with_its_own_clock_whatever_the_wall_clock_shows() {
+        let (observed, _) = observed();
+        observed.share(&rollout(), observed.moment(), Some(Share::ZERO));
         observed.watchdog_heard();
         tokio::time::advance(Duration::from_secs(3)).await;
         for wall in [noon(), noon() + TimeDelta::hours(2), noon() - TimeDelta::hours(2)] {
@@ -193,10 +222,65 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_reading_from_before_the_machine_slept_is_old_and_the_watchdog_was_not_silent() {
+        let (observed, clock) = observed();
+        observed.share(&rollout(), observed.moment(), Some(Share(25)));
+        observed.watchdog_heard();
+        clock.suspend(Duration::from_secs(3_600));
+        let at = noon();
+        assert_eq!(observed.reading(&rollout(), clock.now()).0, Reading::At { at, share: Some(Share(25)) });
+        assert_eq!(observed.watchdog_silent_seconds(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reading_is_as_old_as_its_question_and_a_late_answer_replaces_no_newer_one() {
+        let (observed, clock) = observed();
+        let before = observed.moment();
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let after = observed.moment();
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let second = noon() + TimeDelta::seconds(1);
+        let reading = || observed.reading(&rollout(), clock.now());
+
+        observed.share(&rollout(), after, Some(Share::ZERO));
+        assert_eq!(reading(), (Reading::At { at: second, share: Some(Share::ZERO) }, Some(second)));
+        for late in [Some(Share(25)), None, Some(Share::ZERO)] {
+            observed.share(&rollout(), before, late);
+            let expected = Reading::At { at: second, share: Some(Share::ZERO) };
+            assert_eq!(reading(), (expected, Some(second)), "asked before the traffic was off: {late:?}");
+        }
+
+        observed.share(&rollout(), after, Some(Share(25)));
+        let expected = Reading::At { at: second, share: Some(Share(25)) };
+        assert_eq!(reading(), (expected, Some(second)), "asked at the same time, answered later");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_late_answer_of_0_percent_still_tells_when_the_canary_had_no_traffic() {
+        let (observed, clock) = observed();
+        let before = observed.moment();
+        tokio::time::advance(Duration::from_secs(1)).await;
+        observed.share(&rollout(), observed.moment(), Some(Share(25)));
+        observed.share(&rollout(), before, Some(Share::ZERO));
+        let expected = Reading::At { at: clock.now(), share: Some(Share(25)) };
+        assert_eq!(observed.reading(&rollout(), clock.now()), (expected, Some(noon())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn that_the_share_cant_be_read_is_as_fresh_as_the_end_of_the_try() {
+        let (observed, clock) = observed();
+        let asked_at = observed.moment();
+        tokio::time::advance(Duration::from_secs(2)).await;
+        observed.share(&rollout(), asked_at, None);
+        let at = noon() + TimeDelta::seconds(2);
+        assert_eq!(observed.reading(&rollout(), clock.now()).0, Reading::At { at, share: None });
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn what_was_listed_counts_only_while_clocks_differ() {
-        let observed = Observed::default();
+        let (observed, _) = observed();
         let (old, new) = (Fingerprint::new("old"), Fingerprint::new("new"));
-        observed.listed(&rollout(), Instant::now(), BTreeSet::from([old.clone()]));
+        observed.listed(&rollout(), observed.moment(), BTreeSet::from([old.clone()]));
         tokio::time::advance(Duration::from_secs(10)).await;
         let began = |name: &Fingerprint, minutes_ago| {
             let alert = alert(name, noon() - TimeDelta::minutes(minutes_ago));
@@ -216,7 +300,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn after_this_clock_was_set_an_alert_is_not_older_than_it_can_be_until_clocks_are_compared() {
-        let observed = Observed::default();
+        let (observed, _) = observed();
         observed.clock_set(TimeDelta::minutes(30));
         let old = alert(&Fingerprint::new("old"), noon() - TimeDelta::minutes(31));
         let began = || observed.not_before(&rollout(), &old, noon());

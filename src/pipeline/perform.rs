@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
+use super::observed_router::ObservedRouter;
 use super::{Rollout, Submission, Worker};
 use crate::decision::{Command, Input};
 use crate::evidence::{EvidenceBlobs, Recorded};
@@ -13,8 +14,9 @@ use crate::execution::traffic_off;
 use crate::incident::{Alert, BlobRef, Incident, IncidentId, RolloutName, Share, Step, WhenTaken};
 use crate::verification::VerifyTimes;
 
-/// The longest a reading of the share may delay a decision: a critical waits for it.
-const READ_TIMEOUT: Duration = Duration::from_secs(2);
+/// The longest a reading of the share may delay a decision: a critical waits for it. Shorter than
+/// a reading of 0 % is relied upon after it was asked for, or a slow one could never be.
+const READ_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// The first and the longest pause before a result is submitted, or evidence written, again.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -45,23 +47,25 @@ impl Worker {
     /// Reads the share now and submits it.
     pub async fn read_share(&self, rollout: &Rollout) {
         if rollout.router.can_read() {
-            let share = read_share(rollout).await;
-            self.observed.share(&rollout.name, share);
+            self.observe_share(rollout).await;
         }
         self.report(&rollout.name, Input::ShareRead).await;
+    }
+
+    async fn observe_share(&self, rollout: &Rollout) {
+        let asked_at = self.observed.moment();
+        let share = read_share(rollout).await;
+        self.observed.share(&rollout.name, asked_at, share);
     }
 
     async fn run_step(&self, rollout: &Rollout, incident: IncidentId, attempt: u32, step: Step) {
         let step = match step {
             Step::TrafficOff => {
-                let router = rollout.router.as_ref();
+                let router = ObservedRouter { rollout, observed: &self.observed };
                 let jitter = || self.randomness.jitter();
-                traffic_off(router, self.clock.as_ref(), rollout.step_limits, jitter).await
+                traffic_off(&router, self.clock.as_ref(), rollout.step_limits, jitter).await
             }
         };
-        if let Some(share) = step.attempts.last().and_then(|last| last.read_back) {
-            self.observed.share(&rollout.name, Some(share));
-        }
         self.report(&rollout.name, Input::StepEnded { incident, attempt, step }).await;
         self.report(&rollout.name, Input::ShareRead).await;
     }
@@ -83,13 +87,14 @@ impl Worker {
     async fn confirm(&self, rollout: &Rollout, id: IncidentId) {
         let Some(incident) = self.incident(&rollout.name, &id) else { return };
         let alerts: Vec<Alert> = incident.alerts.iter().map(|attached| attached.alert.clone()).collect();
-        let (share, (answer, answers)) = tokio::join!(
-            async { if rollout.router.can_read() { Some(read_share(rollout).await) } else { None } },
+        let ((), (answer, answers)) = tokio::join!(
+            async {
+                if rollout.router.can_read() {
+                    self.observe_share(rollout).await;
+                }
+            },
             self.sources.confirm(&rollout.policy.matching, &alerts, self.clock.as_ref()),
         );
-        if let Some(share) = share {
-            self.observed.share(&rollout.name, share);
-        }
         let asked = alerts.into_iter().map(|alert| (alert.fingerprint, alert.starts_at)).collect();
         self.report(&rollout.name, Input::Confirmation { incident: id, asked, answer, answers }).await;
     }
@@ -202,11 +207,11 @@ async fn read_share(rollout: &Rollout) -> Option<Share> {
     match tokio::time::timeout(READ_TIMEOUT, rollout.router.read_share()).await {
         Ok(Ok(share)) => Some(share),
         Ok(Err(error)) => {
-            tracing::warn!(rollout = %rollout.name, error, "the canary's share can't be read");
+            tracing::warn!(rollout = %rollout.name, %error, "the canary's share can't be read");
             None
         }
         Err(_) => {
-            tracing::warn!(rollout = %rollout.name, timeout_seconds = READ_TIMEOUT.as_secs(), "the canary's share can't be read in time");
+            tracing::warn!(rollout = %rollout.name, timeout_seconds = READ_TIMEOUT.as_secs_f64(), "the canary's share can't be read in time");
             None
         }
     }

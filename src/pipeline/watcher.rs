@@ -11,7 +11,6 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt;
 use tokio::sync::Notify;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Rollout, Submission, Worker};
@@ -118,7 +117,7 @@ impl Watcher {
     }
 
     async fn reconcile(&self, rollout: &Rollout) {
-        let asked_at = Instant::now();
+        let asked_at = self.worker.observed.moment();
         let mut listed = BTreeSet::new();
         let mut answers = 0;
         for alertmanager in &self.worker.sources.alertmanagers {

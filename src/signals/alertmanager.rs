@@ -70,7 +70,7 @@ impl Alertmanager {
     async fn alerts(&self, filters: &[String]) -> Result<Vec<GettableAlert>, String> {
         let mut url = under(&self.base, "api/v2/alerts")?;
         url.query_pairs_mut().extend_pairs(filters.iter().map(|filter| ("filter", filter)));
-        self.outbound.get_json(url).await
+        self.outbound.get_json(url).await.map_err(|error| error.to_string())
     }
 }
 
@@ -94,6 +94,7 @@ impl AlertSource for Alertmanager {
             self.alerts(&watchdog_filter),
             self.outbound.get_dated::<Status>(status_url),
         );
+        let status = status.map_err(|error| error.to_string());
         let (listed, watchdogs, (status, clock)) = (listed?, watchdogs?, status?);
         // By its own clock: one that is minutes behind must not look old right after a restart.
         let there = clock.unwrap_or(now);

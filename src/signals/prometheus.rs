@@ -93,7 +93,8 @@ impl Prometheus {
     async fn rules(&self) -> Result<(Vec<Rule>, Option<DateTime<Utc>>), String> {
         let mut url = under(&self.base, "api/v1/rules")?;
         url.query_pairs_mut().append_pair("type", "alert");
-        let (groups, clock): (Wrapped<RuleGroups>, _) = self.outbound.get_dated(url).await?;
+        let (groups, clock): (Wrapped<RuleGroups>, _) =
+            self.outbound.get_dated(url).await.map_err(|error| error.to_string())?;
         Ok((groups.data.groups.into_iter().flat_map(|group| group.rules).collect(), clock))
     }
 
@@ -147,7 +148,7 @@ impl RuleSource for Prometheus {
     async fn query(&self, expression: &str) -> Result<Vec<Sample>, String> {
         let mut url = under(&self.base, "api/v1/query")?;
         url.query_pairs_mut().append_pair("query", expression);
-        let answer: Wrapped<Vector> = self.outbound.get_json(url).await?;
+        let answer: Wrapped<Vector> = self.outbound.get_json(url).await.map_err(|error| error.to_string())?;
         let samples = answer.data.result.into_iter().map(|element| Sample {
             labels: element.metric,
             value: element.value.1.parse().unwrap_or(f64::NAN),
@@ -157,7 +158,8 @@ impl RuleSource for Prometheus {
 
     async fn clock(&self) -> Result<DateTime<Utc>, String> {
         let url = under(&self.base, "api/v1/status/buildinfo")?;
-        let (_, date): (serde_json::Value, _) = self.outbound.get_dated(url).await?;
+        let (_, date): (serde_json::Value, _) =
+            self.outbound.get_dated(url).await.map_err(|error| error.to_string())?;
         date.ok_or_else(|| "it doesn't tell the time".to_owned())
     }
 }

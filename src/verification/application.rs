@@ -3,7 +3,7 @@
 use reqwest::Url;
 
 use crate::incident::{Check, CheckName, CheckOutcome};
-use crate::outbound::Outbound;
+use crate::outbound::{MAX_SMALL_ANSWER_BYTES, Outbound};
 
 /// How often healthz is asked in one reading. Behind a load balancer one answer may come from
 /// either version; a canary that still has half the traffic hides from four asks once in sixteen.
@@ -55,7 +55,12 @@ impl Application {
     }
 
     async fn version(&self, url: &Url) -> Result<String, String> {
-        let json: serde_json::Value = self.outbound.get_json(url.clone()).await?;
+        let json: serde_json::Value = self
+            .outbound
+            .with_answers_up_to(MAX_SMALL_ANSWER_BYTES)
+            .get_json(url.clone())
+            .await
+            .map_err(|error| error.to_string())?;
         let version = json.get("version").and_then(serde_json::Value::as_str);
         version.map(str::to_owned).ok_or_else(|| "healthz has no text at .version".to_owned())
     }

@@ -20,7 +20,7 @@ use tower::ServiceExt;
 
 fn receiver(budget: usize) -> Receiver {
     let (rollouts, metrics) = (Rollouts::new(Vec::new()), Metrics::new(&[], &[]));
-    let observed = Arc::new(Observed::default());
+    let observed = Arc::new(Observed::new(Arc::new(SystemClock)));
     let parts = JournalParts {
         store: Arc::new(MemoryStore::default()),
         rollouts: rollouts.clone(),

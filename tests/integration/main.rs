@@ -19,6 +19,8 @@ mod late_bodies;
 mod listener_limits;
 mod load;
 mod real_chain;
+mod secured_flags;
+mod secured_monitoring;
 mod store_outage;
 mod supervision;
 mod support;

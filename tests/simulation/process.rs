@@ -94,7 +94,7 @@ impl Process {
         let last_alive = stored.last_alive;
         let rollouts = Rollouts::new([rollout(world)]);
         let metrics = Metrics::new(&[rollout_name()], &[]);
-        let observed = Arc::new(Observed::default());
+        let observed = Arc::new(Observed::new(clock.clone()));
         let randomness = Randomness::seeded(seed);
         let parts = JournalParts {
             store: Arc::new(world.clone()),

@@ -22,6 +22,7 @@ pub(in crate::evidence) fn incident(number: u16, cause: &str, trigger: Trigger) 
         revision: Revision::new("v1.4.0"),
         stage: Stage::from_share(25),
         share: Some(Share(25)),
+        share_read_at: None,
         severity: Severity::Critical,
         reason: Reason::CriticalAlert,
         cause: cause.to_owned(),
@@ -29,7 +30,10 @@ pub(in crate::evidence) fn incident(number: u16, cause: &str, trigger: Trigger) 
         alert: None,
     };
     let mut incident = Incident::open(IncidentId::compose(&rollout, at(), number), rollout, at(), opened);
-    incident.apply(at(), &Event::RollbackStarted { reason: Reason::CriticalAlert, attempt: 1, due_at: None });
+    incident.apply(
+        at(),
+        &Event::RollbackStarted { reason: Reason::CriticalAlert, attempt: 1, due_at: None, cause: None },
+    );
     incident
 }
 

@@ -1,34 +1,37 @@
-//! Notices when the wall clock is set, by comparing it with the monotonic one.
+//! Notices when the wall clock is set, by comparing it with the one that nobody can set.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::time::Instant;
+
+use crate::clock::{Clock, Moment};
 
 /// A difference that is taken for a step. NTP slews both clocks alike, and a pause between reading
-/// the one and the other is far shorter.
+/// the one and the other is far shorter. A machine that slept moves both.
 const STEP: TimeDelta = TimeDelta::seconds(2);
 
 /// Where both clocks stood.
 #[derive(Debug)]
 pub(super) struct StepDetector {
     wall: DateTime<Utc>,
-    monotonic: Instant,
+    moment: Moment,
 }
 
 impl StepDetector {
     /// Begins now. `last_seen` is the last time that the process before wrote down: a wall clock that
     /// shows an earlier one was set back meanwhile. (One that was set forward can't be told from a long rest.)
-    pub(super) fn starting(now: DateTime<Utc>, last_seen: Option<DateTime<Utc>>) -> Self {
-        Self { wall: last_seen.map_or(now, |last_seen| last_seen.max(now)), monotonic: Instant::now() }
+    pub(super) fn starting(clock: &dyn Clock, last_seen: Option<DateTime<Utc>>) -> Self {
+        let now = clock.now();
+        Self { wall: last_seen.map_or(now, |last_seen| last_seen.max(now)), moment: clock.moment() }
     }
 
     /// By how much the clock was set since it was last asked.
-    pub(super) fn stepped(&mut self, now: DateTime<Utc>) -> Option<TimeDelta> {
-        let elapsed = TimeDelta::from_std(self.monotonic.elapsed()).unwrap_or(TimeDelta::MAX);
-        let by = now - self.wall.checked_add_signed(elapsed).unwrap_or(now);
+    pub(super) fn stepped(&mut self, clock: &dyn Clock) -> Option<TimeDelta> {
+        let (now, moment) = (clock.now(), clock.moment());
+        let gone = TimeDelta::from_std(moment.since(self.moment)).unwrap_or(TimeDelta::MAX);
+        let by = now - self.wall.checked_add_signed(gone).unwrap_or(now);
         if by.abs() < STEP {
             return None;
         }
-        (self.wall, self.monotonic) = (now, Instant::now());
+        (self.wall, self.moment) = (now, moment);
         Some(by)
     }
 }
@@ -38,6 +41,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::clock::SteppedClock;
 
     fn noon() -> DateTime<Utc> {
         "2026-11-24T12:00:00Z".parse().expect("a time")
@@ -45,20 +49,35 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_step_is_noticed_once_in_either_direction_and_running_time_is_none() {
-        let mut detector = StepDetector::starting(noon(), None);
+        let clock = SteppedClock::starting_at(noon());
+        let mut detector = StepDetector::starting(&clock, None);
         tokio::time::advance(Duration::from_secs(3_600)).await;
-        let one = noon() + TimeDelta::hours(1);
-        assert_eq!(detector.stepped(one + TimeDelta::milliseconds(1_900)), None, "slewed");
-        assert_eq!(detector.stepped(one + TimeDelta::hours(2)), Some(TimeDelta::hours(2)));
-        assert_eq!(detector.stepped(one + TimeDelta::hours(2)), None);
-        assert_eq!(detector.stepped(one), Some(-TimeDelta::hours(2)));
+        clock.step(TimeDelta::milliseconds(1_900));
+        assert_eq!(detector.stepped(&clock), None, "slewed");
+        clock.step(TimeDelta::hours(2));
+        let by = TimeDelta::hours(2) + TimeDelta::milliseconds(1_900);
+        assert_eq!(detector.stepped(&clock), Some(by));
+        assert_eq!(detector.stepped(&clock), None);
+        clock.step(-TimeDelta::hours(2));
+        assert_eq!(detector.stepped(&clock), Some(-TimeDelta::hours(2)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_machine_that_slept_is_not_taken_for_a_clock_that_was_set() {
+        let clock = SteppedClock::starting_at(noon());
+        let mut detector = StepDetector::starting(&clock, None);
+        clock.suspend(Duration::from_secs(8 * 3_600));
+        assert_eq!(detector.stepped(&clock), None);
+        clock.step(TimeDelta::hours(1));
+        assert_eq!(detector.stepped(&clock), Some(TimeDelta::hours(1)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_clock_that_was_set_back_while_nobody_was_there_is_noticed_at_the_start() {
-        let mut detector = StepDetector::starting(noon(), Some(noon() + TimeDelta::hours(3)));
-        assert_eq!(detector.stepped(noon()), Some(-TimeDelta::hours(3)));
-        let mut rested = StepDetector::starting(noon(), Some(noon() - TimeDelta::hours(3)));
-        assert_eq!(rested.stepped(noon()), None);
+        let clock = SteppedClock::starting_at(noon());
+        let mut detector = StepDetector::starting(&clock, Some(noon() + TimeDelta::hours(3)));
+        assert_eq!(detector.stepped(&clock), Some(-TimeDelta::hours(3)));
+        let mut rested = StepDetector::starting(&clock, Some(noon() - TimeDelta::hours(3)));
+        assert_eq!(rested.stepped(&clock), None);
     }
 }

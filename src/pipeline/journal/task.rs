@@ -94,7 +94,7 @@ impl JournalTask {
         last_seen: Option<DateTime<Utc>>,
         held: HeldBlobs,
     ) -> Self {
-        let steps = StepDetector::starting(parts.clock.now(), last_seen);
+        let steps = StepDetector::starting(parts.clock.as_ref(), last_seen);
         let unrecorded = Unrecorded::new(held);
         Self { parts, queue, published, states, seq, checkpointed: seq, unrecorded, steps, reminded: None }
     }
@@ -180,7 +180,7 @@ impl JournalTask {
 
     /// Before anything else is decided: no deadline may be compared with a clock it was not made for.
     fn notice_a_step(&mut self, events: &mut Vec<StoredAs>) {
-        let Some(by) = self.steps.stepped(self.parts.clock.now()) else { return };
+        let Some(by) = self.steps.stepped(self.parts.clock.as_ref()) else { return };
         self.parts.observed.clock_set(by);
         let names: Vec<_> = self.states.keys().cloned().collect();
         for name in names {

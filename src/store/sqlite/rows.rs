@@ -94,6 +94,8 @@ fn index(transaction: &Transaction<'_>, stored: &StoredAs, seq: u64) -> Result<(
         Event::RolledBack => ("rolled_back", true),
         Event::Cancelled { .. } => ("cancelled", true),
         Event::Declined { .. } => ("declined", true),
+        Event::Superseded { .. } => ("superseded", true),
+        Event::Closed { .. } => ("closed", true),
         _ => return Ok(()),
     };
     let closed_at = closed.then(|| text(stored.at));
