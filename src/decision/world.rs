@@ -166,8 +166,14 @@ impl World {
             outcome,
         };
         let (started_at, ended_at) = (self.now, self.now);
-        let step =
-            StepRecord { step: Step::TrafficOff, started_at, ended_at, attempts: vec![tried], outcome };
+        let step = StepRecord {
+            step: Step::TrafficOff,
+            started_at,
+            ended_at,
+            attempts: vec![tried],
+            outcome,
+            share_before: None,
+        };
         self.send(&Input::StepEnded { incident, attempt, step })
     }
 

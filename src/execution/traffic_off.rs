@@ -75,7 +75,8 @@ pub async fn traffic_off(
         tokio::time::sleep(wait).await;
         pause = (pause * 2).min(limits.longest_pause);
     };
-    StepRecord { step: Step::TrafficOff, started_at, ended_at: clock.now(), attempts, outcome }
+    let ended_at = clock.now();
+    StepRecord { step: Step::TrafficOff, started_at, ended_at, attempts, outcome, share_before: None }
 }
 
 /// How long to wait before the next attempt; `None`: there is no time for one. An API that asks to be

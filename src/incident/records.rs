@@ -100,6 +100,10 @@ pub struct StepRecord {
     pub ended_at: DateTime<Utc>,
     pub attempts: Vec<Attempt>,
     pub outcome: StepOutcome,
+    /// The share just before the first request, if it could be read within a moment: somebody may
+    /// have changed it since the reading that the decision rested on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share_before: Option<Share>,
 }
 
 /// What a verification looks at.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::{CheckName, CheckOutcome, Phase, Step, StepOutcome, StepRecord, Verdict};
+use super::{CheckName, CheckOutcome, Phase, Share, Step, StepOutcome, StepRecord, Verdict};
 use crate::text::shown;
 
 /// A time as people are shown it: RFC 3339, UTC, to the second.
@@ -44,7 +44,11 @@ impl StepRecord {
             1 => "1 attempt".to_owned(),
             many => format!("{many} attempts"),
         };
-        format!("{}: {} ({attempts})", self.step.words(), self.outcome.words())
+        let before = match self.share_before {
+            Some(Share::ZERO) => "; the canary had no traffic any more when this began",
+            Some(_) | None => "",
+        };
+        format!("{}: {} ({attempts}){before}", self.step.words(), self.outcome.words())
     }
 }
 
