@@ -80,7 +80,7 @@ impl App {
             journal: worker.journal.clone(),
             rollouts: worker.rollouts.clone(),
             observed: Arc::clone(&worker.observed),
-            watchdog: worker.sources.watchdog.clone(),
+            watchdog: worker.sources.watchdog.alertname.clone(),
             tokens: TokenSet::new(&config.server.webhook_tokens).map(Arc::new),
             reconcile,
             metrics: metrics.clone(),

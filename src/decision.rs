@@ -19,6 +19,7 @@ mod rollback;
 mod share;
 #[cfg(test)]
 mod table_tests;
+mod watchdog;
 #[cfg(test)]
 mod world;
 
@@ -28,6 +29,7 @@ pub use confirmation::{AlertmanagerReading, Confirmation, ListedAlert, Prometheu
 use draft::Draft;
 pub use due::{Command, Due, due};
 pub use policy::{Mode, OnUnverified, Policy};
+pub use watchdog::Watchdog;
 
 use crate::incident::{
     Alert, BlobRef, EvidenceFile, Fingerprint, IncidentId, Reason, RolloutName, RolloutState, Share, Stage,

@@ -5,11 +5,14 @@
 //! [`Watcher`] looks at the world in between: the share, the alerts that no webhook brought.
 
 mod journal;
+mod look_back;
 mod observed;
 mod observed_router;
 mod perform;
+mod reconcile;
 mod rollouts;
 mod sources;
+mod unlisted;
 mod watcher;
 mod worker;
 

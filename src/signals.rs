@@ -1,4 +1,4 @@
-//! Reads what the monitoring says: Alertmanager's list of alerts, Prometheus' rules and figures.
+//! Reads what the monitoring says: Alertmanager's list of alerts, Prometheus' rules and values.
 //! Reads only; what follows is decided elsewhere.
 
 use std::collections::BTreeMap;
@@ -6,33 +6,48 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use crate::decision::PrometheusReading;
+use crate::decision::{PrometheusReading, Watchdog};
 use crate::incident::Alert;
 
 mod alertmanager;
+mod error;
 mod expression;
+pub(crate) mod matcher;
 mod prometheus;
+mod rule;
 
 pub use alertmanager::{Alertmanager, Listing};
-pub use expression::{Measured, left_of_threshold};
+pub use error::SignalError;
+pub use expression::{Comparison, Condition, Guard, Matching, NotUnderstood, Operand, conditions};
+pub use matcher::is_legacy_name;
 pub use prometheus::{Prometheus, Sample};
+pub use rule::{AlertRule, Difference, in_brackets, rules_of};
 
 /// Says which alerts fire now: one member of an Alertmanager cluster.
 #[async_trait]
 pub trait AlertSource: Send + Sync + std::fmt::Debug {
-    /// Its address, for messages and figures.
+    /// Its address, for messages and metrics.
     fn address(&self) -> String;
 
-    /// Lists the alerts that carry all labels of `matching`, and looks for the Watchdog.
+    /// Lists the alerts that carry all labels of `matching`, and looks for Watchdogs.
     ///
     /// # Errors
-    /// In words: why it gave no answer that can be used.
+    /// See [`SignalError`].
     async fn list(
         &self,
         matching: &BTreeMap<String, String>,
-        watchdog: &str,
+        watchdog: &Watchdog,
         now: DateTime<Utc>,
-    ) -> Result<Listing, String>;
+    ) -> Result<Listing, SignalError>;
+}
+
+/// What the rules of some alerts say, with the words for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleAnswer {
+    /// What it comes to.
+    pub reading: PrometheusReading,
+    /// A sentence for evidence and log.
+    pub sentence: String,
 }
 
 /// Says what the rules evaluate to, now and in the past: a Prometheus.
@@ -41,18 +56,24 @@ pub trait RuleSource: Send + Sync + std::fmt::Debug {
     /// What the rules of these alerts say now.
     ///
     /// # Errors
-    /// In words: why there is no answer.
-    async fn reading(&self, alerts: &[Alert], now: DateTime<Utc>) -> Result<PrometheusReading, String>;
+    /// See [`SignalError`].
+    async fn reading(&self, alerts: &[Alert], now: DateTime<Utc>) -> Result<RuleAnswer, SignalError>;
 
-    /// The result of an instant query.
+    /// All its alerting rules.
     ///
     /// # Errors
-    /// In words: no answer, or not a vector.
-    async fn query(&self, expression: &str) -> Result<Vec<Sample>, String>;
+    /// See [`SignalError`].
+    async fn rules(&self) -> Result<Vec<AlertRule>, SignalError>;
+
+    /// The result of an instant query: a vector.
+    ///
+    /// # Errors
+    /// See [`SignalError`]; [`SignalError::Refused`] where it can't be evaluated.
+    async fn query(&self, expression: &str) -> Result<Vec<Sample>, SignalError>;
 
     /// What its clock shows.
     ///
     /// # Errors
-    /// In words: why there is no answer.
-    async fn clock(&self) -> Result<DateTime<Utc>, String>;
+    /// See [`SignalError`].
+    async fn clock(&self) -> Result<DateTime<Utc>, SignalError>;
 }

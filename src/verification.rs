@@ -2,7 +2,9 @@
 //!
 //! [`judge`] is pure; the reading is in the adapters beside it.
 
+mod alerts;
 mod application;
+mod condition;
 mod read;
 
 pub use application::{Application, Healthz};

@@ -71,7 +71,9 @@ pub async fn build(
     let alertmanagers: Vec<Arc<dyn AlertSource>> =
         config.alertmanager.urls.iter().map(|url| alertmanager(url) as Arc<dyn AlertSource>).collect();
     let from_prometheus = connections.to(&config.prometheus.access, SIGNAL_TIMEOUT).context("prometheus")?;
-    let prometheus = config.prometheus.url.clone().map(|url| Prometheus::new(from_prometheus, url));
+    let prometheus = config.prometheus.url.clone();
+    let prometheus: Option<Arc<dyn RuleSource>> =
+        prometheus.map(|url| Arc::new(Prometheus::new(from_prometheus, url)) as Arc<dyn RuleSource>);
     let rollouts = build_rollouts(config, &mut connections, prometheus.as_ref())?;
 
     let names: Vec<RolloutName> = rollouts.iter().map(|rollout| rollout.name.clone()).collect();
@@ -84,7 +86,7 @@ pub async fn build(
     for name in stored.rollouts.keys().filter(|name| rollouts.get(name).is_none()) {
         tracing::warn!(rollout = %name, "has stored incidents but is no longer configured; they rest until it is again");
     }
-    let observed = Arc::new(Observed::new(Arc::clone(&clock)));
+    let observed = Arc::new(Observed::new(Arc::clone(&clock), config.alertmanager.watchdog.clone()));
     let parts = JournalParts {
         store: Arc::clone(&store),
         rollouts: rollouts.clone(),
@@ -98,11 +100,7 @@ pub async fn build(
         journal,
         rollouts,
         observed,
-        sources: Sources {
-            alertmanagers,
-            prometheus: prometheus.map(|prometheus| Arc::new(prometheus) as Arc<dyn RuleSource>),
-            watchdog: config.alertmanager.watchdog_alertname.clone(),
-        },
+        sources: Sources { alertmanagers, prometheus, watchdog: config.alertmanager.watchdog.clone() },
         evidence: Arc::new(EvidenceFolders::new(
             config.evidence.directory.clone(),
             config.evidence.fallback_directory.clone(),
@@ -131,7 +129,7 @@ pub async fn build(
 pub fn build_rollouts(
     config: &Config,
     connections: &mut Connections,
-    prometheus: Option<&Prometheus>,
+    prometheus: Option<&Arc<dyn RuleSource>>,
 ) -> anyhow::Result<Rollouts> {
     let built: anyhow::Result<Vec<_>> = config
         .rollouts
@@ -148,7 +146,7 @@ fn build_rollout(
     config: &Config,
     rollout: &RolloutConfig,
     connections: &mut Connections,
-    prometheus: Option<&Prometheus>,
+    prometheus: Option<&Arc<dyn RuleSource>>,
 ) -> anyhow::Result<Rollout> {
     let RolloutConfig { name, mode, matching, revision, grace, hold, on_unverified, verify, traffic } =
         rollout;

@@ -40,6 +40,7 @@ reference! {
     "alertmanager.urls", "none", "Every member of the cluster, for confirmation and reconciliation";
     "alertmanager.poll_interval", "20s", "How often shares and alerts are looked at";
     "alertmanager.watchdog_alertname", "Watchdog", "The alert that always fires";
+    "alertmanager.watchdog_match", "{}", "Labels that it must carry to count, such as `{ prometheus = \"monitoring/k8s\" }`; without them it counts for alerts that it agrees with in every label both carry";
     "alertmanager.watchdog_timeout", "3m", "After this long without it, missing data is not trusted and people are told";
     "prometheus.url", "none", "Prometheus, for verification and as tie-breaker";
     "slack.token_file", "required in [slack]", "The bot's token (messages follow in a later version)";

@@ -10,6 +10,7 @@ use super::access::AccessConfig;
 use super::reader::Reader;
 use super::secret::SecretFile;
 use super::tls::TlsConfig;
+use crate::decision::Watchdog;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -155,8 +156,8 @@ pub struct AlertmanagerConfig {
     pub poll_interval: Duration,
     /// The same for every member.
     pub access: AccessConfig,
-    /// The name of the always-firing alert.
-    pub watchdog_alertname: String,
+    /// The always-firing alert.
+    pub watchdog: Watchdog,
     /// After this long without it, missing data is not trusted.
     pub watchdog_timeout: Duration,
 }
@@ -174,10 +175,13 @@ impl AlertmanagerConfig {
         }
         let poll_interval = reader.duration("poll_interval", 20 * SECOND, SECOND, 5 * MINUTE);
         let access = AccessConfig::read(reader);
-        let watchdog_alertname = reader.text("watchdog_alertname").unwrap_or_else(|| "Watchdog".to_owned());
+        let watchdog = Watchdog {
+            alertname: reader.text("watchdog_alertname").unwrap_or_else(|| "Watchdog".to_owned()),
+            matching: reader.labels("watchdog_match").unwrap_or_default(),
+        };
         let watchdog_timeout = reader.duration("watchdog_timeout", 3 * MINUTE, 10 * SECOND, 60 * MINUTE);
         reader.finish();
-        Self { urls, poll_interval, access, watchdog_alertname, watchdog_timeout }
+        Self { urls, poll_interval, access, watchdog, watchdog_timeout }
     }
 }
 

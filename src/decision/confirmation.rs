@@ -3,9 +3,12 @@
 //! "Not listed" alone proves nothing: an Alertmanager that just restarted knows no alerts, and a
 //! dead Prometheus lets them all expire (reference notes on Alertmanager, sections 5 and 6).
 
+use std::collections::BTreeMap;
+
 use chrono::TimeDelta;
 
-use crate::incident::Fingerprint;
+use super::Watchdog;
+use crate::incident::{Alert, Fingerprint};
 
 /// An Alertmanager younger than this may not have been told of what fires: Prometheus sends again
 /// every minute, plus one evaluation (reference notes on Alertmanager, section 5).
@@ -39,8 +42,8 @@ pub struct ListedAlert {
 pub struct AlertmanagerReading {
     /// For how long it has been running, by its own clock.
     pub up_for: TimeDelta,
-    /// Whether the Watchdog is listed as active.
-    pub watchdog_active: bool,
+    /// The labels of each Watchdog that is listed and was told of lately.
+    pub watchdogs: Vec<BTreeMap<String, String>>,
     /// The rollout's alerts that it lists.
     pub listed: Vec<ListedAlert>,
 }
@@ -52,14 +55,32 @@ pub enum PrometheusReading {
     Bad,
     /// Every rule is healthy, freshly evaluated, and neither firing nor pending.
     Good,
-    /// A rule is missing, failing or not evaluated lately: says nothing.
+    /// A rule fails or was not evaluated lately. Alertmanager forgets its alerts then, whether they
+    /// hold or not (reference notes on Alertmanager, section 6).
+    Unhealthy,
+    /// It knows nothing of one of the alerts: says nothing.
     NoWord,
 }
 
-/// Weighs the answers. `None` in a list stands for one that did not answer.
+impl AlertmanagerReading {
+    /// Whether what it does not list about this alert, or rollout, can be believed.
+    #[must_use]
+    pub fn is_trusted_about(&self, watchdog: &Watchdog, labels: &BTreeMap<String, String>) -> bool {
+        self.is_old_enough() && self.watchdogs.iter().any(|alive| watchdog.speaks_for(alive, labels))
+    }
+
+    /// Whether it has been told of everything that fires.
+    #[must_use]
+    pub fn is_old_enough(&self) -> bool {
+        self.up_for >= YOUNG
+    }
+}
+
+/// Weighs the answers about these alerts. `None` in a list stands for one that did not answer.
 #[must_use]
 pub fn weigh(
-    wanted: &[Fingerprint],
+    wanted: &[Alert],
+    watchdog: &Watchdog,
     alertmanagers: &[Option<AlertmanagerReading>],
     prometheus: Option<Option<PrometheusReading>>,
 ) -> Confirmation {
@@ -70,7 +91,7 @@ pub fn weigh(
     let listed: Vec<_> = answered
         .iter()
         .flat_map(|reading| &reading.listed)
-        .filter(|alert| wanted.contains(&alert.fingerprint))
+        .filter(|alert| wanted.iter().any(|wanted| wanted.fingerprint == alert.fingerprint))
         .collect();
     // A member that does not know of a silence yet is outvoted by the one that does.
     let unsilenced = listed
@@ -82,12 +103,20 @@ pub fn weigh(
     if !listed.is_empty() {
         return Confirmation::Silenced;
     }
-    let trusted = answered.iter().any(|reading| reading.watchdog_active && reading.up_for >= YOUNG);
-    match (trusted, prometheus.flatten()) {
+    let trusted = wanted
+        .iter()
+        .all(|alert| answered.iter().any(|reading| reading.is_trusted_about(watchdog, &alert.labels)));
+    match (trusted, prometheus) {
         // Prometheus contradicts: its alert may be on its way to Alertmanager.
-        (_, Some(PrometheusReading::Bad)) => Confirmation::StillFiring,
-        (true, _) | (false, Some(PrometheusReading::Good)) => Confirmation::Gone,
-        (false, Some(PrometheusReading::NoWord) | None) => Confirmation::NoAnswer,
+        (_, Some(Some(PrometheusReading::Bad))) => Confirmation::StillFiring,
+        (_, Some(Some(PrometheusReading::Good))) => Confirmation::Gone,
+        (true, None | Some(Some(PrometheusReading::NoWord))) => Confirmation::Gone,
+        // Who is configured to be asked and doesn't answer is outvoted by nobody: a Watchdog may be
+        // another Prometheus'.
+        (true, Some(None | Some(PrometheusReading::Unhealthy))) => Confirmation::NoAnswer,
+        (false, None | Some(None | Some(PrometheusReading::Unhealthy | PrometheusReading::NoWord))) => {
+            Confirmation::NoAnswer
+        }
     }
 }
 
@@ -95,24 +124,55 @@ pub fn weigh(
 mod tests {
     use super::*;
 
-    fn fingerprint() -> Fingerprint {
-        Fingerprint::new("cd157457500a2b7a")
+    fn alert(fingerprint: &str, cluster: &str) -> Alert {
+        let labels = [("alertname", "Slow"), ("severity", "warning"), ("cluster", cluster)];
+        Alert {
+            fingerprint: Fingerprint::new(fingerprint),
+            status: crate::incident::AlertStatus::Firing,
+            labels: labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            annotations: crate::incident::Labels::default(),
+            starts_at: chrono::DateTime::UNIX_EPOCH,
+            ends_at: None,
+            generator_url: String::new(),
+        }
     }
 
-    fn member(age_minutes: i64, watchdog_active: bool, listed: &[bool]) -> Option<AlertmanagerReading> {
-        let listed =
-            listed.iter().map(|silenced| ListedAlert { fingerprint: fingerprint(), silenced: *silenced });
+    /// A member that lists the alert as often as `listed` says, silenced or not.
+    fn watched_by(
+        age_minutes: i64,
+        clusters: &[Option<&str>],
+        listed: &[bool],
+    ) -> Option<AlertmanagerReading> {
+        let listed = listed
+            .iter()
+            .map(|silenced| ListedAlert { fingerprint: Fingerprint::new("wanted"), silenced: *silenced });
+        let watchdog = |cluster: &Option<&str>| {
+            let cluster = cluster.map(|cluster| ("cluster".to_owned(), cluster.to_owned()));
+            [("alertname".to_owned(), "Watchdog".to_owned())].into_iter().chain(cluster).collect()
+        };
         Some(AlertmanagerReading {
             up_for: TimeDelta::minutes(age_minutes),
-            watchdog_active,
+            watchdogs: clusters.iter().map(watchdog).collect(),
             listed: listed.collect(),
         })
+    }
+
+    fn member(age_minutes: i64, watchdog: bool, listed: &[bool]) -> Option<AlertmanagerReading> {
+        watched_by(age_minutes, if watchdog { &[None] } else { &[] }, listed)
+    }
+
+    fn weigh_one(
+        alertmanagers: &[Option<AlertmanagerReading>],
+        prometheus: Option<Option<PrometheusReading>>,
+    ) -> Confirmation {
+        weigh(&[alert("wanted", "eu")], &Watchdog::named("Watchdog"), alertmanagers, prometheus)
     }
 
     #[test]
     fn every_combination_of_answers_has_its_consequence() {
         use Confirmation::{Gone, NoAnswer, NobodyToAsk, Silenced, StillFiring};
-        use PrometheusReading::{Bad, Good, NoWord};
+        use PrometheusReading::{Bad, Good, NoWord, Unhealthy};
+        let old = || member(60, true, &[]);
         let cases = [
             ("listed", vec![member(60, true, &[false])], None, StillFiring),
             ("listed by a young one", vec![member(0, false, &[false])], None, StillFiring),
@@ -123,44 +183,54 @@ mod tests {
                 None,
                 Silenced,
             ),
-            ("absent, old, Watchdog alive", vec![member(60, true, &[])], None, Gone),
+            ("absent, old, Watchdog alive", vec![old()], None, Gone),
             ("absent, young", vec![member(1, true, &[])], None, NoAnswer),
             ("absent, no Watchdog", vec![member(60, false, &[])], None, NoAnswer),
-            (
-                "absent, young, an old peer agrees",
-                vec![member(1, true, &[]), member(60, true, &[])],
-                None,
-                Gone,
-            ),
-            (
-                "absent here, listed there",
-                vec![member(60, true, &[]), member(60, true, &[false])],
-                None,
-                StillFiring,
-            ),
+            ("absent, young, an old peer agrees", vec![member(1, true, &[]), old()], None, Gone),
+            ("absent here, listed there", vec![old(), member(60, true, &[false])], None, StillFiring),
             ("absent, no Watchdog, Prometheus good", vec![member(60, false, &[])], Some(Some(Good)), Gone),
-            ("absent and trusted, Prometheus bad", vec![member(60, true, &[])], Some(Some(Bad)), StillFiring),
-            (
-                "absent, no Watchdog, Prometheus has no word",
-                vec![member(60, false, &[])],
-                Some(Some(NoWord)),
-                NoAnswer,
-            ),
+            ("absent, no Watchdog, no word", vec![member(60, false, &[])], Some(Some(NoWord)), NoAnswer),
+            ("absent and trusted, Prometheus good", vec![old()], Some(Some(Good)), Gone),
+            ("absent and trusted, Prometheus bad", vec![old()], Some(Some(Bad)), StillFiring),
+            ("absent and trusted, no such rule there", vec![old()], Some(Some(NoWord)), Gone),
+            ("absent because the rule fails", vec![old()], Some(Some(Unhealthy)), NoAnswer),
+            ("absent and trusted, Prometheus down", vec![old()], Some(None), NoAnswer),
             ("down, Prometheus good", vec![None], Some(Some(Good)), Gone),
             ("down, Prometheus bad", vec![None], Some(Some(Bad)), StillFiring),
+            ("down, the rule fails", vec![None], Some(Some(Unhealthy)), NoAnswer),
             ("both down", vec![None], Some(None), NoAnswer),
             ("down, no Prometheus", vec![None], None, NoAnswer),
             ("only Prometheus, good", vec![], Some(Some(Good)), Gone),
             ("nothing configured", vec![], None, NobodyToAsk),
+            ("another cluster's Watchdog", vec![watched_by(60, &[Some("us")], &[])], None, NoAnswer),
+            ("its own beside another's", vec![watched_by(60, &[Some("us"), Some("eu")], &[])], None, Gone),
+            (
+                "its own on a young member, another's on an old one",
+                vec![watched_by(1, &[Some("eu")], &[]), watched_by(60, &[Some("us")], &[])],
+                None,
+                NoAnswer,
+            ),
         ];
         for (case, alertmanagers, prometheus, expected) in cases {
-            assert_eq!(weigh(&[fingerprint()], &alertmanagers, prometheus), expected, "{case}");
+            assert_eq!(weigh_one(&alertmanagers, prometheus), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_watchdog_has_to_speak_for_every_alert_that_is_asked_about() {
+        let both = [alert("wanted", "eu"), alert("another", "us")];
+        let watchdog = Watchdog::named("Watchdog");
+        for (clusters, expected) in
+            [(&[Some("eu")][..], Confirmation::NoAnswer), (&[Some("eu"), Some("us")][..], Confirmation::Gone)]
+        {
+            assert_eq!(weigh(&both, &watchdog, &[watched_by(60, clusters, &[])], None), expected);
         }
     }
 
     #[test]
     fn an_alert_of_somebody_else_is_no_reason() {
-        let other = [Fingerprint::new("0000000000000000")];
-        assert_eq!(weigh(&other, &[member(60, true, &[false])], None), Confirmation::Gone);
+        let other = [alert("0000000000000000", "eu")];
+        let listed = [member(60, true, &[false])];
+        assert_eq!(weigh(&other, &Watchdog::named("Watchdog"), &listed, None), Confirmation::Gone);
     }
 }

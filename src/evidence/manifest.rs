@@ -211,8 +211,9 @@ pub(super) fn unlisted(manifest: &Manifest, known: &[KnownFile]) -> Vec<Finding>
     let said = |finding: &Finding| manifest.breaks().any(|(_, line)| line.broken.contains(finding));
     let listed = |file: &EvidenceFile| manifest.of_file(&file.name).any(|line| line.sha256 == file.sha256);
     let lost = known.iter().map(|known| &known.file).filter(|file| !listed(file));
+    let mut named = BTreeSet::new();
+    let lost = lost.filter(|file| named.insert(&file.name));
     let mut findings: Vec<_> = lost.map(|file| Finding::Lost { file: file.name.clone() }).collect();
-    findings.dedup();
     findings.retain(|finding| !said(finding));
     findings
 }

@@ -4,38 +4,40 @@
 //! Ages are measured with the clock that nobody can set, so that a step of the wall clock makes no
 //! reading look fresh and no Watchdog silent. Times are told on the wall clock of the one who asks.
 
+mod watchdogs;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::time::Instant;
+
+use watchdogs::Watchdogs;
 
 use crate::clock::{Clock, Moment};
-use crate::decision::Reading;
+use crate::decision::{Reading, Watchdog};
 use crate::incident::{Alert, Fingerprint, RolloutName, Share};
 
 /// Clocks that differ by less are taken for one: HTTP tells time in whole seconds, and a request
 /// takes its time too.
 const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(5);
 
+type Labels = BTreeMap<String, String>;
+
 /// The observations.
 #[derive(Debug)]
 pub struct Observed {
     clock: Arc<dyn Clock>,
-    started: Instant,
     inner: Mutex<Inner>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
     readings: BTreeMap<RolloutName, ShareReading>,
     listed: BTreeMap<RolloutName, Listed>,
     clocks_ahead: BTreeMap<String, TimeDelta>,
     /// By how much this clock was set since another one was last compared with it.
     set_by: TimeDelta,
-    /// By the clock that rests while the machine is suspended: who sleeps hears nobody, and that is
-    /// not the Watchdog's silence.
-    watchdog_at: Option<Instant>,
+    watchdogs: Watchdogs,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -57,8 +59,15 @@ struct Listed {
 impl Observed {
     /// Nothing yet.
     #[must_use]
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, started: Instant::now(), inner: Mutex::default() }
+    pub fn new(clock: Arc<dyn Clock>, watchdog: Watchdog) -> Self {
+        let inner = Inner {
+            readings: BTreeMap::new(),
+            listed: BTreeMap::new(),
+            clocks_ahead: BTreeMap::new(),
+            set_by: TimeDelta::zero(),
+            watchdogs: Watchdogs::new(watchdog),
+        };
+        Self { clock, inner: Mutex::new(inner) }
     }
 
     /// The present, as readings are dated by it.
@@ -159,15 +168,15 @@ impl Observed {
         Some(unlisted.map_or(corrected, |listed| corrected.max(self.on_wall(listed.at, now))))
     }
 
-    /// The Watchdog was heard just now.
-    pub fn watchdog_heard(&self) {
-        self.lock().watchdog_at = Some(Instant::now());
+    /// A Watchdog of these labels was heard just now; noted if it is one that counts.
+    pub fn watchdog_heard(&self, labels: &Labels) {
+        self.lock().watchdogs.heard(labels);
     }
 
-    /// Seconds since the Watchdog was heard, or since the start if it never was.
+    /// Seconds since a Watchdog was heard that speaks for alerts of these labels, or since the start.
     #[must_use]
-    pub fn watchdog_silent_seconds(&self) -> u64 {
-        self.lock().watchdog_at.unwrap_or(self.started).elapsed().as_secs()
+    pub fn watchdog_silent_seconds(&self, labels: &Labels) -> u64 {
+        self.lock().watchdogs.silent_seconds(labels)
     }
 
     fn on_wall(&self, at: Moment, now: DateTime<Utc>) -> DateTime<Utc> {
@@ -204,32 +213,32 @@ mod tests {
 
     fn observed() -> (Observed, Arc<SteppedClock>) {
         let clock = Arc::new(SteppedClock::starting_at(noon()));
-        (Observed::new(clock.clone()), clock)
+        (Observed::new(clock.clone(), Watchdog::named("Watchdog")), clock)
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_reading_ages_with_its_own_clock_whatever_the_wall_clock_shows() {
         let (observed, _) = observed();
         observed.share(&rollout(), observed.moment(), Some(Share::ZERO));
-        observed.watchdog_heard();
+        observed.watchdog_heard(&Labels::from([("alertname".to_owned(), "Watchdog".to_owned())]));
         tokio::time::advance(Duration::from_secs(3)).await;
         for wall in [noon(), noon() + TimeDelta::hours(2), noon() - TimeDelta::hours(2)] {
             let three_ago = wall - TimeDelta::seconds(3);
             let expected = Reading::At { at: three_ago, share: Some(Share::ZERO) };
             assert_eq!(observed.reading(&rollout(), wall), (expected, Some(three_ago)));
         }
-        assert_eq!(observed.watchdog_silent_seconds(), 3);
+        assert_eq!(observed.watchdog_silent_seconds(&Labels::new()), 3);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_reading_from_before_the_machine_slept_is_old_and_the_watchdog_was_not_silent() {
         let (observed, clock) = observed();
         observed.share(&rollout(), observed.moment(), Some(Share(25)));
-        observed.watchdog_heard();
+        observed.watchdog_heard(&Labels::from([("alertname".to_owned(), "Watchdog".to_owned())]));
         clock.suspend(Duration::from_secs(3_600));
         let at = noon();
         assert_eq!(observed.reading(&rollout(), clock.now()).0, Reading::At { at, share: Some(Share(25)) });
-        assert_eq!(observed.watchdog_silent_seconds(), 0);
+        assert_eq!(observed.watchdog_silent_seconds(&Labels::new()), 0);
     }
 
     #[tokio::test(start_paused = true)]

@@ -110,7 +110,11 @@ impl Worker {
     ) {
         let Some(incident) = self.incident(&rollout.name, &id) else { return };
         let times = VerifyTimes { since, until, interval: rollout.verify_interval };
-        let verification = rollout.verifier.verify(&incident, times, self.clock.as_ref()).await;
+        let alerts = || {
+            let current = self.incident(&rollout.name, &id).unwrap_or_else(|| Arc::clone(&incident));
+            current.alerts.iter().map(|attached| attached.alert.clone()).collect()
+        };
+        let verification = rollout.verifier.verify(alerts, times, self.clock.as_ref()).await;
         self.report(&rollout.name, Input::Verified { incident: id, attempt, verification }).await;
     }
 

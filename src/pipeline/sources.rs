@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
 use crate::clock::Clock;
-use crate::decision::{Confirmation, weigh};
-use crate::incident::{Alert, Fingerprint};
-use crate::signals::{AlertSource, RuleSource};
+use crate::decision::{AlertmanagerReading, Confirmation, PrometheusReading, Watchdog, weigh};
+use crate::incident::Alert;
+use crate::signals::{AlertSource, Listing, RuleSource, SignalError};
 
 /// Tries to get an answer before a grace is decided without one (reference notes on Alertmanager,
 /// section 5: three tries of five seconds).
@@ -22,8 +24,8 @@ pub struct Sources {
     pub alertmanagers: Vec<Arc<dyn AlertSource>>,
     /// Prometheus, if configured.
     pub prometheus: Option<Arc<dyn RuleSource>>,
-    /// The name of the always-firing alert.
-    pub watchdog: String,
+    /// The always-firing alert.
+    pub watchdog: Watchdog,
 }
 
 impl Sources {
@@ -34,11 +36,10 @@ impl Sources {
         alerts: &[Alert],
         clock: &dyn Clock,
     ) -> (Confirmation, Vec<String>) {
-        let wanted: Vec<_> = alerts.iter().map(|alert| alert.fingerprint.clone()).collect();
         let mut tries = 0;
         loop {
             tries += 1;
-            let (answer, answers) = self.ask(matching, alerts, &wanted, clock).await;
+            let (answer, answers) = self.ask(matching, alerts, clock).await;
             if answer != Confirmation::NoAnswer || tries >= CONFIRM_TRIES {
                 return (answer, answers);
             }
@@ -46,42 +47,73 @@ impl Sources {
         }
     }
 
+    /// Every member's list, asked for together: one that hangs holds up no other.
+    pub async fn list(
+        &self,
+        matching: &BTreeMap<String, String>,
+        clock: &dyn Clock,
+    ) -> Vec<(String, Result<Listing, SignalError>)> {
+        let now = clock.now();
+        let ask = |member: &Arc<dyn AlertSource>| {
+            let member = Arc::clone(member);
+            async move { (member.address(), member.list(matching, &self.watchdog, now).await) }
+        };
+        join_all(self.alertmanagers.iter().map(ask)).await
+    }
+
+    /// What Prometheus says of these alerts, with a sentence; `None`: none is configured.
+    pub async fn prometheus_says(
+        &self,
+        alerts: &[Alert],
+        clock: &dyn Clock,
+    ) -> Option<(Option<PrometheusReading>, String)> {
+        let prometheus = self.prometheus.as_ref()?;
+        Some(match prometheus.reading(alerts, clock.now()).await {
+            Ok(answer) => (Some(answer.reading), answer.sentence),
+            Err(error) => (None, format!("Prometheus gave no answer: {error}")),
+        })
+    }
+
     async fn ask(
         &self,
         matching: &BTreeMap<String, String>,
         alerts: &[Alert],
-        wanted: &[Fingerprint],
         clock: &dyn Clock,
     ) -> (Confirmation, Vec<String>) {
-        let now = clock.now();
-        let mut answers = Vec::new();
-        let mut readings = Vec::new();
-        for alertmanager in &self.alertmanagers {
-            let listing = alertmanager.list(matching, &self.watchdog, now).await;
+        let (members, prometheus) =
+            tokio::join!(self.list(matching, clock), self.prometheus_says(alerts, clock));
+        let (mut answers, mut readings) = (Vec::new(), Vec::new());
+        for (address, listing) in members {
             answers.push(match &listing {
-                Ok(listing) => format!(
-                    "{} lists {} of {}, Watchdog {}, up for {} s",
-                    alertmanager.address(),
-                    listing.reading.listed.iter().filter(|alert| wanted.contains(&alert.fingerprint)).count(),
-                    wanted.len(),
-                    if listing.reading.watchdog_active { "alive" } else { "missing" },
-                    listing.reading.up_for.num_seconds(),
-                ),
-                Err(error) => format!("{} gave no answer: {error}", alertmanager.address()),
+                Ok(listing) => format!("{address} {}", self.words(&listing.reading, alerts)),
+                Err(error) => format!("{address} gave no answer: {error}"),
             });
             readings.push(listing.ok().map(|listing| listing.reading));
         }
-        let prometheus = match &self.prometheus {
-            None => None,
-            Some(prometheus) => {
-                let reading = prometheus.reading(alerts, now).await;
-                answers.push(match &reading {
-                    Ok(reading) => format!("Prometheus: {reading:?}"),
-                    Err(error) => format!("Prometheus gave no answer: {error}"),
-                });
-                Some(reading.ok())
-            }
+        let prometheus = prometheus.map(|(reading, sentence)| {
+            answers.push(sentence);
+            reading
+        });
+        (weigh(alerts, &self.watchdog, &readings, prometheus), answers)
+    }
+
+    /// What a member said, as a sentence that goes on after its address.
+    fn words(&self, reading: &AlertmanagerReading, alerts: &[Alert]) -> String {
+        let is_listed =
+            |alert: &&Alert| reading.listed.iter().any(|listed| listed.fingerprint == alert.fingerprint);
+        let speaks = |alert: &Alert| {
+            reading.watchdogs.iter().any(|alive| self.watchdog.speaks_for(alive, &alert.labels))
         };
-        (weigh(wanted, &readings, prometheus), answers)
+        let watchdog = match (reading.watchdogs.is_empty(), alerts.iter().all(speaks)) {
+            (true, _) => "no Watchdog is alive",
+            (false, true) => "its Watchdog is alive",
+            (false, false) => "the Watchdogs that are alive have other labels",
+        };
+        format!(
+            "lists {} of {}; {watchdog}; it has been up for {} s",
+            alerts.iter().filter(is_listed).count(),
+            alerts.len(),
+            reading.up_for.num_seconds(),
+        )
     }
 }

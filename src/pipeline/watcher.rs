@@ -4,8 +4,8 @@
 //! A webhook can be lost for good (reference notes on Alertmanager, section 0, findings 1 and 2), so
 //! the list is asked every poll and goes the same way as a webhook.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -13,10 +13,13 @@ use futures_util::StreamExt;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{Rollout, Submission, Worker};
-use crate::decision::{AlertmanagerReading, Input, Mode};
-use crate::incident::{Alert, AlertStatus, Fingerprint, Labels, Reason};
-use crate::signals::{AlertSource, Listing};
+use super::look_back::{self, Remembered};
+use super::unlisted::Unlisted;
+use super::{Rollout, Worker};
+use crate::decision::{Input, Mode};
+use crate::incident::{Alert, Reason, RolloutName};
+use crate::signals::{RuleSource, Sample, SignalError};
+use crate::text::shown;
 
 /// The name of Prometheus among the sources of reconciliation.
 pub(crate) const PROMETHEUS: &str = "prometheus";
@@ -58,8 +61,11 @@ impl Watcher {
     /// Looks until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         let look = async {
+            let unlisted =
+                self.worker.rollouts.iter().map(|rollout| (rollout.name.clone(), Mutex::default()));
+            let unlisted: BTreeMap<_, _> = unlisted.collect();
             loop {
-                self.look().await;
+                self.look(&unlisted).await;
                 tokio::select! {
                     biased;
                     () = self.wake.notified() => {}
@@ -89,14 +95,15 @@ impl Watcher {
     }
 
     /// Reads every share, asks every Alertmanager. One rollout whose systems hang holds up few others.
-    async fn look(&self) {
+    async fn look(&self, unlisted: &BTreeMap<RolloutName, Mutex<Unlisted>>) {
         self.compare_clocks().await;
         futures_util::stream::iter(self.worker.rollouts.iter())
             .for_each_concurrent(ROLLOUTS_AT_ONCE, |rollout| async move {
                 // Also without a place to read from: it lets the Watchdog's silence be noticed.
                 self.worker.read_share(rollout).await;
                 self.worker.report(&rollout.name, Input::Tick).await;
-                self.reconcile(rollout).await;
+                let unlisted = unlisted.get(&rollout.name);
+                self.reconcile(rollout, unlisted).await;
             })
             .await;
         for (source, seconds) in self.worker.observed.clocks_ahead_seconds() {
@@ -112,61 +119,15 @@ impl Watcher {
         self.worker.metrics.reconciled(PROMETHEUS, now, clock.is_ok());
         match clock {
             Ok(theirs) => self.worker.observed.clock_of(PROMETHEUS, theirs, now),
-            Err(error) => tracing::warn!(error, "Prometheus gave no answer"),
+            Err(error) => tracing::warn!(%error, "Prometheus gave no answer"),
         }
     }
 
-    async fn reconcile(&self, rollout: &Rollout) {
-        let asked_at = self.worker.observed.moment();
-        let mut listed = BTreeSet::new();
-        let mut answers = 0;
-        for alertmanager in &self.worker.sources.alertmanagers {
-            if let Some(reading) = self.reconcile_with(alertmanager.as_ref(), rollout).await {
-                listed.extend(reading.listed.into_iter().map(|alert| alert.fingerprint));
-                answers += 1;
-            }
-        }
-        // Only all of them together know that something is not listed.
-        if answers > 0 && answers == self.worker.sources.alertmanagers.len() {
-            self.worker.observed.listed(&rollout.name, asked_at, listed);
-        }
-    }
-
-    async fn reconcile_with(
-        &self,
-        alertmanager: &dyn AlertSource,
-        rollout: &Rollout,
-    ) -> Option<AlertmanagerReading> {
-        let address = alertmanager.address();
-        let asked_at = self.worker.clock.now();
-        let listing =
-            alertmanager.list(&rollout.policy.matching, &self.worker.sources.watchdog, asked_at).await;
-        let now = self.worker.clock.now();
-        self.worker.metrics.reconciled(&address, now, listing.is_ok());
-        let Listing { alerts, reading, clock } = match listing {
-            Ok(listing) => listing,
-            Err(error) => {
-                tracing::warn!(alertmanager = address, error, "reconciliation failed");
-                return None;
-            }
-        };
-        if let Some(theirs) = clock {
-            self.worker.observed.clock_of(&address, theirs, now);
-        }
-        if reading.watchdog_active {
-            self.worker.observed.watchdog_heard();
-        }
-        let inputs: Vec<_> = alerts
-            .into_iter()
-            .map(|alert| (rollout.name.clone(), Input::Alert { alert, body: None }))
-            .collect();
-        if !inputs.is_empty() {
-            // Not insisted upon: the next poll brings them again.
-            if let Err(error) = self.worker.journal.submit(Submission { inputs, blobs: Vec::new() }).await {
-                tracing::warn!(%error, "reconciled alerts were not taken; the next poll brings them again");
-            }
-        }
-        Some(reading)
+    /// Every alert that Alertmanager told of for this rollout, as far as it is remembered.
+    pub(super) fn known(&self, rollout: &Rollout) -> Vec<Alert> {
+        let states = self.worker.journal.states();
+        let Some(state) = states.get(&rollout.name) else { return Vec::new() };
+        state.alerts.values().map(|known| known.alert.clone()).collect()
     }
 
     /// What fired while nobody was there, and perhaps resolved, is only in Prometheus: asked once,
@@ -179,16 +140,18 @@ impl Watcher {
                 let now = self.worker.clock.now();
                 let look_back =
                     (now - last_alive + LOOK_BACK_MARGIN).clamp(LOOK_BACK_MARGIN, LONGEST_LOOK_BACK);
-                match prometheus.query(&missed_query(&rollout.policy.matching, look_back)).await {
+                let known = self.known(rollout);
+                match remembered(prometheus.as_ref(), &rollout.policy.matching, &known, look_back).await {
                     Ok(samples) => {
                         for sample in samples {
-                            self.missed(rollout, sample.labels, now, sample.value, last_alive).await;
+                            let judged = look_back::judge(sample.labels, &rollout.policy.matching, &known);
+                            self.missed(rollout, judged, now, sample.value, last_alive).await;
                         }
                         break;
                     }
                     Err(error) => {
                         self.worker.metrics.reconciled(PROMETHEUS, now, false);
-                        tracing::warn!(rollout = %rollout.name, error, "what fired while Backstop was down is not known yet; Prometheus is asked again");
+                        tracing::warn!(rollout = %rollout.name, %error, "what fired while Backstop was down is not known yet; Prometheus is asked again");
                     }
                 }
                 tokio::time::sleep(self.every).await;
@@ -199,7 +162,7 @@ impl Watcher {
     async fn missed(
         &self,
         rollout: &Rollout,
-        mut labels: BTreeMap<String, String>,
+        judged: Remembered,
         now: DateTime<Utc>,
         fired_seconds_ago: f64,
         last_alive: DateTime<Utc>,
@@ -211,19 +174,17 @@ impl Watcher {
         if starts_at <= last_alive {
             return;
         }
-        labels.remove("alertstate");
-        labels.remove("__name__");
-        let name = labels.get("alertname").cloned().unwrap_or_default();
-        let alert = Alert {
-            // Prometheus doesn't know the external labels, so Alertmanager's fingerprint can't be had.
-            fingerprint: Fingerprint::new(format!("missed:{name}")),
-            status: AlertStatus::Firing,
-            labels: labels.into(),
-            annotations: Labels::default(),
-            starts_at,
-            ends_at: None,
-            generator_url: String::new(),
+        let labels = match judged {
+            Remembered::Critical(labels) => labels,
+            Remembered::Lesser | Remembered::Elsewhere => return,
+            Remembered::Unclear(labels) => {
+                let name = shown(labels.get("alertname").map_or("", String::as_str));
+                let severity = shown(labels.get("severity").map_or("", String::as_str));
+                tracing::warn!(rollout = %rollout.name, alert = name, severity, "it fired while Backstop was down, and its severity in Prometheus is none that is acted upon; if alert_relabel_configs makes it critical, look at it now");
+                return;
+            }
         };
+        let alert = look_back::missed(labels, starts_at);
         // Nobody keeps it waiting, so it is told again until the share was fresh enough to decide.
         loop {
             self.worker.read_share(rollout).await;
@@ -253,17 +214,30 @@ impl Watcher {
     }
 }
 
-/// How long ago each critical of a rollout fired last, within this span. As an age, so that it
-/// doesn't matter how Prometheus' clock is set.
-fn missed_query(matching: &BTreeMap<String, String>, look_back: TimeDelta) -> String {
-    let selector: Vec<_> = matching
-        .iter()
-        .map(|(name, value)| format!("{name}={}", serde_json::Value::from(value.as_str())))
-        .collect();
-    // A second's steps: an alert that fired for one evaluation only must not fall between two.
-    format!(
-        "time() - max_over_time(timestamp(ALERTS{{alertstate=\"firing\",severity=\"critical\",{}}})[{}s:1s])",
-        selector.join(","),
-        look_back.num_seconds(),
-    )
+/// What Prometheus remembers, each question in the first form that it takes.
+async fn remembered(
+    prometheus: &dyn RuleSource,
+    matching: &BTreeMap<String, String>,
+    known: &[Alert],
+    look_back: TimeDelta,
+) -> Result<Vec<Sample>, SignalError> {
+    let mut samples: Vec<Sample> = Vec::new();
+    for forms in look_back::questions(matching, known, look_back) {
+        for (index, form) in forms.iter().enumerate() {
+            match prometheus.query(form).await {
+                Ok(found) => {
+                    for sample in found {
+                        // A critical may be found by its labels and by its name.
+                        if samples.iter().all(|known| known.labels != sample.labels) {
+                            samples.push(sample);
+                        }
+                    }
+                    break;
+                }
+                Err(SignalError::Refused(_)) if index + 1 < forms.len() => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(samples)
 }

@@ -7,8 +7,10 @@ use chrono::{DateTime, Utc};
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::AlertSource;
-use crate::decision::{AlertmanagerReading, ListedAlert};
+use super::error::get;
+use super::matcher::equal;
+use super::{AlertSource, SignalError};
+use crate::decision::{AlertmanagerReading, ListedAlert, Watchdog};
 use crate::incident::{Alert, AlertStatus, Fingerprint};
 use crate::outbound::Outbound;
 
@@ -67,10 +69,14 @@ impl Alertmanager {
         Self { outbound, base }
     }
 
-    async fn alerts(&self, filters: &[String]) -> Result<Vec<GettableAlert>, String> {
-        let mut url = under(&self.base, "api/v2/alerts")?;
-        url.query_pairs_mut().extend_pairs(filters.iter().map(|filter| ("filter", filter)));
-        self.outbound.get_json(url).await.map_err(|error| error.to_string())
+    /// The alerts that carry all these labels.
+    async fn alerts<'a>(
+        &self,
+        labels: impl Iterator<Item = (&'a String, &'a String)>,
+    ) -> Result<Vec<GettableAlert>, SignalError> {
+        let mut url = under(&self.base, "api/v2/alerts");
+        url.query_pairs_mut().extend_pairs(labels.map(|(name, value)| ("filter", equal(name, value))));
+        Ok(get(&self.outbound, url).await?.0)
     }
 }
 
@@ -83,24 +89,25 @@ impl AlertSource for Alertmanager {
     async fn list(
         &self,
         matching: &BTreeMap<String, String>,
-        watchdog: &str,
+        watchdog: &Watchdog,
         now: DateTime<Utc>,
-    ) -> Result<Listing, String> {
-        let filters: Vec<_> = matching.iter().map(|(name, value)| matcher(name, value)).collect();
-        let watchdog_filter = [matcher("alertname", watchdog)];
-        let status_url = under(&self.base, "api/v2/status")?;
+    ) -> Result<Listing, SignalError> {
+        let name = "alertname".to_owned();
         let (listed, watchdogs, status) = tokio::join!(
-            self.alerts(&filters),
-            self.alerts(&watchdog_filter),
-            self.outbound.get_dated::<Status>(status_url),
+            self.alerts(matching.iter()),
+            self.alerts([(&name, &watchdog.alertname)].into_iter()),
+            get::<Status>(&self.outbound, under(&self.base, "api/v2/status")),
         );
-        let status = status.map_err(|error| error.to_string());
         let (listed, watchdogs, (status, clock)) = (listed?, watchdogs?, status?);
         // By its own clock: one that is minutes behind must not look old right after a restart.
         let there = clock.unwrap_or(now);
         let reading = AlertmanagerReading {
             up_for: there - status.uptime,
-            watchdog_active: watchdogs.iter().any(|watchdog| is_fresh(watchdog, there)),
+            watchdogs: watchdogs
+                .into_iter()
+                .filter(|alive| is_fresh(alive, there) && watchdog.is(&alive.labels))
+                .map(|alive| alive.labels)
+                .collect(),
             listed: listed
                 .iter()
                 .map(|alert| ListedAlert {
@@ -138,18 +145,10 @@ fn firing(alert: GettableAlert) -> Alert {
 }
 
 /// A path under a base address that may itself have a path (`--web.external-url`).
-pub(super) fn under(base: &Url, path: &str) -> Result<Url, String> {
-    let mut text = base.to_string();
-    if !text.ends_with('/') {
-        text.push('/');
-    }
-    Url::parse(&format!("{text}{path}")).map_err(|error| format!("{base}: {error}"))
-}
-
-/// A matcher in Alertmanager's notation; the value quoted as Go would.
-fn matcher(name: &str, value: &str) -> String {
-    let value = value.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n");
-    format!("{name}=\"{value}\"")
+pub(super) fn under(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("{}/{path}", base.path().trim_end_matches('/')));
+    url
 }
 
 #[cfg(test)]
@@ -169,11 +168,6 @@ mod tests {
     }
 
     #[test]
-    fn a_matcher_quotes_what_would_end_it() {
-        assert_eq!(matcher("rollout", r#"a"b\c"#), r#"rollout="a\"b\\c""#);
-    }
-
-    #[test]
     fn a_base_address_keeps_its_path() {
         for (base, expected) in [
             ("http://127.0.0.1:9093", "http://127.0.0.1:9093/api/v2/status"),
@@ -181,7 +175,7 @@ mod tests {
             ("http://127.0.0.1:9093/am/", "http://127.0.0.1:9093/am/api/v2/status"),
         ] {
             let base = Url::parse(base).expect("a URL");
-            assert_eq!(under(&base, "api/v2/status").map(String::from), Ok(expected.to_owned()));
+            assert_eq!(under(&base, "api/v2/status").as_str(), expected);
         }
     }
 }

@@ -1,41 +1,253 @@
-//! Takes an alert's expression apart: what it measures, without the threshold.
+//! Takes an alert's expression apart: what is compared, with what, and under which guards.
 //!
-//! An expression that returns nothing is either below its threshold or without data. Asking for
-//! its left-hand side tells the two apart (design, promise 5: missing data is never healthy).
+//! An expression that returns nothing is below its threshold, or has no data, or a guard such as
+//! `and reqs >= 20` holds it back. Only its parts tell these apart (design, promise 5: missing data
+//! is never healthy).
 
-use promql_parser::parser::{self, Expr, token};
+use std::collections::BTreeMap;
 
-/// The part of an expression that is compared with a threshold.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Measured {
-    /// The expression without its threshold.
-    pub expression: String,
-    /// The comparison that was taken off, such as `> 0.03`.
-    pub threshold: String,
+use promql_parser::parser::value::ValueType;
+use promql_parser::parser::{
+    self, BinModifier, BinaryExpr, Expr, LabelModifier, VectorMatchCardinality, token,
+};
+
+use crate::text::kept;
+
+/// Conditions that one expression may be made of; more is no alert that a person wrote.
+const MAX_CONDITIONS: usize = 16;
+
+/// Why an expression can't be taken apart, for a person.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotUnderstood {
+    /// The parser doesn't take it: newer PromQL than it knows, or none.
+    #[error("its expression can't be read: {0}")]
+    Unparsed(String),
+    /// Nothing in it is compared, so nothing can be below a threshold.
+    #[error("its expression has no threshold to be below of: {0}")]
+    NoThreshold(String),
+    /// More conditions than are asked.
+    #[error("its expression has more than {MAX_CONDITIONS} conditions")]
+    TooMany,
 }
 
-/// Finds what an alert's expression measures: the left-hand side of its comparison, looked for
-/// through parentheses and on the left of `and` and `unless`. `None` where there is no comparison.
+/// How two values are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "as in PromQL")]
+pub enum Comparison {
+    Greater,
+    GreaterOrEqual,
+    Less,
+    LessOrEqual,
+    Equal,
+    NotEqual,
+}
+
+/// One side of a comparison.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Operand {
+    /// A number that stands in the rule.
+    Literal(f64),
+    /// A query whose result is one number for everybody.
+    Scalar(String),
+    /// A query for a vector.
+    Vector(String),
+}
+
+/// Which elements of two vectors belong together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Matching {
+    /// Those that agree in these labels.
+    On(Vec<String>),
+    /// Those that agree in all labels but these.
+    Ignoring(Vec<String>),
+}
+
+/// What has to hold, or must not, for a condition to count.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Guard {
+    /// The whole guard as a query: its elements are where it holds.
+    pub query: String,
+    /// Whether it must hold (`and`) or must not (`unless`).
+    pub must_hold: bool,
+    /// Its elements that belong to an element of the condition.
+    pub matching: Matching,
+    /// What it compares, if it can be taken apart: for a sentence with its value.
+    pub parts: Option<Box<Condition>>,
+}
+
+/// One comparison that makes the alert fire.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Condition {
+    /// What is measured, if the rule is written as usual.
+    pub left: Operand,
+    /// How it is compared.
+    pub comparison: Comparison,
+    /// The threshold.
+    pub right: Operand,
+    /// Which elements are compared, if both sides are vectors.
+    pub matching: Matching,
+    /// All of them must be as they should before the comparison says anything.
+    pub guards: Vec<Guard>,
+}
+
+impl Comparison {
+    fn of(op: token::TokenId) -> Option<Self> {
+        Some(match op {
+            token::T_GTR => Self::Greater,
+            token::T_GTE => Self::GreaterOrEqual,
+            token::T_LSS => Self::Less,
+            token::T_LTE => Self::LessOrEqual,
+            token::T_EQLC => Self::Equal,
+            token::T_NEQ => Self::NotEqual,
+            _ => return None,
+        })
+    }
+
+    /// As it is written.
+    #[must_use]
+    pub fn sign(self) -> &'static str {
+        match self {
+            Self::Greater => ">",
+            Self::GreaterOrEqual => ">=",
+            Self::Less => "<",
+            Self::LessOrEqual => "<=",
+            Self::Equal => "==",
+            Self::NotEqual => "!=",
+        }
+    }
+
+    /// Whether it holds, as Prometheus would say.
+    #[must_use]
+    #[expect(clippy::float_cmp, reason = "so does PromQL")]
+    pub fn holds(self, left: f64, right: f64) -> bool {
+        match self {
+            Self::Greater => left > right,
+            Self::GreaterOrEqual => left >= right,
+            Self::Less => left < right,
+            Self::LessOrEqual => left <= right,
+            Self::Equal => left == right,
+            Self::NotEqual => left != right,
+        }
+    }
+}
+
+impl Matching {
+    fn of(modifier: Option<&BinModifier>) -> Self {
+        match modifier.and_then(|modifier| modifier.matching.as_ref()) {
+            Some(LabelModifier::Include(labels)) => Self::On(labels.labels.clone()),
+            Some(LabelModifier::Exclude(labels)) => Self::Ignoring(labels.labels.clone()),
+            None => Self::Ignoring(Vec::new()),
+        }
+    }
+
+    /// Whether elements with these labels belong together.
+    #[must_use]
+    pub fn pairs(&self, one: &BTreeMap<String, String>, other: &BTreeMap<String, String>) -> bool {
+        let counts = |name: &String| match self {
+            Self::On(labels) => labels.contains(name),
+            Self::Ignoring(labels) => name != "__name__" && !labels.contains(name),
+        };
+        // An empty label and a missing one are the same to Prometheus.
+        let agree = |one: &BTreeMap<String, String>, other: &BTreeMap<String, String>| {
+            one.iter()
+                .filter(|(name, _)| counts(name))
+                .all(|(name, value)| other.get(name).map_or("", String::as_str) == value)
+        };
+        agree(one, other) && agree(other, one)
+    }
+}
+
+/// The conditions of which each alone, its guards being as they should, makes the alert fire.
+///
+/// A guard is what stands on the right of `and` and `unless`: a rule is taken to name what it
+/// measures first. Alternatives (`or`) are several conditions.
 ///
 /// # Errors
-/// In words: why it does not parse.
-pub fn left_of_threshold(expression: &str) -> Result<Option<Measured>, String> {
-    let parsed = parser::parse(expression)?;
-    Ok(find(&parsed))
+/// See [`NotUnderstood`].
+pub fn conditions(expression: &str) -> Result<Vec<Condition>, NotUnderstood> {
+    let parsed = parser::parse(expression).map_err(|error| NotUnderstood::Unparsed(kept(&error)))?;
+    let found = find(&parsed)?;
+    if found.len() > MAX_CONDITIONS { Err(NotUnderstood::TooMany) } else { Ok(found) }
 }
 
-fn find(expression: &Expr) -> Option<Measured> {
-    match expression {
-        Expr::Paren(inner) => find(&inner.expr),
-        Expr::Binary(binary) => match binary.op.id() {
-            token::T_LAND | token::T_LUNLESS => find(&binary.lhs),
-            token::T_GTR | token::T_GTE | token::T_LSS | token::T_LTE | token::T_EQLC | token::T_NEQ => {
-                let threshold = format!("{} {}", binary.op, binary.rhs);
-                Some(Measured { expression: binary.lhs.to_string(), threshold })
+fn find(expression: &Expr) -> Result<Vec<Condition>, NotUnderstood> {
+    let no_threshold = || NotUnderstood::NoThreshold(kept(&expression.to_string()));
+    let binary = match expression {
+        Expr::Paren(inner) => return find(&inner.expr),
+        Expr::Binary(binary) => binary,
+        _ => return Err(no_threshold()),
+    };
+    match binary.op.id() {
+        token::T_LOR => {
+            let (mut left, right) = (find(&binary.lhs)?, find(&binary.rhs)?);
+            left.extend(right);
+            Ok(left)
+        }
+        operator @ (token::T_LAND | token::T_LUNLESS) => {
+            let guard = guard(binary, operator == token::T_LAND);
+            let mut found = find(&binary.lhs)?;
+            for condition in &mut found {
+                condition.guards.push(guard.clone());
             }
-            _ => None,
-        },
+            Ok(found)
+        }
+        _ => compared(binary).map(|condition| vec![condition]).ok_or_else(no_threshold),
+    }
+}
+
+fn guard(binary: &BinaryExpr, must_hold: bool) -> Guard {
+    let parts = match find(&binary.rhs) {
+        Ok(parts) if parts.len() == 1 => parts.into_iter().next().map(Box::new),
         _ => None,
+    };
+    Guard {
+        query: binary.rhs.to_string(),
+        must_hold,
+        matching: Matching::of(binary.modifier.as_ref()),
+        parts,
+    }
+}
+
+fn compared(binary: &BinaryExpr) -> Option<Condition> {
+    let comparison = Comparison::of(binary.op.id())?;
+    if binary.modifier.as_ref().is_some_and(|modifier| modifier.return_bool) {
+        // 0 and 1 instead of a filter: it always returns something, so the alert always fires.
+        return None;
+    }
+    let (left, right) = (operand(&binary.lhs), operand(&binary.rhs));
+    // `0.03 < x` is measured on the right, and so is what has many elements for one of the left.
+    let many_right = binary
+        .modifier
+        .as_ref()
+        .is_some_and(|modifier| matches!(modifier.card, VectorMatchCardinality::OneToMany(_)));
+    let (left, comparison, right) = match (&left, &right) {
+        (Operand::Literal(_) | Operand::Scalar(_), Operand::Vector(_)) => (right, comparison.turned(), left),
+        _ if many_right => (right, comparison.turned(), left),
+        _ => (left, comparison, right),
+    };
+    let matching = Matching::of(binary.modifier.as_ref());
+    Some(Condition { left, comparison, right, matching, guards: Vec::new() })
+}
+
+impl Comparison {
+    /// The same with its sides exchanged.
+    fn turned(self) -> Self {
+        match self {
+            Self::Greater => Self::Less,
+            Self::GreaterOrEqual => Self::LessOrEqual,
+            Self::Less => Self::Greater,
+            Self::LessOrEqual => Self::GreaterOrEqual,
+            Self::Equal | Self::NotEqual => self,
+        }
+    }
+}
+
+fn operand(expression: &Expr) -> Operand {
+    match expression {
+        Expr::NumberLiteral(number) => Operand::Literal(number.val),
+        Expr::Paren(inner) => operand(&inner.expr),
+        _ if expression.value_type() == ValueType::Scalar => Operand::Scalar(expression.to_string()),
+        _ => Operand::Vector(expression.to_string()),
     }
 }
 
@@ -43,25 +255,90 @@ fn find(expression: &Expr) -> Option<Measured> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_threshold_is_taken_off_through_parentheses_and_sample_guards() {
-        for (expression, measured, threshold) in [
-            ("up > 0", "up", "> 0"),
-            (
-                "(sum(rate(a[5m])) / sum(rate(b[5m]))) > 0.03 and sum(increase(b[5m])) >= 20",
-                "(sum(rate(a[5m])) / sum(rate(b[5m])))",
-                "> 0.03",
-            ),
-            ("((up > 5)) unless on(job) down", "up", "> 5"),
-        ] {
-            let found = left_of_threshold(expression).expect("parses").expect("a comparison");
-            assert_eq!((found.expression.as_str(), found.threshold.as_str()), (measured, threshold));
-        }
+    fn vector(query: &str) -> Operand {
+        Operand::Vector(query.to_owned())
+    }
+
+    fn one(expression: &str) -> Condition {
+        let mut found = conditions(expression).expect("understood");
+        assert_eq!(found.len(), 1, "{expression}");
+        found.remove(0)
     }
 
     #[test]
-    fn an_expression_without_a_comparison_has_no_threshold_and_nonsense_is_an_error() {
-        assert_eq!(left_of_threshold("vector(1)"), Ok(None));
-        assert!(left_of_threshold("up > 120 for 3m").is_err());
+    fn a_comparison_is_taken_apart_through_parentheses_and_guards() {
+        for (expression, left, comparison, right, guards) in [
+            ("up > 0", vector("up"), Comparison::Greater, Operand::Literal(0.0), &[][..]),
+            (
+                "(sum(rate(a[5m])) / sum(rate(b[5m]))) > 0.03 and sum(increase(b[5m])) >= 20",
+                vector("sum(rate(a[5m])) / sum(rate(b[5m]))"),
+                Comparison::Greater,
+                Operand::Literal(0.03),
+                &[(true, "sum(increase(b[5m])) >= 20")],
+            ),
+            (
+                "((up == 5)) unless on(job) down",
+                vector("up"),
+                Comparison::Equal,
+                Operand::Literal(5.0),
+                &[(false, "down")],
+            ),
+            ("canary > 2 * stable", vector("canary"), Comparison::Greater, vector("2 * stable"), &[]),
+            ("0.03 < errs", vector("errs"), Comparison::Greater, Operand::Literal(0.03), &[]),
+            ("vector(0.03) < gone", vector("vector(0.03)"), Comparison::Less, vector("gone"), &[]),
+            (
+                "vector(1) < on() group_right many",
+                vector("many"),
+                Comparison::Greater,
+                vector("vector(1)"),
+                &[],
+            ),
+            (
+                "a >= scalar(b)",
+                vector("a"),
+                Comparison::GreaterOrEqual,
+                Operand::Scalar("scalar(b)".into()),
+                &[],
+            ),
+        ] {
+            let found = one(expression);
+            assert_eq!((&found.left, found.comparison, &found.right), (&left, comparison, &right));
+            let found: Vec<_> =
+                found.guards.iter().map(|guard| (guard.must_hold, guard.query.as_str())).collect();
+            assert_eq!(found, guards, "{expression}");
+        }
+        assert_eq!(one("a > 1 unless on(job) b").guards[0].matching, Matching::On(vec!["job".to_owned()]));
+        let parts = one("a > 1 and b >= 20").guards[0].parts.clone().expect("taken apart");
+        assert_eq!((parts.left, parts.right), (vector("b"), Operand::Literal(20.0)));
+        let alternatives = conditions("a > 1 or (b > 2 and c > 3)").expect("understood");
+        assert_eq!(alternatives.iter().map(|one| one.guards.len()).collect::<Vec<_>>(), [0, 1]);
+    }
+
+    #[test]
+    fn what_has_nothing_to_compare_or_always_returns_something_is_not_understood() {
+        for expression in ["vector(1)", "absent(up)", "a > bool 1", "a + 1", "a > 1 or absent(a)"] {
+            let error = conditions(expression).expect_err("no threshold");
+            assert!(matches!(error, NotUnderstood::NoThreshold(_)), "{expression}: {error}");
+        }
+        assert!(matches!(conditions("up > 120 for 3m"), Err(NotUnderstood::Unparsed(_))));
+        let many = vec!["a > 1"; MAX_CONDITIONS + 1].join(" or ");
+        assert_eq!(conditions(&many), Err(NotUnderstood::TooMany));
+    }
+
+    #[test]
+    fn elements_belong_together_by_their_labels_without_the_metrics_name() {
+        let labels = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        let (one, other) = (
+            labels(&[("__name__", "a"), ("pod", "1"), ("job", "j")]),
+            labels(&[("__name__", "b"), ("pod", "1"), ("job", "k")]),
+        );
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        assert!(!Matching::Ignoring(Vec::new()).pairs(&one, &other));
+        assert!(Matching::Ignoring(names(&["job"])).pairs(&one, &other));
+        assert!(Matching::On(names(&["pod"])).pairs(&one, &other));
+        assert!(!Matching::On(names(&["pod", "job"])).pairs(&one, &other));
+        assert!(Matching::On(Vec::new()).pairs(&one, &other));
     }
 }

@@ -4,16 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio::time::Instant;
 
+use super::alerts::expressions;
 use super::{Application, judge};
 use crate::clock::Clock;
 use crate::execution::TrafficRouter;
-use crate::incident::{Alert, Check, CheckName, CheckOutcome, Incident, Share, Verification};
-use crate::signals::{Prometheus, left_of_threshold};
-
-/// The most expressions asked in one round: enough for every rule of the protocol, bounded for storms.
-const MAX_EXPRESSIONS: usize = 16;
+use crate::incident::{Alert, Check, CheckName, CheckOutcome, Share, Verification};
+use crate::signals::RuleSource;
 
 /// When to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,31 +31,46 @@ pub struct Verifier {
     /// The application.
     pub application: Application,
     /// The monitoring, if configured.
-    pub prometheus: Option<Prometheus>,
+    pub prometheus: Option<Arc<dyn RuleSource>>,
 }
 
 impl Verifier {
-    /// Reads until there is a verdict; ends by `times.until` at the latest, plus one round.
-    pub async fn verify(&self, incident: &Incident, times: VerifyTimes, clock: &dyn Clock) -> Verification {
-        // Waited for with the monotonic clock: one that is set meanwhile must not end the window.
-        let window = (times.until - clock.now()).to_std().unwrap_or(Duration::ZERO);
-        let until = Instant::now() + window;
+    /// Reads until there is a verdict; ends by `times.until` at the latest, plus one round. `alerts`
+    /// tells the incident's alerts as they are then: one that joins meanwhile is asked about too.
+    pub async fn verify(
+        &self,
+        alerts: impl Fn() -> Vec<Alert> + Send + Sync,
+        times: VerifyTimes,
+        clock: &dyn Clock,
+    ) -> Verification {
+        // Waited for with the clock that nobody can set: one that is set must not end the window.
+        let until = clock.moment() + (times.until - clock.now()).to_std().unwrap_or(Duration::ZERO);
         loop {
-            let checks = self.round(incident).await;
-            let ended_at = clock.now();
-            if let Some(verdict) = judge(&checks, Instant::now() >= until) {
-                return Verification { started_at: times.since, ended_at, verdict, checks };
+            let asked = alerts();
+            let mut checks = self.round(&asked).await;
+            let window_ended = clock.moment() >= until;
+            let joined = alerts().iter().filter(|alert| !asked.contains(alert)).count();
+            if joined > 0 {
+                note_joined(&mut checks, joined);
+            }
+            if let Some(verdict) = judge(&checks, window_ended) {
+                return Verification { started_at: times.since, ended_at: clock.now(), verdict, checks };
             }
             for check in checks.iter().filter(|check| check.outcome != CheckOutcome::Pass) {
-                tracing::info!(incident = %incident.id, check = check.name.as_str(), outcome = check.outcome.as_str(), detail = check.detail, "verification goes on");
+                tracing::info!(
+                    check = check.name.as_str(),
+                    outcome = check.outcome.as_str(),
+                    detail = check.detail,
+                    "verification goes on"
+                );
             }
             tokio::time::sleep(times.interval).await;
         }
     }
 
-    async fn round(&self, incident: &Incident) -> Vec<Check> {
+    async fn round(&self, alerts: &[Alert]) -> Vec<Check> {
         let (share, version, expression) =
-            tokio::join!(self.share(), self.application.stable_version(), self.expressions(incident));
+            tokio::join!(self.share(), self.application.stable_version(), self.expressions(alerts));
         vec![share, version, expression]
     }
 
@@ -77,52 +89,26 @@ impl Verifier {
         }
     }
 
-    async fn expressions(&self, incident: &Incident) -> Check {
-        let name = CheckName::AlertExpression;
-        let left_out =
-            |detail: &str| Check { name, outcome: CheckOutcome::NotConfigured, detail: detail.to_owned() };
+    async fn expressions(&self, alerts: &[Alert]) -> Check {
+        let left_out = |detail: &str| Check {
+            name: CheckName::AlertExpression,
+            outcome: CheckOutcome::NotConfigured,
+            detail: detail.to_owned(),
+        };
         let Some(prometheus) = &self.prometheus else { return left_out("prometheus.url is not configured") };
-        if incident.alerts.is_empty() {
+        if alerts.is_empty() {
             return left_out("no alert caused it");
         }
-        let mut worst = CheckOutcome::Pass;
-        let mut details = Vec::new();
-        for attached in incident.alerts.iter().take(MAX_EXPRESSIONS) {
-            let (outcome, detail) = match below_threshold(prometheus, &attached.alert).await {
-                Ok(seen) => seen,
-                Err(error) => (CheckOutcome::Unknown, error),
-            };
-            worst = match (worst, outcome) {
-                (CheckOutcome::Fail, _) | (_, CheckOutcome::Fail) => CheckOutcome::Fail,
-                (CheckOutcome::Unknown, _) | (_, CheckOutcome::Unknown) => CheckOutcome::Unknown,
-                _ => CheckOutcome::Pass,
-            };
-            details.push(format!("{}: {detail}", attached.alert.name()));
-        }
-        Check { name, outcome: worst, detail: details.join("; ") }
+        expressions(prometheus.as_ref(), alerts).await
     }
 }
 
-/// Whether an alert's own expression is below its threshold now, with the value that was read.
-async fn below_threshold(prometheus: &Prometheus, alert: &Alert) -> Result<(CheckOutcome, String), String> {
-    let expressions = prometheus.expressions(alert.name()).await?;
-    if expressions.is_empty() {
-        return Err("Prometheus has no rule of this name".to_owned());
-    }
-    let mut details = Vec::new();
-    for expression in expressions {
-        let above = prometheus.query_for(&expression, alert).await?;
-        if let Some(sample) = above.first() {
-            return Ok((CheckOutcome::Fail, format!("still above its threshold at {}", sample.value)));
-        }
-        let Some(measured) = left_of_threshold(&expression)? else {
-            return Err("the expression has no threshold to be below of".to_owned());
-        };
-        let read = prometheus.query_for(&measured.expression, alert).await?;
-        match read.iter().find(|sample| !sample.value.is_nan()) {
-            Some(sample) => details.push(format!("{} is not {}", sample.value, measured.threshold)),
-            None => return Ok((CheckOutcome::Unknown, "no data".to_owned())),
+/// Alerts joined while the others were read: those that were asked about are not all.
+fn note_joined(checks: &mut [Check], joined: usize) {
+    for check in checks.iter_mut().filter(|check| check.name == CheckName::AlertExpression) {
+        if check.outcome == CheckOutcome::Pass {
+            check.outcome = CheckOutcome::Unknown;
+            check.detail.push_str(&format!("; {joined} joined while this was read"));
         }
     }
-    Ok((CheckOutcome::Pass, details.join(", ")))
 }

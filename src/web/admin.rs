@@ -52,7 +52,12 @@ async fn readyz(State((worker, readiness)): State<Admin>) -> (StatusCode, &'stat
 async fn figures(State((worker, _)): State<Admin>) -> impl IntoResponse {
     // What follows from the states is counted when somebody asks, not with every event.
     let now = worker.clock.now();
-    let watchdog_age_seconds = worker.observed.watchdog_silent_seconds();
+    // The longest silence: the metric has no rollout, and its alert is for the worst off.
+    let silent = worker
+        .rollouts
+        .iter()
+        .map(|rollout| worker.observed.watchdog_silent_seconds(&rollout.policy.matching));
+    let watchdog_age_seconds = silent.max().unwrap_or_default();
     worker.metrics.observe_states(&worker.journal.states(), now, watchdog_age_seconds);
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, content_type)], worker.metrics.render())

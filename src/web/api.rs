@@ -54,6 +54,7 @@ pub fn api_router(api: Api) -> Router {
         .route("/api/v1/incidents/{id}/hold", post(hold))
         .route("/api/v1/incidents/{id}/resume", post(resume))
         .route("/api/v1/incidents/{id}/acknowledge", post(acknowledge))
+        .route("/api/v1/incidents/{id}/close", post(close))
         .route("/api/v1/rollouts", get(rollouts))
         .route("/api/v1/rollouts/{name}", get(rollout))
         .route("/api/v1/rollouts/{name}/rollback", post(rollback))
@@ -184,10 +185,11 @@ fn named(api: &Api, name: &RolloutName) -> Result<Arc<Rollout>, ApiError> {
 fn view(api: &Api, rollout: &Rollout) -> RolloutView {
     let states = api.worker.journal.states();
     let state = states.get(&rollout.name).map(|state| state.as_ref().clone()).unwrap_or_default();
-    let (reading, _) = api.worker.observed.reading(&rollout.name, api.worker.clock.now());
-    let age = api.worker.observed.watchdog_silent_seconds();
+    let now = api.worker.clock.now();
+    let (reading, _) = api.worker.observed.reading(&rollout.name, now);
+    let age = api.worker.observed.watchdog_silent_seconds(&rollout.policy.matching);
     let unrecorded = api.worker.metrics.unrecorded_events();
-    RolloutView { unrecorded_events: unrecorded, ..RolloutView::new(rollout, &state, reading, age) }
+    RolloutView { unrecorded_events: unrecorded, ..RolloutView::new(rollout, &state, reading, age, now) }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -241,6 +243,27 @@ async fn acknowledge(
     let (actor, _) = who(&api, &headers, body).await?;
     let id = IncidentId::new(id);
     ask(&api, &id, actor, Request::Acknowledge { incident: id.clone() }).await
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Close {
+    actor: String,
+    reason: String,
+}
+
+async fn close(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<IncidentView>, ApiError> {
+    let body = authorized_body(&api, &headers, body).await?;
+    let body: Close = serde_json::from_slice(&body)
+        .map_err(|error| ApiError::BadRequest(format!("expected {{\"actor\", \"reason\"}}: {error}")))?;
+    let (actor, words) = (text("actor", &body.actor)?, text("reason", &body.reason)?);
+    let id = IncidentId::new(id);
+    ask(&api, &id, actor, Request::Close { incident: id.clone(), words }).await
 }
 
 fn authorize(api: &Api, headers: &HeaderMap) -> Result<(), ApiError> {

@@ -123,7 +123,7 @@ async fn submit(
     let mut beats = 0;
     for alert in payload.alerts {
         if alert.status == AlertStatus::Firing && alert.name() == receiver.watchdog {
-            receiver.observed.watchdog_heard();
+            receiver.observed.watchdog_heard(&alert.labels);
             beats += 1;
             continue;
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backstop::signals::left_of_threshold;
+use backstop::signals::{Operand, conditions};
 
 /// Parts of expressions, so that what is put together often parses.
 const PARTS: &[&str] = &[
@@ -48,8 +48,12 @@ fn no_expression_breaks_the_reader_and_what_it_measures_is_an_expression() {
         .with_type::<Vec<u8>>()
         .for_each(|choice| {
             let parts = choice.iter().map(|number| PARTS[usize::from(*number) % PARTS.len()]);
-            if let Ok(Some(measured)) = left_of_threshold(&parts.collect::<String>()) {
-                assert!(left_of_threshold(&measured.expression).is_ok(), "{measured:?}");
+            for condition in conditions(&parts.collect::<String>()).unwrap_or_default() {
+                for side in [&condition.left, &condition.right] {
+                    if let Operand::Vector(query) | Operand::Scalar(query) = side {
+                        assert!(promql_parser::parser::parse(query).is_ok(), "{condition:?}");
+                    }
+                }
             }
         });
 }
@@ -59,7 +63,7 @@ fn no_bytes_break_the_reader() {
     bolero::check!().with_iterations(4_000).with_test_time(Duration::from_secs(10)).for_each(
         |bytes: &[u8]| {
             // Whether it parses is not the question.
-            let _either = left_of_threshold(&String::from_utf8_lossy(bytes));
+            let _either = conditions(&String::from_utf8_lossy(bytes));
         },
     );
 }

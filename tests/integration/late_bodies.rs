@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use axum::body::{Body, Bytes};
 use axum::http::{Request, StatusCode};
 use backstop::clock::SystemClock;
+use backstop::decision::Watchdog;
 use backstop::metrics::Metrics;
 use backstop::pipeline::{Journal, JournalParts, Observed, Rollouts};
 use backstop::randomness::Randomness;
@@ -20,7 +21,7 @@ use tower::ServiceExt;
 
 fn receiver(budget: usize) -> Receiver {
     let (rollouts, metrics) = (Rollouts::new(Vec::new()), Metrics::new(&[], &[]));
-    let observed = Arc::new(Observed::new(Arc::new(SystemClock)));
+    let observed = Arc::new(Observed::new(Arc::new(SystemClock), Watchdog::named("Watchdog")));
     let parts = JournalParts {
         store: Arc::new(MemoryStore::default()),
         rollouts: rollouts.clone(),

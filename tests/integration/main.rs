@@ -15,6 +15,7 @@ mod flag_faults;
 mod flag_table;
 mod full_disk;
 mod grace_ends;
+mod incident_commands;
 mod late_bodies;
 mod listener_limits;
 mod load;

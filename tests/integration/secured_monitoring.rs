@@ -109,7 +109,7 @@ async fn asked(folder: &Path, keys: &str, alertmanager: &Secured, prometheus: &S
     let to_alertmanager = connections.to(&config.alertmanager.access, PATIENCE).expect("a client");
     let to_prometheus = connections.to(&config.prometheus.access, PATIENCE).expect("a client");
     let alertmanager = Alertmanager::new(to_alertmanager, config.alertmanager.urls[0].clone());
-    let listing = alertmanager.list(&Default::default(), "Watchdog", now).await;
+    let listing = alertmanager.list(&Default::default(), &config.alertmanager.watchdog, now).await;
     let prometheus = Prometheus::new(to_prometheus, config.prometheus.url.expect("a URL"));
     let clock = prometheus.clock().await;
     [

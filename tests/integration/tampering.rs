@@ -46,7 +46,11 @@ async fn an_emptied_folder_is_missing_before_and_after_the_next_rollback() {
     assert!(site.log().contains("not all is well"), "{}", site.log());
     server.kill().await.expect("killed");
     assert_eq!(verify(&site).await.0, 1, "without a server, too");
-    std::fs::write(&site.parsed().store.path, "no database").expect("written");
+    let database = site.parsed().store.path;
+    for beside in ["db-wal", "db-shm"] {
+        let _gone_already = std::fs::remove_file(database.with_extension(beside));
+    }
+    std::fs::write(&database, "no database, whatever its name says").expect("written");
     let (_, said) = verify(&site).await;
     assert!(said.contains("THE DATABASE COULD NOT BE ASKED"), "{said}");
 }

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use backstop::decision::{AlertmanagerReading, ListedAlert, PrometheusReading};
+use backstop::decision::{AlertmanagerReading, ListedAlert, PrometheusReading, Watchdog};
 use backstop::incident::{Alert, AlertStatus, Fingerprint};
-use backstop::signals::{AlertSource, Listing, RuleSource, Sample};
+use backstop::signals::{AlertRule, AlertSource, Listing, RuleAnswer, RuleSource, Sample, SignalError};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::world::World;
@@ -70,13 +70,18 @@ impl AlertSource for World {
         "alertmanager".to_owned()
     }
 
-    async fn list(&self, _: &BTreeMap<String, String>, _: &str, _: DateTime<Utc>) -> Result<Listing, String> {
+    async fn list(
+        &self,
+        _: &BTreeMap<String, String>,
+        watchdog: &Watchdog,
+        _: DateTime<Utc>,
+    ) -> Result<Listing, SignalError> {
         self.step().await;
         let now = self.now();
         let mut inner = self.lock();
         let monitoring = &mut inner.monitoring;
         if monitoring.alertmanager_down {
-            return Err("unreachable".to_owned());
+            return Err(SignalError::NoAnswer("unreachable".to_owned()));
         }
         let up_for = monitoring.restarted_at.map_or(OLD, |at| now - at);
         let trusted = !monitoring.prometheus_dead && up_for >= TimeDelta::minutes(2);
@@ -89,7 +94,11 @@ impl AlertSource for World {
         });
         let reading = AlertmanagerReading {
             up_for,
-            watchdog_active: !monitoring.prometheus_dead,
+            watchdogs: if monitoring.prometheus_dead {
+                Vec::new()
+            } else {
+                vec![BTreeMap::from([("alertname".to_owned(), watchdog.alertname.clone())])]
+            },
             listed: listed.collect(),
         };
         let heard = monitoring.listed.iter().filter(|(number, _)| !monitoring.silenced.contains(number));
@@ -110,27 +119,32 @@ impl Monitoring {
 
 #[async_trait]
 impl RuleSource for World {
-    async fn reading(&self, alerts: &[Alert], _: DateTime<Utc>) -> Result<PrometheusReading, String> {
+    async fn reading(&self, alerts: &[Alert], _: DateTime<Utc>) -> Result<RuleAnswer, SignalError> {
         self.step().await;
         let now = self.now();
         let mut inner = self.lock();
         let monitoring = &mut inner.monitoring;
         if monitoring.prometheus_dead {
-            return Err("unreachable".to_owned());
+            return Err(SignalError::NoAnswer("unreachable".to_owned()));
         }
         monitoring.note_gone(now, |monitoring, alert| !monitoring.holds.contains_key(&alert));
         let holds =
             |alert: &Alert| number(alert.name()).is_some_and(|number| monitoring.holds.contains_key(&number));
-        Ok(if alerts.iter().any(holds) { PrometheusReading::Bad } else { PrometheusReading::Good })
+        let reading = if alerts.iter().any(holds) { PrometheusReading::Bad } else { PrometheusReading::Good };
+        Ok(RuleAnswer { reading, sentence: "Prometheus was asked".to_owned() })
     }
 
-    async fn query(&self, _: &str) -> Result<Vec<Sample>, String> {
+    async fn rules(&self) -> Result<Vec<AlertRule>, SignalError> {
+        Ok(Vec::new())
+    }
+
+    async fn query(&self, _: &str) -> Result<Vec<Sample>, SignalError> {
         self.step().await;
         let now = self.now();
         let inner = self.lock();
         let monitoring = &inner.monitoring;
         if monitoring.prometheus_dead {
-            return Err("unreachable".to_owned());
+            return Err(SignalError::NoAnswer("unreachable".to_owned()));
         }
         let sample = |(alert, at): (&u8, &DateTime<Utc>)| {
             let last = if monitoring.holds.contains_key(alert) { now } else { *at };
@@ -139,7 +153,11 @@ impl RuleSource for World {
         Ok(monitoring.fired.iter().map(sample).collect())
     }
 
-    async fn clock(&self) -> Result<DateTime<Utc>, String> {
-        if self.lock().monitoring.prometheus_dead { Err("unreachable".to_owned()) } else { Ok(self.now()) }
+    async fn clock(&self) -> Result<DateTime<Utc>, SignalError> {
+        if self.lock().monitoring.prometheus_dead {
+            Err(SignalError::NoAnswer("unreachable".to_owned()))
+        } else {
+            Ok(self.now())
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::Request as HttpRequest;
 use backstop::clock::SteppedClock;
-use backstop::decision::{Mode, OnUnverified, Policy, Request};
+use backstop::decision::{Mode, OnUnverified, Policy, Request, Watchdog};
 use backstop::execution::StepLimits;
 use backstop::incident::{Revision, RolloutName};
 use backstop::metrics::Metrics;
@@ -94,7 +94,7 @@ impl Process {
         let last_alive = stored.last_alive;
         let rollouts = Rollouts::new([rollout(world)]);
         let metrics = Metrics::new(&[rollout_name()], &[]);
-        let observed = Arc::new(Observed::new(clock.clone()));
+        let observed = Arc::new(Observed::new(clock.clone(), Watchdog::named("Watchdog")));
         let randomness = Randomness::seeded(seed);
         let parts = JournalParts {
             store: Arc::new(world.clone()),
@@ -108,7 +108,7 @@ impl Process {
         let sources = Sources {
             alertmanagers: if plan.has_alertmanager { vec![Arc::new(world.clone())] } else { Vec::new() },
             prometheus: if plan.has_prometheus { Some(Arc::new(world.clone())) } else { None },
-            watchdog: "Watchdog".to_owned(),
+            watchdog: Watchdog::named("Watchdog"),
         };
         let worker = Worker {
             journal: journal.clone(),

@@ -207,7 +207,7 @@ impl JournalTask {
             reading: if rollout.router.can_read() { reading } else { Reading::NotConfigured },
             last_zero_at,
             not_before,
-            watchdog_silent_seconds: Some(observed.watchdog_silent_seconds()),
+            watchdog_silent_seconds: Some(observed.watchdog_silent_seconds(&rollout.policy.matching)),
         };
         // Taken out of the map so that the decision needn't copy it unless somebody still reads it.
         let state = self.states.remove(name).unwrap_or_default();
