@@ -258,8 +258,7 @@ async fn close(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<IncidentView>, ApiError> {
-    let body = authorized_body(&api, &headers, body).await?;
-    let body: Close = serde_json::from_slice(&body)
+    let body: Close = serde_json::from_slice(&authorized_body(&api, &headers, body).await?)
         .map_err(|error| ApiError::BadRequest(format!("expected {{\"actor\", \"reason\"}}: {error}")))?;
     let (actor, words) = (text("actor", &body.actor)?, text("reason", &body.reason)?);
     let id = IncidentId::new(id);
