@@ -81,7 +81,7 @@ pub async fn build(
     sources.extend(prometheus.iter().map(|_| PROMETHEUS.to_owned()));
     let metrics = Metrics::new(&names, &sources);
     let stored = store.load().await?;
-    let last_alive = stored.last_alive;
+    let last_alive = stored.known_until();
     let randomness = Randomness::unforeseen();
     for name in stored.rollouts.keys().filter(|name| rollouts.get(name).is_none()) {
         tracing::warn!(rollout = %name, "has stored incidents but is no longer configured; they rest until it is again");

@@ -226,7 +226,7 @@ impl Worker {
         let mut pause = FIRST_PAUSE;
         loop {
             let submission = Submission { inputs: inputs.clone(), blobs: blobs.clone() };
-            match self.journal.submit(submission).await {
+            match self.journal.report(submission).await {
                 Ok(_) | Err(super::JournalError::ShuttingDown) => return,
                 Err(error) => tracing::warn!(%error, "a result waits to be taken"),
             }

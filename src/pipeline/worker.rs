@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::decision::{Command, Due, due};
 use crate::evidence::EvidenceWriter;
 use crate::incident::RolloutName;
-use crate::metrics::Metrics;
+use crate::metrics::{Loop, Metrics};
 use crate::pipeline::Sources;
 use crate::randomness::Randomness;
 use crate::store::IncidentStore;
@@ -81,6 +81,7 @@ impl Worker {
         let mut tasks = JoinSet::new();
         let mut running = Running::default();
         loop {
+            worker.metrics.loop_turned(Loop::Worker);
             let now_states = states.borrow_and_update().clone();
             let nap = worker.start_due(&now_states, &mut tasks, &mut running);
             tokio::select! {
