@@ -63,6 +63,11 @@ fn rollout_text(rollout: &RolloutView) -> String {
             rollout.unrecorded_events
         )));
     }
+    if !rollout.evidence_healthy {
+        lines.push(style::alarm(
+            "  EVIDENCE is missing, was changed, or can't be written where it belongs: run `backstop evidence verify`",
+        ));
+    }
     match &rollout.incident {
         Some(incident) => lines.push(incident_text(incident, rollout.now)),
         None => lines.push("  no incident".to_owned()),

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::files::{open_private, private_folder, read, sha256, wait_for};
+use super::folders::name_of;
 use super::lines::BreakLine;
 use super::manifest::{Manifest, unlisted};
 use super::pending::Pending;
@@ -95,7 +96,9 @@ impl EvidenceDir {
         let files = if self.finish_begun(&mut writing, &name, complete)? {
             self.files_of(&incident.id)?
         } else {
-            self.write_round(&mut writing, &name, blobs, complete)?
+            let directory = Some(name_of(&self.path));
+            let written = self.write_round(&mut writing, &name, blobs, complete)?.into_iter();
+            written.map(|file| EvidenceFile { directory: directory.clone(), ..file }).collect()
         };
         Pending::clear(&self.path);
         writing.manifest.write_head()?;

@@ -65,11 +65,7 @@ impl Bounded {
                 .await
                 .unwrap_or_else(|error| Err(EvidenceError::BrokeOff(error)))
         };
-        let mut recorded =
-            tokio::time::timeout(WRITE_TIMEOUT, written).await.unwrap_or_else(|_| Err(hangs()))?;
-        let directory = name_of(self.dir.path());
-        recorded.files.iter_mut().for_each(|file| file.directory = Some(directory.clone()));
-        Ok(recorded)
+        tokio::time::timeout(WRITE_TIMEOUT, written).await.unwrap_or_else(|_| Err(hangs()))
     }
 }
 

@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions};
 
 use super::directory::{EvidenceDir, EvidenceSummary};
 use super::files::{io, read, sync_folder, wait_for};
+use super::folders::name_of;
 use super::manifest::Manifest;
 use super::verify::{VerifyReport, verify};
 use super::{EvidenceError, KnownFile, render};
@@ -70,7 +71,9 @@ impl EvidenceDir {
                 files.insert(line.file.clone(), line.sha256.clone());
             }
         }
-        Ok(files.into_iter().map(|(name, sha256)| EvidenceFile::new(name, sha256)).collect())
+        let directory = Some(name_of(&self.path));
+        let file = |(name, sha256)| EvidenceFile { name, sha256, directory: directory.clone() };
+        Ok(files.into_iter().map(file).collect())
     }
 
     /// Looks for anything that was changed since it was written, and for what is `known` to have been

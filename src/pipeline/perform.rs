@@ -155,7 +155,7 @@ impl Worker {
                     for problem in &problems {
                         tracing::error!(incident = %id, problem, "evidence is written, but not all is well with it");
                     }
-                    let input = Input::EvidenceWritten { incident: id, complete, files };
+                    let input = Input::EvidenceWritten { incident: id, complete, files, problems };
                     return self.report(&rollout.name, input).await;
                 }
                 Err(error) => {

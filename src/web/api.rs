@@ -1,5 +1,7 @@
 //! `/api/v1`: incidents, rollouts, and what people may ask for.
 
+mod close;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,7 +56,7 @@ pub fn api_router(api: Api) -> Router {
         .route("/api/v1/incidents/{id}/hold", post(hold))
         .route("/api/v1/incidents/{id}/resume", post(resume))
         .route("/api/v1/incidents/{id}/acknowledge", post(acknowledge))
-        .route("/api/v1/incidents/{id}/close", post(close))
+        .route("/api/v1/incidents/{id}/close", post(close::close))
         .route("/api/v1/rollouts", get(rollouts))
         .route("/api/v1/rollouts/{name}", get(rollout))
         .route("/api/v1/rollouts/{name}/rollback", post(rollback))
@@ -189,7 +191,9 @@ fn view(api: &Api, rollout: &Rollout) -> RolloutView {
     let (reading, _) = api.worker.observed.reading(&rollout.name, now);
     let age = api.worker.observed.watchdog_silent_seconds(&rollout.policy.matching);
     let unrecorded = api.worker.metrics.unrecorded_events();
-    RolloutView { unrecorded_events: unrecorded, ..RolloutView::new(rollout, &state, reading, age, now) }
+    let evidence_healthy = api.worker.metrics.is_evidence_healthy();
+    let view = RolloutView::new(rollout, &state, reading, age, now);
+    RolloutView { unrecorded_events: unrecorded, evidence_healthy, ..view }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -243,26 +247,6 @@ async fn acknowledge(
     let (actor, _) = who(&api, &headers, body).await?;
     let id = IncidentId::new(id);
     ask(&api, &id, actor, Request::Acknowledge { incident: id.clone() }).await
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Close {
-    actor: String,
-    reason: String,
-}
-
-async fn close(
-    State(api): State<Arc<Api>>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Json<IncidentView>, ApiError> {
-    let body: Close = serde_json::from_slice(&authorized_body(&api, &headers, body).await?)
-        .map_err(|error| ApiError::BadRequest(format!("expected {{\"actor\", \"reason\"}}: {error}")))?;
-    let (actor, words) = (text("actor", &body.actor)?, text("reason", &body.reason)?);
-    let id = IncidentId::new(id);
-    ask(&api, &id, actor, Request::Close { incident: id.clone(), words }).await
 }
 
 fn authorize(api: &Api, headers: &HeaderMap) -> Result<(), ApiError> {

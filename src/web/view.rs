@@ -163,6 +163,8 @@ pub struct RolloutView {
     pub watchdog_lost: bool,
     /// Events of all rollouts that are held in memory because the store can't be written.
     pub unrecorded_events: u64,
+    /// Whether all was well with the evidence that was last written, of any rollout.
+    pub evidence_healthy: bool,
     /// The open incident, or the one that closed last.
     pub incident: Option<IncidentView>,
 }
@@ -199,6 +201,7 @@ impl RolloutView {
             watchdog_age_seconds,
             watchdog_lost: state.watchdog_lost,
             unrecorded_events: 0,
+            evidence_healthy: true,
             incident: state.incident.as_deref().map(IncidentView::from),
         }
     }

@@ -81,6 +81,10 @@ async fn a_folder_that_can_not_be_written_does_not_keep_evidence_from_being_writ
     rolled_back(&site, &api, "CanaryErrorRateCritical").await;
     wait_for("the gauge", || async { (site.figure("backstop_evidence_healthy").await < 1.0).then_some(()) })
         .await;
+    site.incident("a notice", |incident| {
+        incident.notifications.iter().any(|notice| notice.kind == "evidence_problem")
+    })
+    .await;
     let fallback = EvidenceDir::new(site.parsed().evidence.fallback_directory);
     let report = fallback.verify(&[]).expect("verified");
     assert!(report.is_clean() && report.files >= 5, "{report:?}");

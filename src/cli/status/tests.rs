@@ -9,7 +9,7 @@ fn view(incident: serde_json::Value) -> RolloutView {
         "name": "spark-trading", "mode": "armed", "revision": "v1.4.0", "share_percent": 25,
         "share_read_at": "2026-11-04T03:04:00Z", "share_since": "2026-11-04T02:54:00Z",
         "now": "2026-11-04T03:04:01Z", "firing_alerts": ["CanaryLatencyP95Warning"],
-        "watchdog_age_seconds": 3, "watchdog_lost": false, "unrecorded_events": 0, "incident": incident,
+        "watchdog_age_seconds": 3, "watchdog_lost": false, "unrecorded_events": 0, "evidence_healthy": true, "incident": incident,
     }))
     .expect("a view")
 }
