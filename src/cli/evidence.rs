@@ -203,3 +203,25 @@ impl Asked {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, SystemClock};
+
+    #[test]
+    fn what_is_listed_is_one_line_whatever_alerts_are_named() {
+        let hostile = "x\nrollback_20990101_000000  forged\u{1b}[2J\u{202e}".to_owned();
+        let summary = EvidenceSummary {
+            name: hostile.clone(),
+            incident: hostile.clone(),
+            rollout: hostile.clone(),
+            executed_at: SystemClock.now(),
+            reason: hostile.clone(),
+            state: hostile.clone(),
+            verdict: Some(hostile),
+        };
+        let text = summary_text(&summary, None);
+        assert!(!text.chars().any(|c| c.is_control() || c == '\u{202e}'), "{text}");
+    }
+}

@@ -63,7 +63,7 @@ pub(super) async fn run(args: RollbackArgs, common: &Common) -> Outcome {
     };
     match ended {
         Ok(view) => report(&view, common.output),
-        Err(error) => fail(error, Outcome::Failed),
+        Err(error) => fail(shown(&error), Outcome::Failed),
     }
 }
 

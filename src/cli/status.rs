@@ -35,7 +35,7 @@ pub(super) async fn run(args: &StatusArgs, common: &Common) -> Outcome {
             }
             Outcome::Done
         }
-        Err(error) => fail(error, Outcome::Failed),
+        Err(error) => fail(shown(&error.to_string()), Outcome::Failed),
     }
 }
 
