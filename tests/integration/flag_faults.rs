@@ -18,7 +18,7 @@ async fn an_api_that_answers_200_and_changes_nothing_is_not_believed() {
     api.fault(Fault::Lies, Fault::None);
     assert_eq!(site.post(critical()).await, 200);
     let failed = site.incident("the failure", |incident| incident.state == "failed").await;
-    assert_eq!((failed.reason.as_str(), api.share()), ("step_failed", 25));
+    assert_eq!((failed.state_reason.as_str(), api.share()), ("step_failed", 25));
     assert!(failed.steps[0].attempts.len() > 1, "it was tried again");
     assert!(failed.notifications.iter().any(|notification| notification.kind == "rollback_failed"));
 
