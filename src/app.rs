@@ -4,6 +4,7 @@
 //! error: a supervisor starts it again, and the stored events say what was under way.
 
 mod build;
+mod stored_evidence;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -3,12 +3,15 @@
 
 mod check_config;
 mod client;
+#[cfg(feature = "demo")]
 mod demo;
 mod evidence;
+mod incident;
 mod output;
 mod rollback;
 mod serve;
 mod status;
+mod style;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -49,6 +52,7 @@ impl From<Outcome> for ExitCode {
   backstop check-config --config backstop.toml      every problem at once
   backstop serve --config backstop.toml             run it
   backstop rollback --reason=\"checkout broken\" --stage=3
+  backstop incident hold --for=30m --actor=ada      the only open one
   backstop evidence verify
 
 Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 nothing to do.")]
@@ -75,11 +79,14 @@ enum Command {
     /// Take alerts, decide, roll back, verify, write evidence.
     Serve,
     /// Show the whole flow on this machine in under a minute, without configuration.
+    #[cfg(feature = "demo")]
     Demo(demo::DemoArgs),
     /// Roll a canary back now, through the running server or without one.
     Rollback(rollback::RollbackArgs),
     /// Show rollouts and open incidents of the running server.
     Status(status::StatusArgs),
+    /// List or show incidents; hold, resume, acknowledge or close one.
+    Incident(incident::IncidentArgs),
     /// List, show or verify the evidence.
     Evidence(evidence::EvidenceArgs),
     /// Report every problem of the configuration at once.
@@ -108,9 +115,11 @@ pub fn run(cli: Cli) -> ExitCode {
     let outcome = runtime.block_on(async {
         match command {
             Command::Serve => serve::run(&common).await,
+            #[cfg(feature = "demo")]
             Command::Demo(args) => demo::run(args, &common).await,
             Command::Rollback(args) => rollback::run(args, &common).await,
             Command::Status(args) => status::run(&args, &common).await,
+            Command::Incident(args) => incident::run(&args, &common).await,
             Command::Evidence(args) => evidence::run(&args, &common),
             Command::CheckConfig => check_config::run(&common),
             Command::Completions { .. } => Outcome::Done,

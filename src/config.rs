@@ -103,7 +103,7 @@ impl Config {
         let reader = Reader::new(file, text, document.as_table());
         let server = ServerConfig::read(&reader.table("server"));
         let store = StoreConfig::read(&reader.table("store"));
-        let evidence = EvidenceConfig::read(&reader.table("evidence"));
+        let evidence = EvidenceConfig::read(&reader.table("evidence"), &store);
         let alertmanager = AlertmanagerConfig::read(&reader.table("alertmanager"));
         let prometheus = PrometheusConfig::read(&reader.table("prometheus"));
         let slack = reader.optional_table("slack").map(|table| SlackConfig::read(&table));

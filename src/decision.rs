@@ -149,6 +149,8 @@ pub enum Input {
         /// Whether these are the last.
         complete: bool,
         files: Vec<EvidenceFile>,
+        /// What people have to know about it, in sentences: earlier evidence is gone, a folder hangs.
+        problems: Vec<String>,
     },
     ClockStepped {
         /// By how much; negative: back.
@@ -207,8 +209,8 @@ pub fn decide(state: RolloutState, input: &Input, context: &Context<'_>) -> Deci
             rollback::verified(&mut draft, incident, *attempt, verification)
         }
         Input::Snapshot { incident, when, body } => rollback::snapshot(&mut draft, incident, *when, body),
-        Input::EvidenceWritten { incident, complete, files } => {
-            rollback::evidence_written(&mut draft, incident, *complete, files)
+        Input::EvidenceWritten { incident, complete, files, problems } => {
+            rollback::evidence_written(&mut draft, incident, *complete, files, problems)
         }
         Input::ClockStepped { by } => clock::stepped(&mut draft, *by),
         Input::Tick => rollback::tick(&mut draft),

@@ -4,26 +4,38 @@
 //! Every file is written under a temporary name, fsynced and renamed. Its SHA-256 goes into
 //! `manifest.jsonl`, each line chained to the one before; `manifest.head` tells how long the chain
 //! is. [`EvidenceDir::verify`] finds a changed byte, a missing file, a cut manifest. Who can rewrite
-//! all three can forge them: note the head's hash elsewhere to be safe from that, too.
+//! all three can forge them, but not the database, which knows every file that was written; note the
+//! head's hash elsewhere to be safe from who can rewrite that, too.
+//!
+//! Whoever writes looks at the record first. If it is broken it is set aside and continued by one
+//! that says so for ever: damage must neither be covered by the next rollback's evidence nor keep
+//! that from being written.
 
 mod directory;
 mod files;
+mod folders;
+mod lines;
+mod listing;
 mod manifest;
+mod pending;
 mod render;
 mod verify;
+mod writing;
 
 pub use directory::{EvidenceBlobs, EvidenceDir, EvidenceSummary};
-pub use manifest::ManifestLine;
+pub use folders::{EvidenceFolders, known_in};
+pub use lines::ManifestLine;
 pub use render::render_text;
 pub use verify::{Finding, VerifyReport};
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use crate::incident::{EvidenceFile, Incident};
+use crate::incident::{EvidenceFile, Incident, IncidentId};
 
 /// Writes down what was seen and done.
 #[async_trait]
@@ -38,7 +50,41 @@ pub trait EvidenceWriter: Send + Sync + std::fmt::Debug {
         blobs: EvidenceBlobs,
         complete: bool,
         now: DateTime<Utc>,
-    ) -> Result<Vec<EvidenceFile>, EvidenceError>;
+    ) -> Result<Recorded, EvidenceError>;
+}
+
+/// What was written, and what people have to be told about it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// The incident's files.
+    pub files: Vec<EvidenceFile>,
+    /// What was found or had to be done otherwise, in sentences: none when all is well.
+    pub problems: Vec<String>,
+}
+
+impl From<Vec<EvidenceFile>> for Recorded {
+    fn from(files: Vec<EvidenceFile>) -> Self {
+        Self { files, problems: Vec::new() }
+    }
+}
+
+/// A file that is known to have been written, because the database says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownFile {
+    /// The incident that it belongs to.
+    pub incident: IncidentId,
+    /// The file as it was written.
+    pub file: EvidenceFile,
+}
+
+/// Knows what was written by earlier processes.
+#[async_trait]
+pub trait WrittenEarlier: Send + Sync + std::fmt::Debug {
+    /// Every file that is known.
+    ///
+    /// # Errors
+    /// In words: why nobody knows.
+    async fn files(&self) -> Result<Vec<KnownFile>, String>;
 }
 
 /// Why evidence can't be written or read. The rollback itself never waits for it.
@@ -61,15 +107,21 @@ pub enum EvidenceError {
         /// The lock's file.
         path: PathBuf,
     },
-    /// The manifest can't be continued. Run `backstop evidence verify`.
-    #[error(
-        "{path}, line {line}, is broken: run `backstop evidence verify`, keep the folder, and set another `evidence.directory`"
-    )]
-    Broken {
-        /// The manifest.
+    /// The folder doesn't answer. What hangs is left alone, and may end later.
+    #[error("{path} hangs: nothing was written within {} s; check the disk or network behind it", limit.as_secs())]
+    Hangs {
+        /// The folder.
         path: PathBuf,
-        /// The line, from 1.
-        line: usize,
+        /// How long it was waited for.
+        limit: Duration,
+    },
+    /// Neither folder can be written. Worth another try.
+    #[error("evidence can't be written: {}; and {}", configured.in_full(), fallback.in_full())]
+    Both {
+        /// What is wrong with `evidence.directory`.
+        configured: Box<EvidenceError>,
+        /// What is wrong with `evidence.fallback_directory`.
+        fallback: Box<EvidenceError>,
     },
     /// The one replacement that is allowed was made already.
     #[error("{file} is complete and never changed again")]
@@ -83,4 +135,13 @@ pub enum EvidenceError {
     /// There is no such evidence.
     #[error("no evidence {0:?}: list it with `backstop evidence list`")]
     Unknown(String),
+}
+
+impl EvidenceError {
+    /// The error with its cause, in one sentence.
+    #[must_use]
+    pub fn in_full(&self) -> String {
+        let cause = std::error::Error::source(self).map(|cause| format!(": {cause}"));
+        format!("{self}{}", cause.unwrap_or_default())
+    }
 }

@@ -45,6 +45,8 @@ struct Figures {
     rollback_overdue_seconds: Family<OfRollout, Gauge>,
     clock_ahead_seconds: Family<Source, Gauge>,
     evidence_writes: Family<Outcome, Counter>,
+    evidence_healthy: Gauge,
+    evidence_problems: Counter,
     reconciliation_failures: Family<Source, Counter>,
     reconciliation_last_success: Family<Source, Gauge>,
     watchdog_age_seconds: Gauge,
@@ -116,6 +118,7 @@ impl Metrics {
             }
         }
         figures.store_healthy.set(1);
+        figures.evidence_healthy.set(1);
         self.probes(false, true);
     }
 
@@ -239,10 +242,21 @@ impl Metrics {
         self.figures.store_healthy.get() == 1
     }
 
-    /// Evidence was written, or could not be.
-    pub fn evidence_written(&self, written: bool) {
+    /// Evidence was written, or could not be; and whether all is well with it: it lies in its folder,
+    /// and everything that was written before is there.
+    pub fn evidence_written(&self, written: bool, healthy: bool) {
         let outcome = if written { "written" } else { "failed" };
         self.figures.evidence_writes.get_or_create(&Outcome { outcome: outcome.into() }).inc();
+        self.figures.evidence_healthy.set(i64::from(healthy));
+        if written && !healthy {
+            self.figures.evidence_problems.inc();
+        }
+    }
+
+    /// Whether all was well with the evidence that was last written.
+    #[must_use]
+    pub fn is_evidence_healthy(&self) -> bool {
+        self.figures.evidence_healthy.get() == 1
     }
 
     /// A source of reconciliation answered, or did not.

@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 pub use memory::MemoryStore;
-pub use sqlite::SqliteStore;
+pub use sqlite::{SqliteStore, evidence_files};
 
 use crate::incident::{BlobRef, Incident, IncidentId, RolloutName, RolloutState, StoredAs};
 

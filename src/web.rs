@@ -4,9 +4,11 @@
 mod admin;
 mod api;
 mod listing;
+mod next;
 mod view;
 
 pub use admin::{Readiness, admin_router};
 pub use api::{Api, api_router};
 pub use listing::Listings;
+pub use next::NextView;
 pub use view::{IncidentView, RolloutView};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::stored_evidence::StoredEvidence;
 use anyhow::Context;
 use chrono::TimeDelta;
 use tokio::sync::Notify;
@@ -10,7 +11,7 @@ use tokio::sync::Notify;
 use crate::clock::Clock;
 use crate::config::{Config, RolloutConfig};
 use crate::decision::Policy;
-use crate::evidence::EvidenceDir;
+use crate::evidence::EvidenceFolders;
 use crate::execution::{FeatureFlag, ReadRequest, SetRequest, StepLimits, TrafficRouter};
 use crate::incident::{Revision, RolloutName};
 use crate::metrics::Metrics;
@@ -106,7 +107,11 @@ pub async fn build(
             watchdog: config.alertmanager.watchdog.clone(),
             severities: Severities::new(config.alertmanager.severity_map.clone(), metrics.clone()),
         },
-        evidence: Arc::new(EvidenceDir::new(config.evidence.directory.clone())),
+        evidence: Arc::new(EvidenceFolders::new(
+            config.evidence.directory.clone(),
+            config.evidence.fallback_directory.clone(),
+            Arc::new(StoredEvidence(Arc::clone(&store))),
+        )),
         store,
         clock,
         randomness,

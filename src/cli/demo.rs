@@ -17,6 +17,7 @@ use crate::demo::monitoring::{INSTALL_HINT, Programs};
 use crate::demo::stage::{GRACE, REQUESTS_PER_SECOND, Stage};
 use crate::demo::trading_api::Regression;
 use crate::evidence::EvidenceDir;
+use crate::text::shown;
 use crate::web::{IncidentView, RolloutView};
 
 /// The whole demo has to fit into a minute; what takes longer than this has failed.
@@ -172,22 +173,40 @@ async fn a_critical_rolls_back(stage: &Stage, timeline: &mut Timeline) -> anyhow
     ensure!(stage.api.share() == 0, "the canary has traffic although it was rolled back");
     for check in done.verification.iter().flat_map(|verification| &verification.checks) {
         timeline.say(&format!(
-            "  read back: {} {}: {}",
-            check.name.as_str(),
-            check.outcome.as_str(),
-            check.detail
+            "  read back: {}: {}: {}",
+            check.name.words(),
+            check.outcome.words(),
+            shown(&check.detail)
         ));
     }
-    let report = EvidenceDir::new(stage.evidence.clone()).verify()?;
+    let report = EvidenceDir::new(stage.evidence.clone()).verify(&[])?;
     ensure!(
         report.is_clean() && report.files > 0,
         "the evidence is not as it was written: {:?}",
         report.findings
     );
     for file in done.evidence.iter().filter(|file| file.name.ends_with(".txt")) {
+        names_the_critical(&std::fs::read_to_string(stage.evidence.join(&file.name))?, &done)?;
         timeline.say(&format!("evidence, verified: {}", stage.evidence.join(&file.name).display()));
     }
     Ok(done)
+}
+
+/// The protocol's four lines have to name what acted: a warning may have opened the grace first, but
+/// it was the critical that rolled the canary back.
+fn names_the_critical(evidence: &str, done: &IncidentView) -> anyhow::Result<()> {
+    let lines: Vec<_> = evidence.lines().take(4).collect();
+    let critical = done.alerts.iter().map(|attached| &attached.alert);
+    let critical = critical.filter(|alert| alert.severity() == crate::incident::Severity::Critical);
+    let reasons: Vec<_> = critical.map(|alert| format!("Reason: {}", alert.name())).collect();
+    let [executed, stage, reason, triggered] = lines.as_slice() else {
+        anyhow::bail!("the evidence has no four lines: {evidence}")
+    };
+    ensure!(executed.starts_with("Rollback Executed: "), "the evidence begins with {executed}");
+    ensure!(*stage == "Stage: 3 (25 %)", "the evidence says {stage}, the canary had 25 %");
+    ensure!(reasons.iter().any(|expected| expected == reason), "the evidence says {reason}, not {reasons:?}");
+    ensure!(*triggered == "Triggered By: Automatic", "the evidence says {triggered}");
+    Ok(())
 }
 
 async fn a_warning_recovers(
@@ -272,8 +291,7 @@ impl Timeline {
     fn news(&mut self, incident: &IncidentView) {
         let (decisions, steps) = self.seen.get(&incident.id).copied().unwrap_or_default();
         for note in incident.decisions.iter().skip(decisions) {
-            let reason = note.reason.map_or_else(String::new, |reason| format!(" [{reason}]"));
-            self.say(&format!("  {}{reason} {}", note.event, note.text));
+            self.say(&format!("  {}", shown(&note.text)));
         }
         for step in incident.steps.iter().skip(steps) {
             for attempt in &step.attempts {
@@ -281,9 +299,9 @@ impl Timeline {
                     attempt.answer.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
                 let read = attempt.read_back.map_or_else(|| "not read".to_owned(), |share| share.to_string());
                 self.say(&format!(
-                    "  step {}: {} -> {status}, read back {read}",
-                    step.step.as_str(),
-                    attempt.request
+                    "  to {}: {}: answered {status}, read back: {read}",
+                    step.step.words(),
+                    shown(&attempt.request)
                 ));
             }
         }

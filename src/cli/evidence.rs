@@ -1,12 +1,14 @@
 //! `backstop evidence`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use super::output::{Output, fail, print, print_json};
+use super::output::{Output, fail, print, print_json, progress};
 use super::{Common, Outcome, check_config};
-use crate::evidence::{EvidenceDir, EvidenceError};
+use crate::evidence::{EvidenceDir, EvidenceError, EvidenceSummary, KnownFile, VerifyReport, known_in};
+use crate::store;
+use crate::text::shown;
 
 /// Flags of `evidence`.
 #[derive(Debug, Clone, Args)]
@@ -17,7 +19,7 @@ use crate::evidence::{EvidenceDir, EvidenceError};
 pub(super) struct EvidenceArgs {
     #[command(subcommand)]
     command: EvidenceCommand,
-    /// The folder; then no configuration is needed.
+    /// The folder; then no configuration is needed, and no database is asked.
     #[arg(long, global = true, value_name = "DIR")]
     directory: Option<PathBuf>,
 }
@@ -31,66 +33,195 @@ enum EvidenceCommand {
         /// Such as `rollback_20261104_030405`, or an incident's id.
         name: String,
     },
-    /// Find anything that was changed since it was written.
+    /// Find anything that was changed or lost since it was written.
     Verify,
 }
 
+/// Where evidence may lie, and who else knows of it.
+struct Places {
+    directory: EvidenceDir,
+    /// Where it was written while the directory could not be used.
+    fallback: Option<EvidenceDir>,
+    database: Option<PathBuf>,
+}
+
 pub(super) fn run(args: &EvidenceArgs, common: &Common) -> Outcome {
-    let directory = match &args.directory {
-        Some(directory) => directory.clone(),
+    let places = match &args.directory {
+        Some(directory) => {
+            Places { directory: EvidenceDir::new(directory.clone()), fallback: None, database: None }
+        }
         None => match check_config::load(common) {
-            Some(config) => config.evidence.directory,
+            Some(config) => Places {
+                directory: EvidenceDir::new(config.evidence.directory),
+                fallback: Some(EvidenceDir::new(config.evidence.fallback_directory)),
+                database: Some(config.store.path),
+            },
             None => return Outcome::Usage,
         },
     };
-    let evidence = EvidenceDir::new(directory);
     let done = match &args.command {
-        EvidenceCommand::List => list(&evidence, common.output),
-        EvidenceCommand::Show { name } => show(&evidence, name, common.output),
-        EvidenceCommand::Verify => verify(&evidence, common.output),
+        EvidenceCommand::List => list(&places, common.output),
+        EvidenceCommand::Show { name } => show(&places, name, common.output),
+        EvidenceCommand::Verify => verify(&places, common.output),
     };
-    done.unwrap_or_else(|error| fail(crate::logging::chain(&error), Outcome::Failed))
+    done.unwrap_or_else(|error| fail(error.in_full(), Outcome::Failed))
 }
 
-fn list(evidence: &EvidenceDir, output: Output) -> Result<Outcome, EvidenceError> {
-    let listed = evidence.list()?;
+impl Places {
+    fn all(&self) -> impl Iterator<Item = &EvidenceDir> {
+        // A fallback that was never needed is no folder to speak of.
+        [&self.directory].into_iter().chain(self.fallback.iter().filter(|dir| dir.path().exists()))
+    }
+}
+
+fn list(places: &Places, output: Output) -> Result<Outcome, EvidenceError> {
+    let mut listed = Vec::new();
+    for dir in places.all() {
+        listed.extend(dir.list()?.into_iter().map(|summary| (dir.path(), summary)));
+    }
+    listed.sort_by_key(|(_, summary)| summary.executed_at);
     match output {
-        Output::Json => print_json(&listed),
-        Output::Text if listed.is_empty() => print(format!("no evidence in {}", evidence.path().display())),
-        Output::Text => {
-            for summary in &listed {
-                let verdict = summary.verdict.as_deref().unwrap_or("-");
-                print(format!(
-                    "{}  {}  {}  {verdict}  {}",
-                    summary.name, summary.rollout, summary.state, summary.reason
-                ));
-            }
+        Output::Json => print_json(&listed.iter().map(|(_, summary)| summary).collect::<Vec<_>>()),
+        Output::Text if listed.is_empty() => {
+            print(format!("no evidence in {}", places.directory.path().display()))
         }
+        Output::Text => listed.iter().for_each(|(path, summary)| {
+            print(summary_text(summary, (*path != places.directory.path()).then_some(path)))
+        }),
     }
     Ok(if listed.is_empty() { Outcome::NothingToDo } else { Outcome::Done })
 }
 
-fn show(evidence: &EvidenceDir, name: &str, output: Output) -> Result<Outcome, EvidenceError> {
-    print(evidence.show(name, output == Output::Json)?);
+fn summary_text(summary: &EvidenceSummary, elsewhere: Option<&Path>) -> String {
+    let members = [
+        &summary.name,
+        &summary.rollout,
+        &summary.state,
+        summary.verdict.as_ref().unwrap_or(&"-".to_owned()),
+        &summary.reason,
+    ]
+    .map(|text| shown(text));
+    let elsewhere = elsewhere.map_or_else(String::new, |path| format!("  (in {})", path.display()));
+    format!("{}{elsewhere}", members.join("  "))
+}
+
+fn show(places: &Places, name: &str, output: Output) -> Result<Outcome, EvidenceError> {
+    let mut found = Err(EvidenceError::Unknown(name.to_owned()));
+    for dir in places.all() {
+        if matches!(found, Err(EvidenceError::Unknown(_))) {
+            found = dir.show(name, output == Output::Json);
+        }
+    }
+    // The file may be another one than we wrote: what steers a terminal does not get there.
+    found?.lines().for_each(|line| print(shown(line)));
     Ok(Outcome::Done)
 }
 
-fn verify(evidence: &EvidenceDir, output: Output) -> Result<Outcome, EvidenceError> {
-    let report = evidence.verify()?;
+fn verify(places: &Places, output: Output) -> Result<Outcome, EvidenceError> {
+    let asked = Asked::database(places.database.as_deref());
+    let reports = places
+        .all()
+        .map(|dir| Ok((dir.path(), dir.verify(&known_in(dir.path(), &asked.known))?)))
+        .collect::<Result<Vec<_>, EvidenceError>>()?;
     match output {
-        Output::Json => print_json(&report),
+        Output::Json => print_json(&reports_json(&reports, &asked)),
         Output::Text => {
-            report.findings.iter().for_each(|finding| print(finding.to_string()));
-            let verdict = if report.is_clean() { "nothing was changed" } else { "NOT as it was written" };
-            print(format!(
-                "{} files, {} manifest lines: {verdict}\nhead {}",
-                report.files, report.lines, report.head
-            ));
+            reports.iter().for_each(|(path, report)| print(report_text(path, report)));
+            print(&asked.said);
         }
     }
-    Ok(match (report.is_clean(), report.files) {
-        (false, _) => Outcome::Failed,
-        (true, 0) => Outcome::NothingToDo,
-        (true, _) => Outcome::Done,
+    let clean = reports.iter().all(|(_, report)| report.is_clean());
+    let files: usize = reports.iter().map(|(_, report)| report.files).sum();
+    Ok(match (clean, files, asked.failed) {
+        (false, _, _) | (true, 0, true) => Outcome::Failed,
+        (true, 0, false) => Outcome::NothingToDo,
+        (true, _, _) => Outcome::Done,
     })
+}
+
+fn report_text(path: &Path, report: &VerifyReport) -> String {
+    let mut lines: Vec<_> = report.findings.iter().map(ToString::to_string).collect();
+    let verdict = match (report.is_clean(), report.files) {
+        (false, _) => "NOT as it was written",
+        (true, 0) => "there is nothing",
+        (true, _) => "nothing was changed",
+    };
+    lines.push(format!(
+        "{}: {} files, {} manifest lines: {verdict}",
+        path.display(),
+        report.files,
+        report.lines
+    ));
+    lines.push(format!("head {}", report.head));
+    lines.join("\n")
+}
+
+fn reports_json(reports: &[(&Path, VerifyReport)], asked: &Asked) -> serde_json::Value {
+    let first = reports.first().map(|(_, report)| report);
+    let findings: Vec<_> = reports.iter().flat_map(|(_, report)| &report.findings).collect();
+    serde_json::json!({
+        "files": reports.iter().map(|(_, report)| report.files).sum::<usize>(),
+        "lines": reports.iter().map(|(_, report)| report.lines).sum::<usize>(),
+        "head": first.map(|report| &report.head),
+        "findings": findings,
+        "database": asked.said,
+    })
+}
+
+/// What the database knows, or why it could not be asked.
+struct Asked {
+    known: Vec<KnownFile>,
+    /// In a sentence.
+    said: String,
+    failed: bool,
+}
+
+impl Asked {
+    fn database(path: Option<&Path>) -> Self {
+        let nothing = |said: String, failed| Self { known: Vec::new(), said, failed };
+        let Some(path) = path else {
+            return nothing(
+                "no database was asked: without --directory, the configured one is".to_owned(),
+                false,
+            );
+        };
+        match store::evidence_files(path) {
+            Ok(Some(files)) => {
+                let said = format!("{} knows of {} writings of evidence files", path.display(), files.len());
+                let known = files.into_iter().map(|(incident, file)| KnownFile { incident, file }).collect();
+                Self { known, said, failed: false }
+            }
+            Ok(None) => nothing(format!("no database was asked: there is none at {}", path.display()), false),
+            Err(error) => {
+                let said = format!(
+                    "THE DATABASE COULD NOT BE ASKED whether something is gone: {}",
+                    crate::logging::chain(&error)
+                );
+                progress(&said);
+                nothing(said, true)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, SystemClock};
+
+    #[test]
+    fn what_is_listed_is_one_line_whatever_alerts_are_named() {
+        let hostile = "x\nrollback_20990101_000000  forged\u{1b}[2J\u{202e}".to_owned();
+        let summary = EvidenceSummary {
+            name: hostile.clone(),
+            incident: hostile.clone(),
+            rollout: hostile.clone(),
+            executed_at: SystemClock.now(),
+            reason: hostile.clone(),
+            state: hostile.clone(),
+            verdict: Some(hostile),
+        };
+        let text = summary_text(&summary, None);
+        assert!(!text.chars().any(|c| c.is_control() || c == '\u{202e}'), "{text}");
+    }
 }

@@ -18,7 +18,8 @@ pub enum Output {
 
 /// Prints data on stdout. A reader that went away (`| head`) is no error.
 pub(super) fn print(text: impl AsRef<str>) {
-    let mut stdout = std::io::stdout().lock();
+    // Without a terminal, or with NO_COLOR, styles are taken out.
+    let mut stdout = anstream::stdout().lock();
     let _reader_gone = writeln!(stdout, "{}", text.as_ref().trim_end_matches('\n'));
 }
 

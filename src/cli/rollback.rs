@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::decision::{Input, Request};
 use crate::incident::{Incident, RolloutName, Stage};
 use crate::store::{IncidentStore, MemoryStore, SqliteStore};
+use crate::text::shown;
 use crate::web::IncidentView;
 use tokio_util::sync::CancellationToken;
 
@@ -62,7 +63,7 @@ pub(super) async fn run(args: RollbackArgs, common: &Common) -> Outcome {
     };
     match ended {
         Ok(view) => report(&view, common.output),
-        Err(error) => fail(error, Outcome::Failed),
+        Err(error) => fail(shown(&error), Outcome::Failed),
     }
 }
 
@@ -70,8 +71,11 @@ fn report(view: &IncidentView, output: Output) -> Outcome {
     match output {
         Output::Json => print_json(view),
         Output::Text => {
-            print(status::incident_text(view).trim_start());
-            view.evidence.iter().for_each(|file| print(format!("evidence {}", file.name)));
+            print(status::incident_text(view, SystemClock.now()).trim_start());
+            view.evidence.iter().for_each(|file| {
+                let folder = file.directory.as_deref().map(|folder| format!(" in {}", shown(folder)));
+                print(format!("evidence {}{}", shown(&file.name), folder.unwrap_or_default()));
+            });
         }
     }
     match view.state.as_str() {
@@ -87,7 +91,7 @@ async fn through_server(args: &RollbackArgs, config: &Config, name: &str) -> Res
     let asked = async {
         let client = Client::new(config)?;
         let view: IncidentView = client.post(&path, &body).await?;
-        progress(format!("{}: {}", view.id, view.state));
+        progress(format!("{}: {}", shown(&view.id), shown(&view.state_sentence)));
         wait_for_end(&client, view, args.wait).await
     };
     asked.await.map_err(|error| match error {
@@ -106,7 +110,7 @@ async fn wait_for_end(
         tokio::time::sleep(POLL).await;
         let now: IncidentView = client.get(&format!("/api/v1/incidents/{}", view.id)).await?;
         if now.state != view.state {
-            progress(format!("{}: {}", now.id, now.state));
+            progress(format!("{}: {}", shown(&now.id), shown(&now.state_sentence)));
         }
         view = now;
     }
@@ -115,7 +119,7 @@ async fn wait_for_end(
 
 /// A failed rollback is tried again for as long as it takes, but the person has to know now.
 fn ended(state: &str) -> bool {
-    ["rolled_back", "declined", "cancelled", "failed"].contains(&state)
+    ["rolled_back", "declined", "cancelled", "failed", "superseded", "closed"].contains(&state)
 }
 
 /// The same path without a server: the same decisions, adapters and evidence. If the store can't be

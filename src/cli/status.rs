@@ -1,10 +1,12 @@
 //! `backstop status`
 
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 
 use super::client::Client;
 use super::output::{Output, fail, print, print_json};
-use super::{Common, Outcome, check_config};
+use super::{Common, Outcome, check_config, style};
+use crate::text::shown;
 use crate::web::{IncidentView, RolloutView};
 
 /// Flags of `status`.
@@ -33,50 +35,122 @@ pub(super) async fn run(args: &StatusArgs, common: &Common) -> Outcome {
             }
             Outcome::Done
         }
-        Err(error) => fail(error, Outcome::Failed),
+        Err(error) => fail(shown(&error.to_string()), Outcome::Failed),
     }
 }
 
 fn rollout_text(rollout: &RolloutView) -> String {
-    let share = rollout.share_percent.map_or_else(|| "unknown".to_owned(), |share| format!("{share} %"));
-    let mut lines =
-        vec![format!("{}  {}  canary {} at {share}", rollout.name, rollout.mode, rollout.revision)];
+    let mut lines = vec![format!(
+        "{}  {}  canary {} {}",
+        style::bold(&shown(&rollout.name)),
+        shown(&rollout.mode),
+        shown(&rollout.revision),
+        share(rollout)
+    )];
     if !rollout.firing_alerts.is_empty() {
-        lines.push(format!("  firing: {}", rollout.firing_alerts.join(", ")));
+        let alerts: Vec<_> = rollout.firing_alerts.iter().map(|name| shown(name)).collect();
+        lines.push(format!("  firing: {}", style::warning(&alerts.join(", "))));
     }
     if rollout.watchdog_lost {
-        lines.push(format!(
+        lines.push(style::alarm(&format!(
             "  NO WATCHDOG for {} s: missing data is not trusted; check Prometheus and Alertmanager",
             rollout.watchdog_age_seconds
-        ));
+        )));
     }
     if rollout.unrecorded_events > 0 {
-        lines.push(format!(
+        lines.push(style::alarm(&format!(
             "  STORE CAN'T BE WRITTEN: {} events are only in memory; free space or mend the disk, don't restart",
             rollout.unrecorded_events
+        )));
+    }
+    if !rollout.evidence_healthy {
+        lines.push(style::alarm(
+            "  EVIDENCE is missing, was changed, or can't be written where it belongs: run `backstop evidence verify`",
         ));
     }
     match &rollout.incident {
-        Some(incident) => lines.push(incident_text(incident)),
+        Some(incident) => lines.push(incident_text(incident, rollout.now)),
         None => lines.push("  no incident".to_owned()),
     }
     lines.join("\n")
 }
 
-/// One incident in a few lines; what needs a person stands out.
-pub(super) fn incident_text(incident: &IncidentView) -> String {
-    let state = if incident.state == "failed" { "FAILED".to_owned() } else { incident.state.clone() };
-    let mut text = format!("  {}  {state}  {} ({})", incident.id, incident.cause, incident.reason);
-    if let Some(ends_at) = incident.grace_ends_at.filter(|_| incident.state == "grace") {
-        text.push_str(&format!("\n    decided at {ends_at}"));
+/// The share, since when, and how fresh that is: a decision rests on it.
+fn share(rollout: &RolloutView) -> String {
+    let Some(share) = rollout.share_percent else {
+        return style::warning("at an unknown share: it can't be read, or was not yet");
+    };
+    let since = rollout.share_since.map(|at| format!(" since {} ({})", time(at), ago(rollout.now - at)));
+    let read = rollout.share_read_at.map(|at| format!(", read {}", ago(rollout.now - at)));
+    format!("at {share} %{}{}", since.unwrap_or_default(), read.unwrap_or_default())
+}
+
+/// One incident in a few lines; what needs a person stands out. `now` is the server's time.
+pub(super) fn incident_text(incident: &IncidentView, now: DateTime<Utc>) -> String {
+    let mut lines = vec![format!(
+        "  {}  {}  {}, {} ({})",
+        shown(&incident.id),
+        state(incident),
+        shown(&incident.cause),
+        shown(&incident.triggered_by),
+        shown(&incident.reason)
+    )];
+    lines.push(format!("    {}", shown(&incident.state_sentence)));
+    if !incident.further_causes.is_empty() {
+        let further: Vec<_> = incident.further_causes.iter().map(|cause| shown(&cause.words)).collect();
+        lines.push(format!("    also: {}", further.join(", ")));
+    }
+    if let Some(holder) = &incident.held_by {
+        lines.push(format!("    held by {}", shown(holder)));
+    }
+    if let Some(next) = &incident.next {
+        let when = next.at.map_or_else(|| "now".to_owned(), |at| due(at, now));
+        lines.push(format!("    next, {when}: {}", shown(&next.what)));
     }
     if let Some(verification) = &incident.verification {
-        text.push_str(&format!("\n    verdict {}", verification.verdict.as_str()));
+        let verdict = verification.verdict;
+        lines.push(format!("    verdict {}: {}", verdict.as_str(), verdict.sentence()));
     }
     if incident.state == "failed" {
         let why = incident.notifications.last().map_or("", |notification| notification.text.as_str());
-        let noted = incident.acknowledged_by.as_deref().unwrap_or("nobody yet");
-        text.push_str(&format!("\n    {why}\n    acknowledged by {noted}"));
+        lines.push(style::alarm(&format!("    {}", shown(why))));
     }
-    text
+    if incident.next.is_some() || incident.acknowledged_by.is_some() {
+        let noted = incident.acknowledged_by.as_deref().unwrap_or("nobody yet");
+        lines.push(format!("    acknowledged by {}", shown(noted)));
+    }
+    lines.join("\n")
 }
+
+fn state(incident: &IncidentView) -> String {
+    match incident.state.as_str() {
+        "failed" => style::alarm("FAILED"),
+        "rolled_back" => style::good("rolled_back"),
+        "grace" | "held" | "rolling_back" | "verifying" => style::warning(&incident.state),
+        other => shown(other),
+    }
+}
+
+pub(super) fn time(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// When something is due, in seconds too: nobody should have to subtract at night.
+fn due(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let seconds = (at - now).num_seconds();
+    match seconds {
+        0.. => format!("in {seconds} s ({})", time(at)),
+        _ => format!("due for {} s ({})", -seconds, time(at)),
+    }
+}
+
+fn ago(age: TimeDelta) -> String {
+    match age.num_seconds().max(0) {
+        seconds @ 0..120 => format!("{seconds} s ago"),
+        seconds @ 120..7_200 => format!("{} min ago", seconds / 60),
+        seconds => format!("{} h ago", seconds / 3_600),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -36,6 +36,7 @@ reference! {
     "store.path", "data/backstop.db", "The database's file";
     "store.retention", "90d", "How long closed incidents are kept";
     "evidence.directory", "evidence", "Where evidence files lie";
+    "evidence.fallback_directory", "{store.path's folder}/evidence-fallback", "Where they are written while that can't be used or hangs";
     "alertmanager.urls", "none", "Every member of the cluster, for confirmation and reconciliation";
     "alertmanager.poll_interval", "20s", "How often shares and alerts are looked at";
     "alertmanager.watchdog_alertname", "Watchdog", "The alert that always fires";

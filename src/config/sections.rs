@@ -1,7 +1,7 @@
 //! The sections beside the rollouts.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use reqwest::Url;
@@ -128,13 +128,23 @@ impl StoreConfig {
 pub struct EvidenceConfig {
     /// Where evidence files lie.
     pub directory: PathBuf,
+    /// Where they are written while that can't be used or hangs.
+    pub fallback_directory: PathBuf,
 }
 
 impl EvidenceConfig {
-    pub(super) fn read(reader: &Reader<'_>) -> Self {
+    pub(super) fn read(reader: &Reader<'_>, store: &StoreConfig) -> Self {
         let directory = reader.file_path(&reader.text("directory").unwrap_or_else(|| "evidence".to_owned()));
+        // The database's disk is another one than a network folder, and has to work anyway.
+        let beside_store = || store.path.parent().unwrap_or(Path::new("")).join("evidence-fallback");
+        let fallback = reader.text("fallback_directory");
+        let fallback_directory = fallback.map_or_else(beside_store, |text| reader.file_path(&text));
+        if fallback_directory == directory {
+            let remedy = "name a folder on another disk, or leave it out for one beside the database";
+            reader.error("fallback_directory", "is the same as evidence.directory".to_owned(), remedy);
+        }
         reader.finish();
-        Self { directory }
+        Self { directory, fallback_directory }
     }
 }
 

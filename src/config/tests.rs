@@ -172,8 +172,8 @@ fn the_reference_lists_every_key_that_is_read_and_no_other() {
     let document = toml_edit::Document::parse(text.as_str()).expect("TOML");
     let reader = super::Reader::new(Path::new("x"), &text, document.as_table());
     super::ServerConfig::read(&reader.table("server"));
-    super::StoreConfig::read(&reader.table("store"));
-    super::EvidenceConfig::read(&reader.table("evidence"));
+    let store = super::StoreConfig::read(&reader.table("store"));
+    super::EvidenceConfig::read(&reader.table("evidence"), &store);
     super::AlertmanagerConfig::read(&reader.table("alertmanager"));
     super::PrometheusConfig::read(&reader.table("prometheus"));
     super::SlackConfig::read(&reader.table("slack"));

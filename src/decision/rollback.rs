@@ -7,7 +7,7 @@ use crate::incident::{
     Attempt, BlobRef, CheckOutcome, Event, EvidenceFile, Incident, IncidentId, NoticeKind, Phase, Reason,
     StepOutcome, StepRecord, Verdict, Verification, WhenTaken,
 };
-use crate::text::shown;
+use crate::text::{kept, shown};
 
 /// The first gap before a failed rollback is tried again. The step itself has already retried
 /// for its own deadline; this is for what needs a person or time.
@@ -163,7 +163,11 @@ pub(super) fn evidence_written(
     id: &IncidentId,
     complete: bool,
     files: &[EvidenceFile],
+    problems: &[String],
 ) -> Option<Reason> {
+    if !problems.is_empty() {
+        draft.notice(id, NoticeKind::EvidenceProblem, kept(&problems.join("; ")));
+    }
     draft.incident_event(id, Event::EvidenceWritten { complete, files: files.to_vec() });
     None
 }

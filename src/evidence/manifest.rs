@@ -1,143 +1,201 @@
 //! `manifest.jsonl`: one line a written file, each chained to the one before.
 
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
-
-use super::EvidenceError;
-use super::files::{io, read, replace, sha256};
+use super::files::{create, io, open_private, read, replace, sha256};
+use super::lines::{BreakLine, Entry, Head, ManifestLine, ORIGIN, SetAside, encode};
+use super::verify::Finding;
+use super::{EvidenceError, KnownFile};
+use crate::incident::EvidenceFile;
 
 /// The manifest's name in the folder.
 pub(super) const MANIFEST: &str = "manifest.jsonl";
 /// The name of the file that tells how long the chain is.
 pub(super) const HEAD: &str = "manifest.head";
-/// What the first line is chained to.
-const ORIGIN: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// One line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ManifestLine {
-    /// When the file was written.
-    pub at: DateTime<Utc>,
-    /// The incident that it belongs to.
-    pub incident: String,
-    /// Its name in the folder.
-    pub file: String,
-    /// Its length.
-    pub bytes: u64,
-    /// Its SHA-256.
-    pub sha256: String,
-    /// The SHA-256 of what it replaced.
-    pub replaces: Option<String>,
-    /// The `hash` of the line before.
-    pub prev: String,
-    /// SHA-256 over all members above.
-    pub hash: String,
-}
-
-impl ManifestLine {
-    /// What the hash has to be.
-    #[must_use]
-    pub fn expected_hash(&self) -> String {
-        let members = serde_json::json!([
-            self.at,
-            self.incident,
-            self.file,
-            self.bytes,
-            self.sha256,
-            self.replaces,
-            self.prev
-        ]);
-        sha256(members.to_string().as_bytes())
-    }
-}
-
-/// How long the chain is, and its last hash.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Head {
-    pub(super) lines: usize,
-    pub(super) hash: String,
-}
+/// Manifests that may be set aside in one folder: each stands for a break that somebody was told of.
+const MAX_BROKEN: usize = 999;
 
 /// The manifest as it lies there.
 #[derive(Debug)]
 pub(super) struct Manifest {
     folder: PathBuf,
-    pub(super) lines: Vec<ManifestLine>,
+    pub(super) entries: Vec<Entry>,
     /// A last line without its end: a crash in the middle of writing.
     pub(super) torn: Option<Vec<u8>>,
     /// The first line that is no manifest line, from 1.
     pub(super) broken: Option<usize>,
+    /// The files' lines of the manifests that were found broken and set aside, as far as they can be
+    /// read: what they list was written all the same.
+    earlier: Vec<ManifestLine>,
+    /// What became of the manifests that were set aside.
+    pub(super) earlier_findings: Vec<Finding>,
+    bytes: Vec<u8>,
 }
 
 impl Manifest {
     pub(super) fn read(folder: &Path) -> Result<Self, EvidenceError> {
         let bytes = read(&folder.join(MANIFEST))?.unwrap_or_default();
-        let mut manifest = Self { folder: folder.to_owned(), lines: Vec::new(), torn: None, broken: None };
+        let mut manifest = Self {
+            folder: folder.to_owned(),
+            entries: Vec::new(),
+            torn: None,
+            broken: None,
+            earlier: Vec::new(),
+            earlier_findings: Vec::new(),
+            bytes: Vec::new(),
+        };
         for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
             let Some(whole) = line.strip_suffix(b"\n") else {
                 manifest.torn = Some(line.to_vec());
                 break;
             };
-            match serde_json::from_slice::<ManifestLine>(whole) {
-                // Spacing and the order of members are part of what may not change.
-                Ok(parsed) if encode(&parsed).as_bytes() == whole => manifest.lines.push(parsed),
-                _ => {
+            match Entry::parse(whole) {
+                Some(entry) => manifest.entries.push(entry),
+                None => {
                     manifest.broken = Some(index + 1);
                     break;
                 }
             }
         }
+        manifest.bytes = bytes;
+        manifest.read_earlier();
         Ok(manifest)
     }
 
-    pub(super) fn head(&self) -> Head {
-        let hash = self.lines.last().map_or_else(|| ORIGIN.to_owned(), |line| line.hash.clone());
-        Head { lines: self.lines.len(), hash }
+    /// Follows the breaks back to every manifest that was set aside.
+    fn read_earlier(&mut self) {
+        let continued = |entries: &[Entry]| -> Vec<SetAside> {
+            entries.iter().filter_map(|entry| entry.as_break()?.continues.clone()).collect()
+        };
+        let mut open = continued(&self.entries);
+        let mut seen = BTreeSet::new();
+        while let Some(aside) = open.pop() {
+            if !seen.insert(aside.file.clone()) {
+                continue;
+            }
+            let file = aside.file.clone();
+            match read(&self.folder.join(&aside.file)) {
+                Ok(None) => self.earlier_findings.push(Finding::Missing { file }),
+                Err(_) => self.earlier_findings.push(Finding::Unreadable { file }),
+                Ok(Some(bytes)) => {
+                    if sha256(&bytes) != aside.sha256 {
+                        self.earlier_findings.push(Finding::Changed { file });
+                    }
+                    let entries: Vec<_> =
+                        bytes.split(|byte| *byte == b'\n').filter_map(Entry::parse).collect();
+                    open.extend(continued(&entries));
+                    let files = entries.into_iter().filter_map(|entry| match entry {
+                        Entry::File(line) => Some(line),
+                        Entry::Break(_) => None,
+                    });
+                    self.earlier.splice(0..0, files);
+                }
+            }
+        }
     }
 
-    pub(super) fn stored_head(&self) -> Result<Option<Head>, EvidenceError> {
-        Ok(read(&self.folder.join(HEAD))?.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+    pub(super) fn head(&self) -> Head {
+        let hash = self.entries.last().map_or(ORIGIN, Entry::hash).to_owned();
+        Head { lines: self.entries.len(), hash }
+    }
+
+    /// What the head's file says: `None` where there is none, `Some(None)` where it can't be read.
+    fn stored_head(&self) -> Result<Option<Option<Head>>, EvidenceError> {
+        Ok(read(&self.folder.join(HEAD))?.map(|bytes| serde_json::from_slice(&bytes).ok()))
     }
 
     /// The first line whose hash or link is wrong, from 1.
     pub(super) fn first_wrong(&self) -> Option<usize> {
-        let mut prev = ORIGIN.to_owned();
-        for (index, line) in self.lines.iter().enumerate() {
-            if line.prev != prev || line.hash != line.expected_hash() {
+        let mut prev = ORIGIN;
+        for (index, entry) in self.entries.iter().enumerate() {
+            if entry.prev() != prev || entry.hash() != entry.expected_hash() {
                 return Some(index + 1);
             }
-            prev.clone_from(&line.hash);
+            prev = entry.hash();
         }
         self.broken
     }
 
+    /// What is wrong with the chain and its head. A crash leaves one line that the head doesn't count
+    /// yet: whoever continues (`healing`) counts it, whoever only looks says so.
+    pub(super) fn chain_findings(&self, healing: bool) -> Result<Vec<Finding>, EvidenceError> {
+        let mut findings = Vec::new();
+        findings.extend(self.first_wrong().map(|line| Finding::ManifestLineChanged { line }));
+        let found = self.head();
+        let empty = found.lines == 0 && self.torn.is_none() && self.broken.is_none();
+        match self.stored_head()? {
+            None if empty || (healing && found.lines <= 1 && self.broken.is_none()) => {}
+            None | Some(None) => findings.push(Finding::HeadChanged),
+            Some(Some(head)) if head == found => {}
+            Some(Some(head))
+                if healing && found.lines == head.lines + 1 && self.hash_of(head.lines) == head.hash => {}
+            Some(Some(head)) if head.lines == found.lines => findings.push(Finding::HeadChanged),
+            Some(Some(head)) => {
+                findings.push(Finding::ManifestTruncated { expected: head.lines, found: found.lines });
+            }
+        }
+        Ok(findings)
+    }
+
+    /// The hash of the chain when it had this many lines.
+    fn hash_of(&self, lines: usize) -> &str {
+        lines.checked_sub(1).and_then(|last| self.entries.get(last)).map_or(ORIGIN, Entry::hash)
+    }
+
+    /// The lines of written files, those of manifests that were set aside first.
+    pub(super) fn files(&self) -> impl Iterator<Item = &ManifestLine> {
+        self.earlier.iter().chain(self.entries.iter().filter_map(Entry::as_file))
+    }
+
+    pub(super) fn breaks(&self) -> impl Iterator<Item = (usize, &BreakLine)> {
+        let numbered = self.entries.iter().enumerate();
+        numbered.filter_map(|(index, entry)| entry.as_break().map(|found| (index + 1, found)))
+    }
+
     pub(super) fn of_file(&self, name: &str) -> impl Iterator<Item = &ManifestLine> {
-        self.lines.iter().filter(move |line| line.file == name)
+        self.files().filter(move |line| line.file == name)
     }
 
     /// Makes a manifest that a crash cut off usable again. What was cut off is kept beside it.
     pub(super) fn mend(&mut self) -> Result<(), EvidenceError> {
         let Some(torn) = self.torn.take() else { return Ok(()) };
-        let name = format!("manifest.torn-{}", self.lines.len() + 1);
+        let name = format!("manifest.torn-{}", self.entries.len() + 1);
         replace(&self.folder, &name, &torn)?;
-        let whole: String = self.lines.iter().map(|line| encode(line) + "\n").collect();
+        let whole: String = self.entries.iter().map(|entry| encode(entry) + "\n").collect();
         replace(&self.folder, MANIFEST, whole.as_bytes())
     }
 
+    /// Sets a manifest that can't be believed aside, unchanged, and begins a new one, whose first
+    /// line says for ever what was found and what it continues.
+    pub(super) fn begin_anew(&mut self, mut line: BreakLine) -> Result<(), EvidenceError> {
+        line.continues = if self.bytes.is_empty() { None } else { Some(self.set_aside()?) };
+        let entry = Entry::Break(line).chained_to(ORIGIN);
+        replace(&self.folder, MANIFEST, (encode(&entry) + "\n").as_bytes())?;
+        *self = Self::read(&self.folder)?;
+        self.write_head()
+    }
+
+    fn set_aside(&self) -> Result<SetAside, EvidenceError> {
+        for number in 1..=MAX_BROKEN {
+            let file = format!("manifest.broken-{number}.jsonl");
+            if create(&self.folder, &file, &self.bytes)? {
+                return Ok(SetAside { file, sha256: sha256(&self.bytes) });
+            }
+        }
+        Err(EvidenceError::Complete { file: MANIFEST.to_owned() })
+    }
+
     pub(super) fn append(&mut self, line: ManifestLine) -> Result<(), EvidenceError> {
-        let line = ManifestLine { prev: self.head().hash, ..line };
-        let line = ManifestLine { hash: line.expected_hash(), ..line };
+        let entry = Entry::File(line).chained_to(&self.head().hash);
         let path = self.folder.join(MANIFEST);
-        let mut file =
-            OpenOptions::new().create(true).append(true).open(&path).map_err(io(&path, "opened"))?;
-        file.write_all(format!("{}\n", encode(&line)).as_bytes()).map_err(io(&path, "written"))?;
+        let mut file = open_private(&path, OpenOptions::new().append(true))?;
+        file.write_all(format!("{}\n", encode(&entry)).as_bytes()).map_err(io(&path, "written"))?;
         file.sync_all().map_err(io(&path, "written"))?;
-        self.lines.push(line);
+        self.entries.push(entry);
         self.write_head()
     }
 
@@ -148,7 +206,14 @@ impl Manifest {
     }
 }
 
-fn encode(line: &ManifestLine) -> String {
-    // Texts, numbers and a time always encode; an empty line would be found by the next read.
-    serde_json::to_string(line).unwrap_or_default()
+/// What is known to have been written and stands in no line, unless a break said so already.
+pub(super) fn unlisted(manifest: &Manifest, known: &[KnownFile]) -> Vec<Finding> {
+    let said = |finding: &Finding| manifest.breaks().any(|(_, line)| line.broken.contains(finding));
+    let listed = |file: &EvidenceFile| manifest.of_file(&file.name).any(|line| line.sha256 == file.sha256);
+    let lost = known.iter().map(|known| &known.file).filter(|file| !listed(file));
+    let mut named = BTreeSet::new();
+    let lost = lost.filter(|file| named.insert(&file.name));
+    let mut findings: Vec<_> = lost.map(|file| Finding::Lost { file: file.name.clone() }).collect();
+    findings.retain(|finding| !said(finding));
+    findings
 }

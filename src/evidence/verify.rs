@@ -4,29 +4,42 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 
-use serde::Serialize;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
-use super::EvidenceError;
 use super::files::{read, sha256};
-use super::manifest::{Manifest, ManifestLine};
+use super::lines::ManifestLine;
+use super::manifest::{Manifest, unlisted};
+use super::{EvidenceError, KnownFile};
+use crate::text::shown;
 
 /// Something that is not as it was written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "finding", rename_all = "snake_case")]
 pub enum Finding {
     /// A file's bytes are not those that were written.
     Changed {
-        /// Which.
+        /// Its name in the folder.
         file: String,
     },
     /// A file is gone.
     Missing {
-        /// Which.
+        /// Its name in the folder.
+        file: String,
+    },
+    /// What lies under a file's name can't be read, or is no plain file.
+    Unreadable {
+        /// Its name in the folder.
         file: String,
     },
     /// A file lies there that nobody wrote.
     Unlisted {
-        /// Which.
+        /// Its name in the folder.
+        file: String,
+    },
+    /// The database knows that a file was written, and the manifest does not.
+    Lost {
+        /// Its name in the folder.
         file: String,
     },
     /// A manifest line was changed, or does not continue the one before.
@@ -47,24 +60,52 @@ pub enum Finding {
     TornLine,
     /// A file was replaced more than once.
     ReplacedAgain {
-        /// Which.
+        /// Its name in the folder.
         file: String,
+    },
+    /// As something was written, the record before it was found broken.
+    FoundBroken {
+        /// The manifest's line that says so, from 1.
+        line: usize,
+        /// When it was found.
+        at: DateTime<Utc>,
+        /// What was found then.
+        then: Vec<Finding>,
     },
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Changed { file } => write!(f, "changed: {file} is not what was written"),
-            Self::Missing { file } => write!(f, "missing: {file}"),
-            Self::Unlisted { file } => write!(f, "unlisted: {file} is in no line of the manifest"),
+            Self::Changed { file } => write!(f, "changed: {} is not what was written", shown(file)),
+            Self::Missing { file } => write!(f, "missing: {} was written and is gone", shown(file)),
+            Self::Unreadable { file } => {
+                write!(f, "unreadable: {} can't be read as a plain file", shown(file))
+            }
+            Self::Unlisted { file } => write!(f, "unlisted: {} is in no line of the manifest", shown(file)),
+            Self::Lost { file } => {
+                write!(
+                    f,
+                    "MISSING: {} was written, the database says, and the manifest doesn't list it",
+                    shown(file)
+                )
+            }
             Self::ManifestLineChanged { line } => write!(f, "manifest.jsonl, line {line}, was changed"),
             Self::ManifestTruncated { expected, found } => {
                 write!(f, "manifest.jsonl has {found} lines, its head says {expected}")
             }
             Self::HeadChanged => write!(f, "manifest.head is missing or does not fit the manifest"),
             Self::TornLine => write!(f, "manifest.jsonl ends in the middle of a line"),
-            Self::ReplacedAgain { file } => write!(f, "replaced more than once: {file}"),
+            Self::ReplacedAgain { file } => write!(f, "replaced more than once: {}", shown(file)),
+            Self::FoundBroken { line, at, then } => {
+                let then: Vec<_> = then.iter().map(Self::to_string).collect();
+                write!(
+                    f,
+                    "manifest.jsonl, line {line}: at {} the record was found broken: {}",
+                    at.format("%Y-%m-%d %H:%M:%S UTC"),
+                    then.join("; ")
+                )
+            }
         }
     }
 }
@@ -90,50 +131,53 @@ impl VerifyReport {
     }
 }
 
-pub(super) fn verify(folder: &Path, names: Vec<String>) -> Result<VerifyReport, EvidenceError> {
+pub(super) fn verify(
+    folder: &Path,
+    names: Vec<String>,
+    known: &[KnownFile],
+) -> Result<VerifyReport, EvidenceError> {
     let manifest = Manifest::read(folder)?;
-    let mut findings = chain(&manifest)?;
+    let mut findings = manifest.chain_findings(false)?;
+    if manifest.torn.is_some() {
+        findings.push(Finding::TornLine);
+    }
+    findings.extend(manifest.breaks().map(|(line, found)| Finding::FoundBroken {
+        line,
+        at: found.at,
+        then: found.broken.clone(),
+    }));
+    findings.extend(manifest.earlier_findings.iter().cloned());
     let mut latest: BTreeMap<&str, Vec<&ManifestLine>> = BTreeMap::new();
-    for line in &manifest.lines {
+    for line in manifest.files() {
         latest.entry(&line.file).or_default().push(line);
     }
     for (file, lines) in &latest {
-        let file = (*file).to_owned();
-        if lines.len() > 2 {
-            findings.push(Finding::ReplacedAgain { file: file.clone() });
-        }
-        let Some(last) = lines.last() else { continue };
-        match read(&folder.join(&file))? {
-            None => findings.push(Finding::Missing { file }),
-            Some(bytes) if sha256(&bytes) != last.sha256 => findings.push(Finding::Changed { file }),
-            Some(_) => {}
-        }
+        findings.extend(file_findings(folder, file, lines));
     }
     let listed: BTreeSet<_> = latest.keys().copied().collect();
     let strange = names.into_iter().filter(|name| !listed.contains(name.as_str()));
     findings.extend(strange.map(|file| Finding::Unlisted { file }));
+    findings.extend(unlisted(&manifest, known));
     Ok(VerifyReport {
         files: latest.len(),
-        lines: manifest.lines.len(),
+        lines: manifest.entries.len(),
         head: manifest.head().hash,
         findings,
     })
 }
 
-fn chain(manifest: &Manifest) -> Result<Vec<Finding>, EvidenceError> {
+fn file_findings(folder: &Path, file: &str, lines: &[&ManifestLine]) -> Vec<Finding> {
+    let name = || file.to_owned();
     let mut findings = Vec::new();
-    findings.extend(manifest.first_wrong().map(|line| Finding::ManifestLineChanged { line }));
-    if manifest.torn.is_some() {
-        findings.push(Finding::TornLine);
+    if lines.len() > 2 {
+        findings.push(Finding::ReplacedAgain { file: name() });
     }
-    let found = manifest.head();
-    match manifest.stored_head()? {
-        Some(head) if head.lines != found.lines => {
-            findings.push(Finding::ManifestTruncated { expected: head.lines, found: found.lines });
-        }
-        Some(head) if head.hash == found.hash => {}
-        None if found.lines == 0 && manifest.torn.is_none() && manifest.broken.is_none() => {}
-        _ => findings.push(Finding::HeadChanged),
+    let Some(last) = lines.last() else { return findings };
+    match read(&folder.join(file)) {
+        Ok(None) => findings.push(Finding::Missing { file: name() }),
+        Err(_) => findings.push(Finding::Unreadable { file: name() }),
+        Ok(Some(bytes)) if sha256(&bytes) != last.sha256 => findings.push(Finding::Changed { file: name() }),
+        Ok(Some(_)) => {}
     }
-    Ok(findings)
+    findings
 }

@@ -97,6 +97,7 @@ named! {
         GraceHeld => "grace_held", "A grace is on hold.";
         IncidentSuperseded => "incident_superseded", "An incident was closed because another revision is on canary.";
         IncidentClosed => "incident_closed", "A person closed an incident.";
+        EvidenceProblem => "evidence_problem", "Evidence was written elsewhere than it belongs, or earlier evidence was changed or is gone.";
         RepeatedRollback => "repeated_rollback", "Second rollback within an hour, or third within a day.";
         WatchdogLost => "watchdog_lost", "The Watchdog has been silent for too long while a canary runs.";
         WatchdogBack => "watchdog_back", "The Watchdog is heard again.";
@@ -120,6 +121,7 @@ impl NoticeKind {
             | Self::GraceHeld
             | Self::IncidentSuperseded
             | Self::IncidentClosed
+            | Self::EvidenceProblem
             | Self::WatchdogBack => false,
         }
     }

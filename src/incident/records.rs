@@ -252,6 +252,17 @@ pub struct EvidenceFile {
     pub name: String,
     /// SHA-256 in lower-case hex.
     pub sha256: String,
+    /// The directory that it lies in; none where that was not recorded (the configured one).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+}
+
+impl EvidenceFile {
+    /// A file in the directory that is being written.
+    #[must_use]
+    pub fn new(name: String, sha256: String) -> Self {
+        Self { name, sha256, directory: None }
+    }
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ pub(super) fn of(figures: &Figures) -> Registry {
         "By how much the clock of a source is ahead of this one",
         figures.clock_ahead_seconds.clone(),
     );
-    r.register("evidence_writes", "Writings of evidence", figures.evidence_writes.clone());
+    register_evidence(&mut r, figures);
     r.register("reconciliation_failures", "Polls without an answer", figures.reconciliation_failures.clone());
     r.register(
         "reconciliation_last_success_timestamp_seconds",
@@ -75,6 +75,20 @@ pub(super) fn of(figures: &Figures) -> Registry {
     register_health(&mut r, figures);
     register_server(&mut r, figures);
     r
+}
+
+fn register_evidence(r: &mut Registry, figures: &Figures) {
+    r.register("evidence_writes", "Writings of evidence", figures.evidence_writes.clone());
+    r.register(
+        "evidence_healthy",
+        "Whether the last evidence was written to its folder, with all that was written before still there",
+        figures.evidence_healthy.clone(),
+    );
+    r.register(
+        "evidence_problems",
+        "Writings of evidence that found earlier evidence broken or gone, or had to use the fallback folder",
+        figures.evidence_problems.clone(),
+    );
 }
 
 fn register_server(r: &mut Registry, figures: &Figures) {

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::observed_router::ObservedRouter;
 use super::{Rollout, Submission, Worker};
 use crate::decision::{Command, Input, Reading};
-use crate::evidence::EvidenceBlobs;
+use crate::evidence::{EvidenceBlobs, Recorded};
 use crate::execution::traffic_off;
 use crate::incident::{
     Alert, BlobRef, Incident, IncidentId, RolloutName, Share, Step, StepRecord, WhenTaken,
@@ -153,21 +153,20 @@ impl Worker {
             self.try_write_evidence(incident, complete).await.map(Some)
         };
         let failed = |error: &String, _| {
-            self.metrics.evidence_written(false);
+            self.metrics.evidence_written(false, false);
             tracing::error!(incident = %id, error, "evidence not written; the rollback goes on, and this is tried again");
         };
-        if let Ok(Some(files)) = write.retry(untiring()).notify(failed).await {
-            self.metrics.evidence_written(true);
-            let input = Input::EvidenceWritten { incident: id, complete, files };
+        if let Ok(Some(Recorded { files, problems })) = write.retry(untiring()).notify(failed).await {
+            self.metrics.evidence_written(true, problems.is_empty());
+            for problem in &problems {
+                tracing::error!(incident = %id, problem, "evidence is written, but not all is well with it");
+            }
+            let input = Input::EvidenceWritten { incident: id, complete, files, problems };
             self.report(&rollout.name, input).await;
         }
     }
 
-    async fn try_write_evidence(
-        &self,
-        incident: Arc<Incident>,
-        complete: bool,
-    ) -> Result<Vec<crate::incident::EvidenceFile>, String> {
+    async fn try_write_evidence(&self, incident: Arc<Incident>, complete: bool) -> Result<Recorded, String> {
         let mut blobs = EvidenceBlobs::default();
         for (when, body, _) in &incident.snapshots {
             let Some(body) = body else { continue };
@@ -185,7 +184,7 @@ impl Worker {
             }
         }
         let written = self.evidence.record(incident, blobs, complete, self.clock.now()).await;
-        written.map_err(|error| crate::logging::chain(&error))
+        written.map_err(|error| error.in_full())
     }
 
     /// Bytes that go beside the evidence. The first evidence doesn't wait for a store that can't be

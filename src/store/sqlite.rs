@@ -3,6 +3,7 @@
 //! One thread owns the connection that writes, one reads for people, one for evidence.
 
 mod files;
+mod read_only;
 mod retention;
 mod rows;
 mod schema;
@@ -16,6 +17,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 
+pub use read_only::evidence_files;
 use thread::{Database, Held, Thread};
 
 use super::{Batch, IncidentFilter, IncidentStore, Loaded, Settle, StoreError};

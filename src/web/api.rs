@@ -1,5 +1,7 @@
 //! `/api/v1`: incidents, rollouts, and what people may ask for.
 
+mod close;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,6 +67,7 @@ pub fn api_router(api: Api) -> Router {
         .route("/api/v1/incidents/{id}/hold", post(hold))
         .route("/api/v1/incidents/{id}/resume", post(resume))
         .route("/api/v1/incidents/{id}/acknowledge", post(acknowledge))
+        .route("/api/v1/incidents/{id}/close", post(close::close))
         .route("/api/v1/rollouts", get(rollouts))
         .route("/api/v1/rollouts/{name}", get(rollout))
         .route("/api/v1/rollouts/{name}/rollback", post(rollback))
@@ -166,10 +169,13 @@ fn named(api: &Api, name: &RolloutName) -> Result<Arc<Rollout>, ApiError> {
 fn view(api: &Api, rollout: &Rollout) -> RolloutView {
     let states = api.worker.journal.states();
     let state = states.get(&rollout.name).map(|state| state.as_ref().clone()).unwrap_or_default();
-    let (reading, _) = api.worker.observed.reading(&rollout.name, api.worker.clock.now());
+    let now = api.worker.clock.now();
+    let (reading, _) = api.worker.observed.reading(&rollout.name, now);
     let age = api.worker.observed.watchdog_silent_seconds(&rollout.policy.matching);
     let unrecorded = api.worker.metrics.unrecorded_events();
-    RolloutView { unrecorded_events: unrecorded, ..RolloutView::new(rollout, &state, reading, age) }
+    let evidence_healthy = api.worker.metrics.is_evidence_healthy();
+    let view = RolloutView::new(rollout, &state, reading, age, now);
+    RolloutView { unrecorded_events: unrecorded, evidence_healthy, ..view }
 }
 
 #[derive(Debug, Default, Deserialize)]

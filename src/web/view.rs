@@ -3,9 +3,11 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::NextView;
 use crate::decision::{Mode, Reading};
 use crate::incident::{
-    AttachedAlert, Cause, EvidenceFile, Incident, NoteEntry, Reason, RolloutState, StepRecord, Verification,
+    AttachedAlert, Cause, EvidenceFile, Incident, NoteEntry, Phase, Reason, RolloutState, StepRecord,
+    Verification,
 };
 use crate::pipeline::Rollout;
 
@@ -28,6 +30,10 @@ pub struct IncidentView {
     pub state: String,
     /// Where it stands, in a sentence.
     pub state_sentence: String,
+    /// What happens next, and when; none once it has closed.
+    pub next: Option<NextView>,
+    /// Who holds its grace; none while nobody does.
+    pub held_by: Option<String>,
     /// `critical` or `warning`.
     pub severity: String,
     /// Why there is a rollback, by name (`critical_alert`, `manual`, …), once one began; until then
@@ -93,6 +99,8 @@ impl From<&Incident> for IncidentView {
             share_read_at: cause.share_read_at,
             state: incident.phase.name().to_owned(),
             state_sentence: incident.phase.sentence(),
+            next: NextView::of(incident),
+            held_by: if let Phase::Held(hold) = &incident.phase { Some(hold.actor.clone()) } else { None },
             severity: incident.severity.as_str().to_owned(),
             reason: reason.to_string(),
             state_reason: state_reason.to_string(),
@@ -143,6 +151,10 @@ pub struct RolloutView {
     pub share_percent: Option<u8>,
     /// When it was last read, or tried to be.
     pub share_read_at: Option<DateTime<Utc>>,
+    /// Since when it has been what it is, as far as that was read; none if it is not stored yet.
+    pub share_since: Option<DateTime<Utc>>,
+    /// The server's time as it answered: what is due counts from it.
+    pub now: DateTime<Utc>,
     /// Alerts that fire, by their last message.
     pub firing_alerts: Vec<String>,
     /// Seconds since the Watchdog was heard, or since the start.
@@ -151,6 +163,8 @@ pub struct RolloutView {
     pub watchdog_lost: bool,
     /// Events of all rollouts that are held in memory because the store can't be written.
     pub unrecorded_events: u64,
+    /// Whether all was well with the evidence that was last written, of any rollout.
+    pub evidence_healthy: bool,
     /// The open incident, or the one that closed last.
     pub incident: Option<IncidentView>,
 }
@@ -158,7 +172,13 @@ pub struct RolloutView {
 impl RolloutView {
     /// A rollout as it stands.
     #[must_use]
-    pub fn new(rollout: &Rollout, state: &RolloutState, reading: Reading, watchdog_age_seconds: u64) -> Self {
+    pub fn new(
+        rollout: &Rollout,
+        state: &RolloutState,
+        reading: Reading,
+        watchdog_age_seconds: u64,
+        now: DateTime<Utc>,
+    ) -> Self {
         let mode = match rollout.policy.mode {
             Mode::Armed => "armed",
             Mode::Shadow => "shadow",
@@ -175,10 +195,13 @@ impl RolloutView {
             revision: rollout.policy.revision.to_string(),
             share_percent: share.map(|share| share.0),
             share_read_at,
+            share_since: state.share_at.filter(|_| state.share == share),
+            now,
             firing_alerts: firing.map(|known| known.alert.name().to_owned()).collect(),
             watchdog_age_seconds,
             watchdog_lost: state.watchdog_lost,
             unrecorded_events: 0,
+            evidence_healthy: true,
             incident: state.incident.as_deref().map(IncidentView::from),
         }
     }

@@ -28,7 +28,7 @@ async fn killed_between_the_200_and_the_rollback_it_finishes_after_a_restart() {
         shown.contains("This File: complete").then_some(())
     })
     .await;
-    assert!(evidence.verify().expect("verified").is_clean());
+    assert!(evidence.verify(&[]).expect("verified").is_clean());
     second.kill().await.expect("killed");
 }
 

@@ -129,14 +129,65 @@ async fn with_the_data_disk_full_in_the_middle_of_a_rollback_it_goes_on_and_its_
     disk.unmount().await;
 }
 
-/// Posts a critical while evidence can't be written; the rollback must not care. After `mend` the
-/// evidence has to follow.
-async fn rolls_back_without_evidence(
-    site: &Site,
-    api: &TradingApi,
-    evidence: EvidenceDir,
-    mend: impl AsyncFnOnce(),
-) {
+/// Posts a critical while the evidence folder can't be written: the rollback must not care, and its
+/// evidence is written beside, and said to be.
+async fn rolls_back_with_evidence_beside(site: &Site, api: &TradingApi) {
+    assert_eq!(site.post(body("CanaryErrorRateCritical", "critical", &now(), None)).await, 200);
+    let done = site.incident("the rollback", |incident| incident.state == "rolled_back").await;
+    assert_eq!((api.share(), api.changes()), (0, vec![(25, 0)]));
+    let evidence = EvidenceDir::new(site.parsed().evidence.fallback_directory);
+    complete(&evidence, &done.id).await;
+    let done = site.incident("the record of it", |incident| !incident.evidence.is_empty()).await;
+    let directory = done.evidence[0].directory.clone().expect("a directory");
+    assert!(directory.ends_with("evidence-fallback"), "{directory}");
+    let log = site.log();
+    assert!(log.contains("not all is well") && log.contains("make it writable"), "{log}");
+    assert!(site.figure("backstop_evidence_problems_total").await >= 1.0);
+}
+
+async fn complete(evidence: &EvidenceDir, incident: &str) {
+    wait_for("the complete evidence", || async {
+        let shown = evidence.show(incident, false).ok()?;
+        shown.contains("This File: complete").then_some(())
+    })
+    .await;
+    let report = evidence.verify(&[]).expect("verified");
+    assert!(report.is_clean(), "{:?}", report.findings);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_evidence_disk_full_the_rollback_happens_and_the_evidence_is_written_beside() {
+    let api = TradingApi::start(25, 10).await.expect("started");
+    let site = Site::simple("5m", &api);
+    let disk = SmallDisk::mount(&site.evidence(), "1m").await;
+    let mut server = disk.serve(&site).await;
+    disk.fill();
+    rolls_back_with_evidence_beside(&site, &api).await;
+    server.kill().await.expect("killed");
+    disk.unmount().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_evidence_disk_read_only_the_rollback_happens_and_the_evidence_is_written_beside() {
+    let api = TradingApi::start(25, 10).await.expect("started");
+    let site = Site::simple("5m", &api);
+    let disk = SmallDisk::mount(&site.evidence(), "1m").await;
+    let mut server = disk.serve(&site).await;
+    disk.remount("ro").await;
+    rolls_back_with_evidence_beside(&site, &api).await;
+    server.kill().await.expect("killed");
+    disk.unmount().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_files_where_both_evidence_folders_should_be_the_rollback_happens_and_the_evidence_follows() {
+    let api = TradingApi::start(25, 10).await.expect("started");
+    let site = Site::simple("5m", &api);
+    let fallback = site.parsed().evidence.fallback_directory;
+    std::fs::create_dir_all(fallback.parent().expect("a folder")).expect("made");
+    std::fs::write(&fallback, "in the way").expect("written");
+    std::fs::write(site.evidence(), "in the way").expect("written");
+    let mut server = site.spawn().await;
     assert_eq!(site.post(body("CanaryErrorRateCritical", "critical", &now(), None)).await, 200);
     let done = site.incident("the rollback", |incident| incident.state == "rolled_back").await;
     assert_eq!((api.share(), api.changes()), (0, vec![(25, 0)]));
@@ -145,51 +196,8 @@ async fn rolls_back_without_evidence(
     assert!(log.contains("evidence not written") && log.contains("make it writable"), "{log}");
     assert!(site.incidents().await[0].evidence.is_empty());
 
-    mend().await;
-    wait_for("the complete evidence", || async {
-        let shown = evidence.show(&done.id, false).ok()?;
-        shown.contains("This File: complete").then_some(())
-    })
-    .await;
-    let report = evidence.verify().expect("verified");
-    assert!(report.is_clean(), "{:?}", report.findings);
+    std::fs::remove_file(site.evidence()).expect("removed");
+    complete(&EvidenceDir::new(site.evidence()), &done.id).await;
     site.incident("the record of it", |incident| !incident.evidence.is_empty()).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn with_the_evidence_disk_full_the_rollback_happens_and_the_evidence_follows() {
-    let api = TradingApi::start(25, 10).await.expect("started");
-    let site = Site::simple("5m", &api);
-    let disk = SmallDisk::mount(&site.evidence(), "1m").await;
-    let mut server = disk.serve(&site).await;
-    disk.fill();
-    let evidence = EvidenceDir::new(disk.path(""));
-    rolls_back_without_evidence(&site, &api, evidence, async || disk.free()).await;
-    server.kill().await.expect("killed");
-    disk.unmount().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn with_the_evidence_disk_read_only_the_rollback_happens_and_the_evidence_follows() {
-    let api = TradingApi::start(25, 10).await.expect("started");
-    let site = Site::simple("5m", &api);
-    let disk = SmallDisk::mount(&site.evidence(), "1m").await;
-    let mut server = disk.serve(&site).await;
-    disk.remount("ro").await;
-    let evidence = EvidenceDir::new(disk.path(""));
-    rolls_back_without_evidence(&site, &api, evidence, async || disk.remount("rw").await).await;
-    server.kill().await.expect("killed");
-    disk.unmount().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn with_a_file_where_the_evidence_folder_should_be_the_rollback_happens_and_the_evidence_follows() {
-    let api = TradingApi::start(25, 10).await.expect("started");
-    let site = Site::simple("5m", &api);
-    std::fs::write(site.evidence(), "in the way").expect("written");
-    let mut server = site.spawn().await;
-    let evidence = EvidenceDir::new(site.evidence());
-    let mend = async || std::fs::remove_file(site.evidence()).expect("removed");
-    rolls_back_without_evidence(&site, &api, evidence, mend).await;
     server.kill().await.expect("killed");
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use backstop::evidence::{EvidenceBlobs, EvidenceError, EvidenceWriter};
+use backstop::evidence::{EvidenceBlobs, EvidenceError, EvidenceWriter, Recorded};
 use backstop::incident::{EvidenceFile, Incident, IncidentId, RolloutState, StoredAs};
 use backstop::pipeline::States;
 use backstop::store::{Batch, IncidentFilter, IncidentStore, Loaded, MemoryStore, SqliteStore, StoreError};
@@ -242,7 +242,7 @@ impl EvidenceWriter for World {
         _: EvidenceBlobs,
         complete: bool,
         _: DateTime<Utc>,
-    ) -> Result<Vec<EvidenceFile>, EvidenceError> {
+    ) -> Result<Recorded, EvidenceError> {
         self.step().await;
         let health = self.lock().evidence_health;
         match health {
@@ -258,6 +258,6 @@ impl EvidenceWriter for World {
         }
         self.lock().evidence.push((incident.id.clone(), complete));
         self.step().await;
-        Ok(vec![EvidenceFile { name, sha256: String::new() }])
+        Ok(vec![EvidenceFile::new(name, String::new())].into())
     }
 }

@@ -5,17 +5,18 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
+use crate::evidence::manifest::MANIFEST;
 use crate::evidence::{Finding, render_text};
 use crate::incident::{
-    Event, OpenedIncident, Reason, Revision, RolloutName, Severity, Share, Stage, Trigger, Verdict,
-    Verification,
+    Event, IncidentId, OpenedIncident, Reason, Revision, RolloutName, Severity, Share, Stage, Trigger,
+    Verdict, Verification,
 };
 
-fn at() -> DateTime<Utc> {
+pub(in crate::evidence) fn at() -> DateTime<Utc> {
     "2026-11-04T03:04:05.678Z".parse().expect("a time")
 }
 
-fn incident(number: u16, cause: &str, trigger: Trigger) -> Incident {
+pub(in crate::evidence) fn incident(number: u16, cause: &str, trigger: Trigger) -> Incident {
     let rollout = RolloutName::new("spark-trading");
     let opened = OpenedIncident {
         revision: Revision::new("v1.4.0"),
@@ -36,7 +37,7 @@ fn incident(number: u16, cause: &str, trigger: Trigger) -> Incident {
     incident
 }
 
-fn finished(mut incident: Incident) -> Incident {
+pub(in crate::evidence) fn finished(mut incident: Incident) -> Incident {
     let later = at() + TimeDelta::seconds(30);
     incident.apply(later, &Event::VerificationStarted { until: later });
     let verification =
@@ -46,28 +47,28 @@ fn finished(mut incident: Incident) -> Incident {
     incident
 }
 
-fn folder() -> (TempDir, EvidenceDir) {
+pub(in crate::evidence) fn folder() -> (TempDir, EvidenceDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let evidence = EvidenceDir::new(folder.path().join("evidence"));
     (folder, evidence)
 }
 
-fn blobs() -> EvidenceBlobs {
+pub(in crate::evidence) fn blobs() -> EvidenceBlobs {
     EvidenceBlobs { before: Some(b"up 1\n".to_vec()), after: None, webhooks: vec![b"{}".to_vec()] }
 }
 
 /// First and complete evidence of one rollback.
-fn written() -> (TempDir, EvidenceDir) {
+pub(in crate::evidence) fn written() -> (TempDir, EvidenceDir) {
     let (folder, evidence) = folder();
     let incident = incident(1, "CanaryErrorRateCritical", Trigger::Automatic);
-    evidence.write(&incident, &blobs(), false, at()).expect("written");
+    evidence.write(&incident, &blobs(), false, at(), &[]).expect("written");
     let complete = EvidenceBlobs { after: Some(b"up 2\n".to_vec()), ..blobs() };
-    evidence.write(&finished(incident), &complete, true, at()).expect("completed");
+    evidence.write(&finished(incident), &complete, true, at(), &[]).expect("completed");
     (folder, evidence)
 }
 
-fn findings(evidence: &EvidenceDir) -> Vec<Finding> {
-    evidence.verify().expect("verified").findings
+pub(in crate::evidence) fn findings(evidence: &EvidenceDir) -> Vec<Finding> {
+    evidence.verify(&[]).expect("verified").findings
 }
 
 #[test]
@@ -101,16 +102,16 @@ fn foreign_text_can_not_forge_a_line_or_steer_the_terminal() {
 #[test]
 fn evidence_is_written_then_completed_once_and_never_again() {
     let (_folder, evidence) = written();
-    let report = evidence.verify().expect("verified");
+    let report = evidence.verify(&[]).expect("verified");
     assert!(report.is_clean(), "{:?}", report.findings);
     let listed = evidence.list().expect("listed");
     assert_eq!((listed.len(), listed[0].name.as_str()), (1, "rollback_20261104_030405"));
     assert_eq!(listed[0].verdict.as_deref(), Some("verified"));
-    let lines = Manifest::read(evidence.path()).expect("read").lines;
-    let texts: Vec<_> = lines.iter().filter(|line| line.file.ends_with(".txt")).collect();
+    let lines = Manifest::read(evidence.path()).expect("read");
+    let texts: Vec<_> = lines.files().filter(|line| line.file.ends_with(".txt")).collect();
     assert_eq!((texts.len(), texts[1].replaces.as_ref()), (2, Some(&texts[0].sha256)));
     let third = finished(incident(1, "something else", Trigger::Automatic));
-    let refused = evidence.write(&third, &EvidenceBlobs::default(), true, at());
+    let refused = evidence.write(&third, &EvidenceBlobs::default(), true, at(), &[]);
     assert!(matches!(refused, Err(EvidenceError::Complete { .. })), "{refused:?}");
     assert!(evidence.show("rollback_20261104_030405", false).expect("shown").contains("Verdict: verified"));
     assert!(evidence.show("spark-trading-20261104-030405-0001", true).expect("shown").starts_with('{'));
@@ -119,7 +120,7 @@ fn evidence_is_written_then_completed_once_and_never_again() {
 
 /// Takes back the last written file as a crash before it would: with its line, and the head.
 fn forget_last(evidence: &EvidenceDir) {
-    let path = evidence.path().join(super::super::manifest::MANIFEST);
+    let path = evidence.path().join(MANIFEST);
     let text = std::fs::read_to_string(&path).expect("read");
     let mut lines: Vec<_> = text.split_inclusive('\n').collect();
     lines.pop();
@@ -136,15 +137,15 @@ fn a_crash_between_writing_and_recording_leaves_evidence_that_is_completed_all_t
         // Each process knows more than the one before, and none recorded what it had written.
         for restart in 0..3 {
             incident.apply(later, &Event::VerificationStarted { until: later });
-            evidence.write(&incident, &blobs(), false, at()).expect("written");
+            evidence.write(&incident, &blobs(), false, at(), &[]).expect("written");
             if restart == 0 && !first_text {
                 forget_last(&evidence);
             }
         }
         let mut incident = finished(incident);
         for restart in 0..2 {
-            match evidence.write(&incident, &blobs(), true, at()) {
-                Ok(files) => assert!(files.len() >= 4),
+            match evidence.write(&incident, &blobs(), true, at(), &[]) {
+                Ok(recorded) => assert!(recorded.files.len() >= 4),
                 Err(error) => assert!(matches!(error, EvidenceError::Complete { .. }), "{error}"),
             }
             if restart == 0 && !last_text {
@@ -164,7 +165,7 @@ fn two_rollbacks_of_one_second_do_not_overwrite_each_other() {
     let (_folder, evidence) = folder();
     for number in [1, 2, 1, 2] {
         let incident = incident(number, "same second", Trigger::Automatic);
-        evidence.write(&incident, &EvidenceBlobs::default(), false, at()).expect("written");
+        evidence.write(&incident, &EvidenceBlobs::default(), false, at(), &[]).expect("written");
     }
     let names: Vec<_> = evidence.list().expect("listed").into_iter().map(|summary| summary.name).collect();
     assert_eq!(names, ["rollback_20261104_030405", "rollback_20261104_030405_2"]);
@@ -220,7 +221,8 @@ fn a_crash_between_any_two_writes_is_healed_by_writing_again() {
     let start_of_last = whole.trim_end().rfind('\n').expect("several lines") + 1;
     for cut in [start_of_last, start_of_last + 10] {
         std::fs::write(&path, &whole[..cut]).expect("cut");
-        evidence.write(&complete, &blobs, true, at()).expect("written again");
+        Manifest::read(evidence.path()).expect("read").write_head().expect("the head of before");
+        evidence.write(&complete, &blobs, true, at(), &[]).expect("written again");
         assert!(findings(&evidence).is_empty(), "{:?}", findings(&evidence));
     }
 }
@@ -232,10 +234,10 @@ fn a_folder_that_can_not_be_written_says_so_and_works_once_it_can() {
     std::fs::write(&blocker, "a file in the way").expect("written");
     let evidence = EvidenceDir::new(blocker.join("inside"));
     let incident = incident(1, "x", Trigger::Automatic);
-    let error = evidence.write(&incident, &blobs(), false, at()).expect_err("in the way").to_string();
+    let error = evidence.write(&incident, &blobs(), false, at(), &[]).expect_err("in the way").to_string();
     assert!(error.contains("evidence/inside") && error.contains("writable"), "{error}");
     std::fs::remove_file(&blocker).expect("removed");
-    evidence.write(&incident, &blobs(), false, at()).expect("written");
+    evidence.write(&incident, &blobs(), false, at(), &[]).expect("written");
 }
 
 proptest! {

@@ -1,0 +1,219 @@
+//! `backstop incident`: what a person does about an incident, without looking up the API.
+
+use chrono::{DateTime, Utc};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::client::{Client, ClientError};
+use super::output::{Output, fail, print, print_json};
+use super::status::{incident_text, time};
+use super::{Common, Outcome, check_config};
+use crate::clock::{Clock, SystemClock};
+use crate::text::shown;
+use crate::web::IncidentView;
+
+/// Flags of `incident`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Without an id, the only open incident is meant. Examples:
+  backstop incident list --state grace
+  backstop incident hold --for=30m
+  backstop incident close spark-trading-20261104-030405-0001 --reason=\"switched off by hand\"")]
+pub(super) struct IncidentArgs {
+    #[command(subcommand)]
+    command: IncidentCommand,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum IncidentCommand {
+    /// List incidents, the newest first.
+    List {
+        /// Only of this rollout.
+        #[arg(long)]
+        rollout: Option<String>,
+        /// Only in this state: grace, held, rolling_back, verifying, failed, rolled_back, cancelled,
+        /// declined, superseded, closed.
+        #[arg(long)]
+        state: Option<String>,
+        /// At most this many.
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+    },
+    /// Show one with its decisions.
+    Show {
+        /// Its id; the only open one if left out.
+        id: Option<String>,
+    },
+    /// Stop its grace: nothing is rolled back for it until the hold ends.
+    Hold {
+        #[command(flatten)]
+        target: Target,
+        /// For how long, such as 30m; the rollout's setting if left out, 24h at most.
+        #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
+        span: Option<std::time::Duration>,
+    },
+    /// End a hold now: its alerts are asked for again.
+    Resume {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Record that somebody has taken note.
+    Acknowledge {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Close it without doing anything more.
+    Close {
+        #[command(flatten)]
+        target: Target,
+        /// Why, in words; it stands in the record.
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+#[derive(Debug, Clone, Args)]
+struct Target {
+    /// Its id; the only open one if left out.
+    id: Option<String>,
+    /// Who asks; `$USER` if left out.
+    #[arg(long, env = "USER", default_value = "operator")]
+    actor: String,
+}
+
+/// Why there is nothing to act on, or what went wrong.
+enum Stopped {
+    NoneOpen,
+    SeveralOpen(Vec<String>),
+    Client(ClientError),
+}
+
+impl From<ClientError> for Stopped {
+    fn from(error: ClientError) -> Self {
+        Self::Client(error)
+    }
+}
+
+pub(super) async fn run(args: &IncidentArgs, common: &Common) -> Outcome {
+    let Some(config) = check_config::load(common) else { return Outcome::Usage };
+    let client = match Client::new(&config) {
+        Ok(client) => client,
+        Err(error) => return fail(error, Outcome::Failed),
+    };
+    let done = match &args.command {
+        IncidentCommand::List { rollout, state, limit } => {
+            let query = listing(rollout.as_deref(), state.as_deref(), *limit);
+            client
+                .get::<Vec<IncidentView>>(&query)
+                .await
+                .map(|found| list(&found, common.output))
+                .map_err(Stopped::from)
+        }
+        IncidentCommand::Show { id } => show(&client, id.as_deref(), common.output).await,
+        IncidentCommand::Hold { target, span } => {
+            let span = span.map(|span| humantime::format_duration(span).to_string());
+            let body = json!({ "actor": target.actor, "for": span });
+            act(&client, target, "hold", body, common.output).await
+        }
+        IncidentCommand::Resume { target } => {
+            act(&client, target, "resume", json!({ "actor": target.actor }), common.output).await
+        }
+        IncidentCommand::Acknowledge { target } => {
+            act(&client, target, "acknowledge", json!({ "actor": target.actor }), common.output).await
+        }
+        IncidentCommand::Close { target, reason } => {
+            let body = json!({ "actor": target.actor, "reason": reason });
+            act(&client, target, "close", body, common.output).await
+        }
+    };
+    match done {
+        Ok(outcome) => outcome,
+        Err(Stopped::NoneOpen) => fail("no incident is open", Outcome::NothingToDo),
+        Err(Stopped::SeveralOpen(ids)) => {
+            fail(format!("several incidents are open, name one: {}", ids.join(", ")), Outcome::Usage)
+        }
+        Err(Stopped::Client(error)) => fail(shown(&error.to_string()), Outcome::Failed),
+    }
+}
+
+fn listing(rollout: Option<&str>, state: Option<&str>, limit: usize) -> String {
+    let limit = limit.to_string();
+    let pairs = [("limit", Some(limit.as_str())), ("rollout", rollout), ("state", state)];
+    let asked = pairs.iter().filter_map(|(name, value)| Some((*name, (*value)?)));
+    let url = reqwest::Url::parse_with_params("http://server/", asked).ok();
+    let query = url.and_then(|url| url.query().map(str::to_owned)).unwrap_or_default();
+    format!("/api/v1/incidents?{query}")
+}
+
+fn list(found: &[IncidentView], output: Output) -> Outcome {
+    match output {
+        Output::Json => print_json(&found),
+        Output::Text if found.is_empty() => print("no such incident"),
+        Output::Text => {
+            let now = SystemClock.now();
+            found.iter().for_each(|incident| print(incident_text(incident, now).trim_start()));
+        }
+    }
+    if found.is_empty() { Outcome::NothingToDo } else { Outcome::Done }
+}
+
+/// The incident that is meant: the one that is named or, if exactly one is open, that.
+async fn target(client: &Client, id: Option<&str>) -> Result<String, Stopped> {
+    if let Some(id) = id {
+        return Ok(id.to_owned());
+    }
+    let rollouts: Vec<crate::web::RolloutView> = client.get("/api/v1/rollouts").await?;
+    let open = rollouts.into_iter().filter_map(|rollout| rollout.incident);
+    let mut open: Vec<_> =
+        open.filter(|incident| incident.next.is_some()).map(|incident| incident.id).collect();
+    match (open.pop(), open.is_empty()) {
+        (Some(only), true) => Ok(only),
+        (None, _) => Err(Stopped::NoneOpen),
+        (Some(last), false) => {
+            open.push(last);
+            Err(Stopped::SeveralOpen(open))
+        }
+    }
+}
+
+/// Part of a path: whatever was typed, it names an incident and nothing else.
+fn path(id: &str) -> String {
+    let mut url = reqwest::Url::parse("http://server/api/v1/incidents").ok();
+    if let Some(mut segments) = url.as_mut().and_then(|url| url.path_segments_mut().ok()) {
+        segments.push(id);
+    }
+    url.map_or_else(String::new, |url| url.path().to_owned())
+}
+
+async fn show(client: &Client, id: Option<&str>, output: Output) -> Result<Outcome, Stopped> {
+    let id = target(client, id).await?;
+    let incident: IncidentView = client.get(&path(&id)).await?;
+    match output {
+        Output::Json => print_json(&incident),
+        Output::Text => print(incident_and_decisions(&incident, SystemClock.now())),
+    }
+    Ok(Outcome::Done)
+}
+
+fn incident_and_decisions(incident: &IncidentView, now: DateTime<Utc>) -> String {
+    let mut lines = vec![incident_text(incident, now).trim_start().to_owned()];
+    let decisions = incident.decisions.iter();
+    lines.extend(decisions.map(|note| format!("  {}  {}", time(note.at), shown(&note.text))));
+    lines.extend(incident.evidence.iter().map(|file| format!("  evidence {}", shown(&file.name))));
+    lines.join("\n")
+}
+
+async fn act(
+    client: &Client,
+    wanted: &Target,
+    verb: &str,
+    body: Value,
+    output: Output,
+) -> Result<Outcome, Stopped> {
+    let id = target(client, wanted.id.as_deref()).await?;
+    let incident: IncidentView = client.post(&format!("{}/{verb}", path(&id)), &body).await?;
+    match output {
+        Output::Json => print_json(&incident),
+        Output::Text => print(incident_text(&incident, SystemClock.now()).trim_start()),
+    }
+    Ok(Outcome::Done)
+}

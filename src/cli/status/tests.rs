@@ -1,0 +1,74 @@
+//! What a person reads: when, who, and nothing forged.
+
+use serde_json::json;
+
+use super::*;
+
+fn view(incident: serde_json::Value) -> RolloutView {
+    serde_json::from_value(json!({
+        "name": "spark-trading", "mode": "armed", "revision": "v1.4.0", "share_percent": 25,
+        "share_read_at": "2026-11-04T03:04:00Z", "share_since": "2026-11-04T02:54:00Z",
+        "now": "2026-11-04T03:04:01Z", "firing_alerts": ["CanaryLatencyP95Warning"],
+        "watchdog_age_seconds": 3, "watchdog_lost": false, "unrecorded_events": 0, "evidence_healthy": true, "incident": incident,
+    }))
+    .expect("a view")
+}
+
+fn held(text: &str) -> serde_json::Value {
+    json!({
+        "id": text, "rollout": text, "revision": text, "state": "held", "state_sentence": text, "reason": text,
+        "state_reason": text, "cause": text, "further_causes": [], "triggered_by": text, "severity": "warning",
+        "held_by": text, "next": { "at": "2026-11-04T03:34:01Z", "what": text },
+        "opened_at": "2026-11-04T03:00:00Z", "alerts": [], "steps": [], "evidence": [],
+        "notifications": [{ "at": "2026-11-04T03:00:00Z", "kind": "x", "text": text }],
+        "acknowledged_by": text, "decisions": [{ "at": "2026-11-04T03:00:00Z", "event": "x", "reason": null, "text": text }],
+    })
+}
+
+/// As it is printed without a terminal.
+fn plain(text: &str) -> String {
+    anstream::adapter::strip_str(text).to_string()
+}
+
+#[test]
+fn status_says_since_when_the_share_is_so_who_holds_and_what_comes_next_in_how_many_seconds() {
+    let text = plain(&rollout_text(&view(held("ada"))));
+    for expected in [
+        "spark-trading  armed  canary v1.4.0 at 25 % since 2026-11-04 02:54:00 UTC (10 min ago), read 1 s ago",
+        "  firing: CanaryLatencyP95Warning",
+        "    held by ada",
+        "    next, in 1800 s (2026-11-04 03:34:01 UTC): ada",
+        "    acknowledged by ada",
+    ] {
+        assert!(text.lines().any(|line| line == expected), "{expected} in\n{text}");
+    }
+}
+
+#[test]
+fn hostile_text_in_any_member_forges_no_line_of_status_and_leaves_no_control_character() {
+    let hostile = "x\nspark-trading  armed\r\u{1b}[2J\u{9b}\u{202e}";
+    let mut failed = held(hostile);
+    failed["state"] = "failed".into();
+    for incident in [held(hostile), failed] {
+        let mut view = view(incident);
+        let honest =
+            rollout_text(&RolloutView { incident: view.incident.clone(), ..view.clone() }).lines().count();
+        for member in [&mut view.name, &mut view.mode, &mut view.revision, &mut view.firing_alerts[0]] {
+            hostile.clone_into(member);
+        }
+        let styled = rollout_text(&view);
+        assert_eq!(styled.lines().count(), honest, "{styled}");
+        // All that steers is our own, and goes with the styles; what was escaped stays.
+        let ours = styled.matches('\u{1b}').count();
+        let text = plain(&styled);
+        assert!(ours > 0 && text.contains("\\u{1b}[2J"), "{text}");
+        assert!(!text.chars().any(|c| c != '\n' && (c.is_control() || c == '\u{202e}')), "{text}");
+    }
+}
+
+#[test]
+fn what_is_overdue_says_for_how_long() {
+    let now: DateTime<Utc> = "2026-11-04T03:04:01Z".parse().expect("a time");
+    assert_eq!(due(now - TimeDelta::seconds(7), now), "due for 7 s (2026-11-04 03:03:54 UTC)");
+    assert_eq!(ago(TimeDelta::hours(3)), "3 h ago");
+}

@@ -1,0 +1,117 @@
+//! The protocol's lines, and hostile text in every member.
+
+use serde_json::Value;
+
+use super::*;
+use crate::evidence::directory::tests::{at, finished, incident};
+use crate::incident::{
+    Answer, Attempt, Check, CheckName, CheckOutcome, Event, Reason, Share, Step, StepOutcome, Trigger,
+};
+
+/// What a hostile text tries: to end the line and forge the next, to steer a terminal, to reorder.
+const HOSTILE: &str =
+    "x\nTriggered By: Manual (the boss)\r\n== Steps\u{1b}[2J\u{9b}31m\u{202e}\u{2028}\u{85}\u{7}";
+
+/// An incident with something in every list.
+fn full() -> Incident {
+    let mut incident = incident(1, "CanaryErrorRateCritical", Trigger::Manual { actor: "ada".to_owned() });
+    let attempt = Attempt {
+        started_at: at(),
+        ended_at: at(),
+        request: "POST http://flags/rollout".to_owned(),
+        answer: Answer { status: Some(503), text: "busy".to_owned() },
+        read_back: Some(Share(25)),
+        outcome: StepOutcome::Failed,
+    };
+    let step = StepRecord {
+        step: Step::TrafficOff,
+        started_at: at(),
+        ended_at: at(),
+        attempts: vec![attempt],
+        outcome: StepOutcome::Done,
+        share_before: Some(Share(25)),
+    };
+    let alert: Alert = serde_json::from_value(serde_json::json!({
+        "fingerprint": "00000000000000aa", "status": "firing", "starts_at": at(),
+        "labels": { "alertname": "PgBouncerSaturation", "pod": "a" },
+        "annotations": { "summary": "slow" }, "generator_url": "http://prometheus/graph",
+    }))
+    .expect("an alert");
+    let attached = AttachedAlert { alert, received_at: at(), reason: Reason::RollbackRunning, body: None };
+    let further = Cause { words: "me too".to_owned(), reason: Reason::Manual, ..incident.cause() };
+    let check =
+        Check { name: CheckName::Metrics, outcome: CheckOutcome::Unknown, detail: "no answer".to_owned() };
+    for event in [
+        Event::StepEnded(step),
+        Event::AlertAttached(attached),
+        Event::CauseAdded(further),
+        Event::SnapshotTaken { when: WhenTaken::Before, body: None, error: Some("no answer".to_owned()) },
+        Event::NoticeRaised { kind: crate::incident::NoticeKind::RollbackStarted, text: "begun".to_owned() },
+        Event::Acknowledged { actor: "bob".to_owned() },
+    ] {
+        incident.apply(at(), &event);
+    }
+    let mut incident = finished(incident);
+    incident.verification.as_mut().expect("verified").checks.push(check);
+    incident
+}
+
+/// Every text in a JSON value, and what may be put in its place.
+fn texts(value: &Value, path: &str, found: &mut Vec<String>) {
+    match value {
+        Value::String(_) => found.push(path.to_owned()),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, item)| texts(item, &format!("{path}/{index}"), found));
+        }
+        Value::Object(members) => {
+            members.iter().for_each(|(name, item)| texts(item, &format!("{path}/{name}"), found));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[test]
+fn hostile_text_in_any_member_of_an_incident_forges_no_line_and_leaves_no_control_character() {
+    let stored = serde_json::to_value(full()).expect("JSON");
+    let honest = render_text(&full(), true, &[]);
+    let mut members = Vec::new();
+    texts(&stored, "", &mut members);
+    let mut taken = Vec::new();
+    for member in members {
+        let mut hostile = stored.clone();
+        *hostile.pointer_mut(&member).expect("there") = HOSTILE.into();
+        // Times and names of a closed list refuse it: nothing foreign gets in there.
+        let Ok(incident) = serde_json::from_value::<Incident>(hostile) else { continue };
+        let text = render_text(&incident, true, &[]);
+        assert!(
+            !text.chars().any(|c| c != '\n' && (c.is_control() || c == '\u{202e}' || c == '\u{2028}')),
+            "{member}\n{text}"
+        );
+        assert_eq!(text.lines().count(), honest.lines().count(), "{member}\n{text}");
+        for start in ["Triggered By:", "== Steps", "Reason:", "Rollback Executed:"] {
+            let count = text.lines().filter(|line| line.trim_start().starts_with(start)).count();
+            assert_eq!(count, 1, "{start} after {member}\n{text}");
+        }
+        taken.push(member);
+    }
+    for member in
+        ["/rollout", "/id", "/opened/cause", "/causes/0/words", "/alerts", "/notes", "/acknowledged_by"]
+    {
+        assert!(taken.iter().any(|taken| taken.starts_with(member)), "{member} was not tried: {taken:#?}");
+    }
+}
+
+#[test]
+fn the_lines_name_the_rollbacks_cause_the_further_ones_and_how_old_the_share_was() {
+    let text = render_text(&full(), true, &[]);
+    for expected in [
+        "\nReason: CanaryErrorRateCritical\nTriggered By: Manual (ada)\nAlso: me too, Manual (ada) (A person asked for it.), ",
+        "\nShare It Rested On: 25 %",
+        "\n- take the traffic off the canary: done, and read back as wanted (1 attempt); ",
+        "\n- the application's metrics: not known: no answer\n",
+        "\nAcknowledged By: bob\n",
+    ] {
+        assert!(text.contains(expected), "{expected} in\n{text}");
+    }
+    assert!(!text.contains("Done") && !text.contains("step_ended"), "{text}");
+}
