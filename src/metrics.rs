@@ -116,6 +116,7 @@ impl Metrics {
             }
         }
         figures.store_healthy.set(1);
+        self.probes(false, true);
     }
 
     fn open(&self, rollout: &RolloutName, state: &str) -> Gauge {

@@ -166,6 +166,7 @@ impl AlertmanagerConfig {
                 remedy,
             );
         }
+        reader.expect_bases("urls", &urls);
         let poll_interval = reader.duration("poll_interval", 20 * SECOND, SECOND, 5 * MINUTE);
         let access = AccessConfig::read(reader);
         let watchdog = Watchdog {
@@ -206,6 +207,7 @@ pub struct PrometheusConfig {
 impl PrometheusConfig {
     pub(super) fn read(reader: &Reader<'_>) -> Self {
         let config = Self { url: reader.url("url"), access: AccessConfig::read(reader) };
+        reader.expect_bases("url", config.url.as_slice());
         if config.url.is_none() && !reader.has("url") {
             reader.warning(
                 "url",

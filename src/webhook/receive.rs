@@ -170,7 +170,7 @@ async fn submit(receiver: &Receiver, payload: Payload, (blob, bytes): (BlobRef, 
     report_full(receiver);
     match submitted {
         Ok(crate::pipeline::Taken { durable: false, .. }) => {
-            let error = "acted upon, but it can't be stored now: send it again";
+            let error = "decided, but it can't be stored now: send it again";
             answer(receiver, WebhookOutcome::Unavailable, Some(error.to_owned()))
         }
         Ok(crate::pipeline::Taken { rulings, durable: true }) => {
