@@ -38,7 +38,7 @@ enum EvidenceCommand {
 pub(super) fn run(args: &EvidenceArgs, common: &Common) -> Outcome {
     let directory = match &args.directory {
         Some(directory) => directory.clone(),
-        None => match check_config::load(common) {
+        None => match check_config::open(common) {
             Some(config) => config.evidence.directory,
             None => return Outcome::Usage,
         },

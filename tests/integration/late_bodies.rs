@@ -13,6 +13,7 @@ use backstop::metrics::Metrics;
 use backstop::pipeline::{Journal, JournalParts, Observed, Rollouts};
 use backstop::randomness::Randomness;
 use backstop::store::{Loaded, MemoryStore};
+use backstop::webhook::auth::WebhookAuth;
 use backstop::webhook::body::Budget;
 use backstop::webhook::receive::Strangers;
 use backstop::webhook::{PATH, Receiver, router};
@@ -36,7 +37,7 @@ fn receiver(budget: usize) -> Receiver {
         rollouts,
         observed,
         watchdog: "Watchdog".to_owned(),
-        tokens: None,
+        auth: WebhookAuth::default(),
         reconcile: Arc::default(),
         metrics,
         strangers: Strangers::default(),

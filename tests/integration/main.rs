@@ -4,6 +4,7 @@
 
 mod alertmanagers;
 mod architecture;
+mod basic_auth;
 mod broken_database;
 mod clocks;
 mod command_line;
@@ -17,7 +18,9 @@ mod grace_ends;
 mod late_bodies;
 mod listener_limits;
 mod load;
+mod logs;
 mod real_chain;
+mod secrets;
 mod secured_flags;
 mod secured_monitoring;
 mod store_outage;

@@ -16,6 +16,7 @@ use backstop::pipeline::{Journal, JournalParts, Observed, Rollout, Rollouts, Sou
 use backstop::randomness::Randomness;
 use backstop::store::IncidentStore;
 use backstop::verification::{Application, Verifier};
+use backstop::webhook::auth::WebhookAuth;
 use backstop::webhook::body::Budget;
 use backstop::webhook::{Receiver, receive::Strangers, router};
 use chrono::TimeDelta;
@@ -134,7 +135,7 @@ impl Process {
             rollouts,
             observed,
             watchdog: "Watchdog".to_owned(),
-            tokens: None,
+            auth: WebhookAuth::default(),
             reconcile,
             metrics,
             strangers: Strangers::default(),
