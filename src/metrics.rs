@@ -120,6 +120,7 @@ impl Metrics {
         figures.store_healthy.set(1);
         self.log_lines_dropped(0, 0, 0);
         self.secret_files(0, 0, 0);
+        self.probes(false, true);
     }
 
     fn open(&self, rollout: &RolloutName, state: &str) -> Gauge {

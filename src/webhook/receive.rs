@@ -149,7 +149,7 @@ async fn submit(
     let submission = Submission { inputs, blobs: vec![(blob, bytes)] };
     match receiver.journal.submit(submission).await {
         Ok(Taken { durable: false, .. }) => {
-            let error = "acted upon, but it can't be stored now: send it again";
+            let error = "decided, but it can't be stored now: send it again";
             answer(receiver, WebhookOutcome::Unavailable, Some(error.to_owned()))
         }
         Ok(Taken { rulings, durable: true }) => {
