@@ -11,18 +11,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 pub use build::{Parts, build, build_rollouts};
 
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, TokenSet};
+use crate::config::{Config, SecretCounts, watch_secrets};
 use crate::listener::{Guard, Limits, Listener, Tls, guarded};
 use crate::metrics::{Metrics, WebhookOutcome};
 use crate::pipeline::Kinds;
 use crate::store::{IncidentStore, SqliteStore};
 use crate::supervision::Supervisor;
-use crate::web::{Api, Readiness, admin_router, api_router};
+use crate::web::{Access, Api, Readiness, admin_router, api_router};
+use crate::webhook::auth::WebhookAuth;
 use crate::webhook::body::Budget;
 use crate::webhook::{self, Quarantine, Receiver, router};
 
@@ -44,6 +46,7 @@ pub struct App {
     stop_journal: CancellationToken,
     tasks: Supervisor,
     drain: Duration,
+    reread: Arc<Notify>,
 }
 
 impl App {
@@ -81,7 +84,7 @@ impl App {
             rollouts: worker.rollouts.clone(),
             observed: Arc::clone(&worker.observed),
             watchdog: worker.sources.watchdog.alertname.clone(),
-            tokens: TokenSet::new(&config.server.webhook_tokens).map(Arc::new),
+            auth: WebhookAuth::new(&config.server),
             reconcile,
             metrics: metrics.clone(),
             strangers: Kinds::default(),
@@ -91,16 +94,16 @@ impl App {
             clock: Arc::clone(&worker.clock),
             budget: Budget::default(),
         };
-        let operators = TokenSet::new(&config.server.operator_tokens).map(Arc::new);
-        let api = Api::new(worker.clone(), operators);
+        let api = Api::new(worker.clone(), Arc::new(Access::new(&config.server)));
         let (limits, admin_limits) = Limits::of_process(config.rollouts.len());
         let guard = Guard::new(&limits, metrics.clone(), turned_away).reserving(is_of_a_person);
         let routes = guarded(router(receiver).merge(api_router(api)), guard);
         let admin_guard = Guard::new(&admin_limits, metrics.clone(), |_, _| {});
         let admin_routes = guarded(admin_router(worker.clone(), readiness.clone()), admin_guard);
         let tls = config.server.tls.clone().map(|tls| Tls::open(tls, metrics.clone())).transpose()?;
+        let watched_tls = tls.clone();
         let public = Listener { tcp: public, tls, limits, metrics: metrics.clone() };
-        let admin = Listener { tcp: admin, tls: None, limits: admin_limits, metrics };
+        let admin = Listener { tcp: admin, tls: None, limits: admin_limits, metrics: metrics.clone() };
         let drain = config.server.drain;
 
         let mut tasks = Supervisor::default();
@@ -110,11 +113,25 @@ impl App {
         tasks.watch("store", ended_or_stopped(store, stop.clone()));
         tasks.spawn("worker", worker.run(stop.clone(), drain));
         tasks.spawn("watcher", watcher.run(stop.clone()));
+        let reread = Arc::new(Notify::new());
+        let secrets = config.secret_files().into_iter().map(|(_, file)| file.clone()).collect();
+        let counted =
+            move |SecretCounts { usable, gone, unclear }| metrics.secret_files(usable, gone, unclear);
+        tasks.spawn("secrets", watch_secrets(secrets, Arc::clone(&reread), counted, stop.clone()));
+        if let Some(tls) = watched_tls {
+            tasks.spawn("certificate", tls.watch(Arc::clone(&reread), stop.clone()));
+        }
         tasks.spawn("server", public.serve(routes, stop.clone()));
         tasks.spawn("admin server", admin.serve(admin_routes, stop.clone()));
         readiness.set(true);
-        tracing::info!(%listen, %admin_listen, rollouts = config.rollouts.len(), "ready");
-        Ok(Self { listen, admin_listen, readiness, stop, stop_journal, tasks, drain })
+        tracing::info!(%listen, %admin_listen, rollouts = config.rollouts.len(), "ready: alerts are taken");
+        Ok(Self { listen, admin_listen, readiness, stop, stop_journal, tasks, drain, reread })
+    }
+
+    /// Notified, it makes secrets and certificates be read again at once instead of within a second.
+    #[must_use]
+    pub fn reread(&self) -> Arc<Notify> {
+        Arc::clone(&self.reread)
     }
 
     /// Runs until `asked_to_stop`, then drains.

@@ -100,17 +100,29 @@ enum Command {
 
 /// Runs a command and returns the process' exit code.
 pub fn run(cli: Cli) -> ExitCode {
+    crate::logging::catch_panics();
+    // What a rollback came to is told by its exit code, whoever could or could not read of it.
+    let acts = matches!(cli.command, Command::Rollback(_));
+    let outcome = match outcome(cli) {
+        Outcome::Done if !acts && !output::is_data_complete() => Outcome::Failed,
+        outcome => outcome,
+    };
+    crate::logging::flush();
+    outcome.into()
+}
+
+fn outcome(cli: Cli) -> Outcome {
     // One TLS provider for every client; a second one linked in would panic at the first request.
     if rustls::crypto::ring::default_provider().install_default().is_err() {
-        return fail("another TLS provider was installed first", Outcome::Failed).into();
+        return fail("another TLS provider was installed first", Outcome::Failed);
     }
     let Cli { command, common } = cli;
     if let Command::Completions { shell } = command {
-        return output::completions(shell, &mut Cli::command()).into();
+        return output::completions(shell, &mut Cli::command());
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(format!("the runtime can't start: {error}"), Outcome::Failed).into(),
+        Err(error) => return fail(format!("the runtime can't start: {error}"), Outcome::Failed),
     };
     let outcome = runtime.block_on(async {
         match command {
@@ -127,7 +139,7 @@ pub fn run(cli: Cli) -> ExitCode {
     });
     // Blocking work that was left (evidence on a dead disk) must not hold the process.
     runtime.shutdown_background();
-    outcome.into()
+    outcome
 }
 
 #[cfg(test)]

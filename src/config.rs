@@ -11,8 +11,10 @@ mod reference;
 mod report;
 mod rollout;
 mod secret;
+mod secret_watch;
 mod sections;
 mod tls;
+mod token;
 
 use std::path::{Path, PathBuf};
 
@@ -24,12 +26,14 @@ use reader::Reader;
 pub use reference::{KeyReference, REFERENCE};
 pub use report::{ConfigReport, Level, Problem};
 pub use rollout::{FeatureFlagConfig, RolloutConfig, VerifyConfig};
-pub use secret::{Secret, SecretError, SecretFile, TokenSet};
+pub use secret::{SecretError, SecretFile, SecretState};
+pub use secret_watch::{SecretCounts, watch_secrets};
 pub use sections::{
     AlertmanagerConfig, EvidenceConfig, PagerDutyConfig, PrometheusConfig, ServerConfig, SlackConfig,
     StoreConfig,
 };
 pub use tls::{LoadedTls, TlsConfig, TlsError, TlsVersion};
+pub use token::{BasicAuth, TokenSet};
 
 use crate::clock::{Clock, SystemClock};
 
@@ -62,11 +66,37 @@ pub struct Config {
 const MAX_BYTES: u64 = 1 << 20;
 
 impl Config {
-    /// Reads and checks a file, and the secret files that it names.
+    /// Reads and checks a file, and the secret files that it names: what a server starts with.
     ///
     /// # Errors
     /// Every problem at once, each with file, line, key and remedy.
     pub fn load(path: &Path) -> Result<Self, ConfigReport> {
+        let (config, text) = Self::read(path)?;
+        let now = SystemClock.now();
+        let of_files =
+            config.check_secrets().into_iter().chain(config.check_tls(now)).chain(config.check_access(now));
+        let (errors, warnings): (Vec<_>, Vec<_>) =
+            of_files.map(|problem| problem.placed(&text)).partition(|problem| problem.level == Level::Error);
+        if !errors.is_empty() {
+            return Err(ConfigReport::new(errors));
+        }
+        let warnings = config.warnings.iter().cloned().chain(warnings).collect();
+        Ok(Self { warnings, ..config })
+    }
+
+    /// The same for a command, which needs few of the files: one that is missing, or hangs, must not
+    /// stop a rollback by hand that doesn't need it. Whoever needs it says so.
+    ///
+    /// # Errors
+    /// Every problem of the configuration's own text.
+    pub fn open(path: &Path) -> Result<Self, ConfigReport> {
+        let (config, _) = Self::read(path)?;
+        config.look_at_secrets();
+        Ok(config)
+    }
+
+    /// The configuration and its text, without a look at the files that it names.
+    fn read(path: &Path) -> Result<(Self, String), ConfigReport> {
         let unread = |message: String| {
             let remedy = "name the file with --config; `backstop demo` needs none".to_owned();
             ConfigReport::new(vec![Problem::whole_file(path, message, remedy)])
@@ -78,22 +108,11 @@ impl Config {
         }
         let text =
             std::fs::read_to_string(path).map_err(|error| unread(format!("can't be read: {error}")))?;
-        let config = Self::parse(&text, path)?;
-        let (errors, warnings): (Vec<_>, Vec<_>) = config
-            .check_secrets()
-            .into_iter()
-            .chain(config.check_tls(SystemClock.now()))
-            .chain(config.check_access(SystemClock.now()))
-            .map(|problem| problem.placed(&text))
-            .partition(|problem| problem.level == Level::Error);
-        if !errors.is_empty() {
-            return Err(ConfigReport::new(errors));
-        }
-        let warnings = config.warnings.iter().cloned().chain(warnings).collect();
-        Ok(Self { warnings, ..config })
+        Ok((Self::parse(&text, path)?, text))
     }
 
-    /// Checks a text, without looking at the files that it names.
+    /// Checks a text, without looking at the files that it names: no secret can be had before
+    /// [`Config::look_at_secrets`].
     ///
     /// # Errors
     /// Every problem at once.
@@ -132,12 +151,16 @@ impl Config {
         }
     }
 
-    /// Every secret file that is named.
-    fn secret_files(&self) -> Vec<(String, &SecretFile)> {
+    /// Every secret file that is named, with its key.
+    #[must_use]
+    pub fn secret_files(&self) -> Vec<(String, &SecretFile)> {
         let mut files = Vec::new();
         let server = &self.server;
         files.extend(server.webhook_tokens.iter().map(|file| ("server.auth.webhook_token_files", file)));
+        let basic = server.webhook_basic_auth.iter().map(|auth| &auth.password);
+        files.extend(basic.map(|file| ("server.auth.webhook_basic_auth.password_file", file)));
         files.extend(server.operator_tokens.iter().map(|file| ("server.auth.operator_token_files", file)));
+        files.extend(server.viewer_tokens.iter().map(|file| ("server.auth.viewer_token_files", file)));
         if let Some(slack) = &self.slack {
             files.push(("slack.token_file", &slack.token));
             files.extend(slack.signing_secret.iter().map(|file| ("slack.signing_secret_file", file)));
@@ -201,26 +224,65 @@ impl Config {
         problems
     }
 
+    /// Looks at every secret file once, and waits a few seconds for those that don't answer.
+    pub fn look_at_secrets(&self) {
+        secret_watch::look_now(&self.secret_files().into_iter().map(|(_, file)| file).collect::<Vec<_>>());
+    }
+
     /// Reads every secret file and reports what is wrong with it.
     #[must_use]
     pub fn check_secrets(&self) -> Vec<Problem> {
+        self.look_at_secrets();
+        let files = self.secret_files();
         let mut problems = Vec::new();
-        for (key, file) in self.secret_files() {
-            if let Err(error) = file.read() {
-                problems.push(Problem::of_key(
-                    &self.file,
-                    &key,
-                    Level::Error,
-                    error.to_string(),
-                    error.remedy(),
-                ));
-            } else if file.is_world_readable() {
-                let message = format!("{} can be read by everybody on this machine", file.path().display());
-                let remedy = format!("chmod 600 {}", file.path().display());
-                problems.push(Problem::of_key(&self.file, &key, Level::Warning, message, remedy));
+        let mut report = |key: &str, level, message: String, remedy: String| {
+            problems.push(Problem::of_key(&self.file, key, level, message, remedy));
+        };
+        for (key, file) in &files {
+            let path = file.path().display();
+            match (file.read(), file.state()) {
+                (Err(error), _) | (Ok(_), SecretState::PartlyUsable(error) | SecretState::Gone(error)) => {
+                    report(key, Level::Error, error.to_string(), error.remedy());
+                }
+                (Ok(_), SecretState::Usable | SecretState::Unclear(_)) => {}
+            }
+            if file.is_world_readable() {
+                let message = format!("{path} can be read by everybody on this machine");
+                report(key, Level::Warning, message, format!("chmod 600 {path}"));
+            }
+            if key.ends_with("token_files") && token::is_wordlike(file) {
+                let message = format!("{path} holds a token of under 16 characters, which may be guessed");
+                let remedy =
+                    format!("write a random one: (umask 077; head -c 24 /dev/urandom | base64 > {path})");
+                report(key, Level::Warning, message, remedy);
             }
         }
+        for (key, one, other) in self.tokens_of_two_roles() {
+            let message =
+                format!("{} and {} hold the same token", one.path().display(), other.path().display());
+            let remedy =
+                "give each role a token of its own: who may post alerts must not be able to hold them";
+            report(key, Level::Error, message, remedy.to_owned());
+        }
         problems
+    }
+
+    /// Pairs of files of different roles with a token in common, and the second one's key.
+    fn tokens_of_two_roles(&self) -> Vec<(&'static str, &SecretFile, &SecretFile)> {
+        let server = &self.server;
+        let roles = [
+            ("server.auth.webhook_token_files", &server.webhook_tokens),
+            ("server.auth.operator_token_files", &server.operator_tokens),
+            ("server.auth.viewer_token_files", &server.viewer_tokens),
+        ];
+        let mut found = Vec::new();
+        for (index, (_, role)) in roles.iter().enumerate() {
+            for (key, others) in roles.iter().skip(index + 1) {
+                let pairs = role.iter().flat_map(|one| others.iter().map(move |other| (*key, one, other)));
+                found.extend(pairs.filter(|(_, one, other)| secret::share_a_line(one, other)));
+            }
+        }
+        found
     }
 
     /// Reads every file of `[server.tls]` and reports what is wrong with it.

@@ -1,23 +1,86 @@
 //! Logs: one line an event, readable alone, with fields to filter by. Secrets have no way in: their
 //! type can't be printed.
+//!
+//! A log must not be able to stop what it tells of. So nobody writes to stderr but one thread of
+//! [`stderr`], over a queue that never blocks; what finds no room is lost and counted, and what
+//! repeats too often is left out and counted.
+
+mod events;
+mod json;
+mod limiter;
+mod stderr;
 
 use std::error::Error;
 use std::io::IsTerminal;
+use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::JsonFields;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
-use crate::incident::{Event, StoredAs};
+pub use events::stored;
+pub use stderr::line;
+
+/// The longest that the end of the process waits for its last lines to be read. A pipe that nobody
+/// reads must not keep it.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Lines that are in no log, since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LostLines {
+    /// stderr was not read fast enough.
+    pub overflowed: u64,
+    /// stderr could not be written: a full disk, a pipe whose reader is gone.
+    pub unwritable: u64,
+    /// Left out because the same line came too often.
+    pub repeated: u64,
+}
 
 /// Starts logging to stderr: JSON for machines, plain text on a terminal. `RUST_LOG` filters.
 pub fn start() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let logger = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // A second start (in tests) keeps the first logger.
-    let _already_started = if std::io::stderr().is_terminal() {
-        logger.with_target(false).try_init()
+    // An error of the writer would be printed by `eprintln!`, which panics where stderr is closed.
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(stderr::LineWriter::new).log_internal_errors(false);
+    let lines = if std::io::stderr().is_terminal() {
+        lines.with_target(false).boxed()
     } else {
-        logger.json().flatten_event(true).try_init()
+        lines.fmt_fields(JsonFields::new()).event_format(json::Flat).boxed()
     };
+    // A second start (in tests) keeps the first logger.
+    let _already_started =
+        tracing_subscriber::registry().with(lines).with(filter).with(limiter::LIMITER.layer()).try_init();
+}
+
+/// Panics go where everything else goes: the standard hook writes to stderr itself, and would stop
+/// the thread that panicked on a pipe that nobody reads, with what it holds.
+pub fn catch_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let words = panic.payload_as_str().unwrap_or("without words");
+        let trace = std::backtrace::Backtrace::capture();
+        let traced = trace.status() == std::backtrace::BacktraceStatus::Captured;
+        if tracing::dispatcher::has_been_set() {
+            let backtrace = traced.then(|| tracing::field::display(&trace));
+            tracing::error!(place, backtrace, "a part of the program broke off, by a bug: {words}");
+        } else {
+            line(&format!("error: a part of the program broke off, by a bug: {words} ({place})"));
+        }
+    }));
+}
+
+/// Lines that are in no log.
+#[must_use]
+pub fn lost_lines() -> LostLines {
+    let (overflowed, unwritable) = stderr::lost();
+    LostLines { overflowed, unwritable, repeated: limiter::LIMITER.left_out() }
+}
+
+/// Waits until what was logged is written, for a second at most.
+pub fn flush() {
+    limiter::LIMITER.tell();
+    stderr::flush(FLUSH_TIMEOUT);
 }
 
 /// An error with all its causes in one line.
@@ -31,48 +94,4 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
         cause = inner.source();
     }
     text
-}
-
-/// Logs a stored event. Notices that page are errors, so that they stand out without any channel.
-pub fn stored(stored: &StoredAs) {
-    let rollout = &stored.rollout;
-    let incident = stored.incident.as_ref().map(tracing::field::display);
-    let event = stored.event.name();
-    match &stored.event {
-        Event::NoticeRaised { kind, text } if kind.pages() => {
-            tracing::error!(%rollout, incident, notice = kind.as_str(), "{text}");
-        }
-        Event::NoticeRaised { kind, text } => {
-            tracing::info!(%rollout, incident, notice = kind.as_str(), "{text}")
-        }
-        Event::WatchdogLost { silent_seconds } => {
-            tracing::error!(%rollout, silent_seconds, "no Watchdog: missing data is not trusted; check Prometheus and Alertmanager");
-        }
-        Event::ClockStepped { by_milliseconds } => {
-            tracing::warn!(%rollout, incident, by_milliseconds, "the clock was set; deadlines moved with it");
-        }
-        Event::Failed { reason, detail, retry_at } => {
-            let retry_at = retry_at.as_ref().map(tracing::field::display);
-            tracing::error!(%rollout, incident, event, %reason, detail, retry_at, "rollback not achieved");
-        }
-        Event::Cancelled { reason }
-        | Event::Declined { reason, .. }
-        | Event::RollbackStarted { reason, .. } => {
-            tracing::info!(%rollout, incident, event, %reason, "{event}");
-        }
-        Event::Confirmed { reason, answers } => {
-            tracing::info!(%rollout, incident, event, %reason, answers = answers.join("; "), "{event}");
-        }
-        Event::AlertSeen { alert, .. } => {
-            tracing::info!(%rollout, event, alert = alert.name(), status = ?alert.status, fingerprint = %alert.fingerprint, "{event}");
-        }
-        Event::StepEnded(step) => {
-            let outcome = step.outcome;
-            tracing::info!(%rollout, incident, event, step = step.step.as_str(), ?outcome, attempts = step.attempts.len(), "{event}");
-        }
-        Event::VerificationEnded(verification) => {
-            tracing::info!(%rollout, incident, event, verdict = verification.verdict.as_str(), "{event}");
-        }
-        _ => tracing::info!(%rollout, incident, event, "{event}"),
-    }
 }

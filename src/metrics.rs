@@ -3,6 +3,7 @@
 
 mod labels;
 mod loops;
+mod process;
 mod registry;
 
 use std::sync::Arc;
@@ -14,7 +15,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 pub use labels::{AlertOutcome, WebhookOutcome};
-use labels::{Kind, OfLoop, OfRollout, Outcome, RolloutReason, RolloutState, RolloutVerdict, Source};
+use labels::{
+    Cause, Kind, OfLoop, OfRollout, Outcome, RolloutReason, RolloutState, RolloutVerdict, SecretState, Source,
+};
 pub use loops::Loop;
 
 use crate::incident::{Event, NoticeKind, Phase, Reason, RolloutName, StoredAs, Verdict};
@@ -56,6 +59,8 @@ struct Figures {
     connections_evicted: Counter,
     tls_reload_failures: Counter,
     tls_certificate_expiry: Gauge,
+    log_lines_dropped: Family<Cause, Counter>,
+    secret_files: Family<SecretState, Gauge>,
 }
 
 /// The figures. Clones share them.
@@ -119,6 +124,8 @@ impl Metrics {
         }
         figures.store_healthy.set(1);
         figures.evidence_healthy.set(1);
+        self.log_lines_dropped(0, 0, 0);
+        self.secret_files(0, 0, 0);
         self.probes(false, true);
     }
 

@@ -12,11 +12,13 @@ use chrono::{DateTime, Utc};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, RequestBuilder, Url};
 
+use secrecy::{ExposeSecret, SecretString};
+
 pub use connections::{ConnectError, Connections};
 pub use error::{FetchError, OutboundError};
 pub use reply::Reply;
 
-use crate::config::{AccessConfig, Credentials, HeaderText, Secret, SecretFile};
+use crate::config::{AccessConfig, Credentials, HeaderText, SecretFile};
 use reply::SentSecrets;
 
 /// The longest list of rules or alerts, or page of metrics: those of large sites are a few MiB.
@@ -155,7 +157,7 @@ impl Outbound {
         for header in &self.access.headers {
             let value = match &header.value {
                 HeaderText::Literal(value) => value.clone(),
-                HeaderText::File(file) => sensitive(read(file)?.expose(), header.name.as_str())?,
+                HeaderText::File(file) => sensitive(read(file)?.expose_secret(), header.name.as_str())?,
             };
             headers.insert(header.name.clone(), value);
         }
@@ -164,13 +166,14 @@ impl Outbound {
         match &self.access.credentials {
             None => {}
             Some(Credentials::Bearer(file)) => {
-                let value = sensitive(&format!("Bearer {}", read(file)?.expose()), AUTHORIZATION.as_str())?;
+                let value =
+                    sensitive(&format!("Bearer {}", read(file)?.expose_secret()), AUTHORIZATION.as_str())?;
                 headers.insert(AUTHORIZATION, value);
             }
             Some(Credentials::Basic { username, password }) => {
                 let password = read(password)?;
-                request = request.basic_auth(username, Some(password.expose()));
-                passwords.push(password.expose().to_owned());
+                request = request.basic_auth(username, Some(password.expose_secret()));
+                passwords.push(password.expose_secret().to_owned());
             }
         }
         // Replaces what is there: a content type that is set is meant.
@@ -178,7 +181,7 @@ impl Outbound {
     }
 }
 
-fn read(file: &SecretFile) -> Result<Secret, OutboundError> {
+fn read(file: &SecretFile) -> Result<SecretString, OutboundError> {
     file.read().map_err(|error| OutboundError::NotReady(error.to_string()))
 }
 

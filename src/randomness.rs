@@ -33,6 +33,13 @@ impl Randomness {
         self.draw(|rng| rng.random())
     }
 
+    /// A token that nobody can guess, in hex.
+    #[must_use]
+    pub fn token(&self) -> String {
+        let bytes: [u8; 24] = self.draw(|rng| rng.random());
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// A number from 0 up to, but not, 1: spreads the pauses between tries.
     #[must_use]
     pub fn jitter(&self) -> f64 {

@@ -3,12 +3,14 @@
 
 mod admin;
 mod api;
+mod auth;
 mod listing;
 mod next;
 mod view;
 
 pub use admin::{Readiness, admin_router};
 pub use api::{Api, api_router};
+pub use auth::{Access, Denied};
 pub use listing::Listings;
 pub use next::NextView;
 pub use view::{IncidentView, RolloutView};

@@ -5,6 +5,7 @@
 //! flush, any 4xx only at the next `group_interval`. So 503 for "not now", never 429 or a redirect,
 //! and never a 200 before the alert is durable.
 
+pub mod auth;
 pub mod body;
 mod payload;
 mod quarantine;
@@ -21,7 +22,6 @@ pub use payload::{MAX_ALERTS, MAX_ALERTS_BYTES, MAX_LISTED, Payload, PayloadErro
 pub use quarantine::Quarantine;
 
 use crate::clock::Clock;
-use crate::config::TokenSet;
 use crate::metrics::Metrics;
 use crate::pipeline::{Journal, Kinds, Observed, Rollouts, Severities};
 
@@ -43,8 +43,8 @@ pub struct Receiver {
     pub observed: Arc<Observed>,
     /// The always-firing alert's name.
     pub watchdog: String,
-    /// Who may post; `None`: no token is configured.
-    pub tokens: Option<Arc<TokenSet>>,
+    /// Who may post.
+    pub auth: auth::WebhookAuth,
     /// Wakes the reconciliation when a body says that its list was cut.
     pub reconcile: Arc<Notify>,
     /// The figures.

@@ -2,7 +2,7 @@
 
 use super::output::{Output, print, print_json, progress};
 use super::{Common, Outcome};
-use crate::config::{Config, Problem};
+use crate::config::{Config, Level, Problem};
 
 pub(super) fn run(common: &Common) -> Outcome {
     let (problems, outcome) = match Config::load(&common.config) {
@@ -22,16 +22,31 @@ pub(super) fn run(common: &Common) -> Outcome {
     outcome
 }
 
-/// Loads the configuration, or says what is wrong with it.
+/// Reads the configuration for a command, or says what is wrong with it. Its warnings are for whoever
+/// runs the server, and files that the command doesn't need are not its business.
+pub(super) fn open(common: &Common) -> Option<Config> {
+    match Config::open(&common.config) {
+        Ok(config) => Some(config),
+        Err(report) => {
+            let errors = report.problems.iter().filter(|problem| problem.level == Level::Error);
+            errors.for_each(|problem| progress(problem.to_string()));
+            None
+        }
+    }
+}
+
+/// Loads the configuration for the server with its warnings, or says what is wrong with it.
 pub(super) fn load(common: &Common) -> Option<Config> {
-    let warn = |problems: &[Problem]| problems.iter().for_each(|problem| progress(problem.to_string()));
     match Config::load(&common.config) {
         Ok(config) => {
-            warn(&config.warnings);
+            for warning in &config.warnings {
+                let Problem { key, message, remedy, line, .. } = warning;
+                tracing::warn!(key, line, remedy, "the configuration is valid, but {key} {message}");
+            }
             Some(config)
         }
         Err(report) => {
-            warn(&report.problems);
+            report.problems.iter().for_each(|problem| progress(problem.to_string()));
             None
         }
     }

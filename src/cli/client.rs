@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::Url;
 use serde::de::DeserializeOwned;
 
-use crate::config::{Config, TlsConfig};
+use crate::config::{Config, SecretFile, ServerConfig, TlsConfig};
 use crate::outbound::{Outbound, OutboundError, Reply, Trust};
 
 /// The server answers within milliseconds, after one reading of the share at most.
@@ -49,7 +49,7 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(config: &Config) -> Result<Self, ClientError> {
-        let token = config.server.operator_tokens.first().cloned();
+        let token = own_token(&config.server)?;
         // A wildcard address is where it listens, not where it is reached.
         let mut address = config.server.listen;
         if address.ip().is_unspecified() {
@@ -105,6 +105,20 @@ impl Client {
         }
         serde_json::from_slice(&reply.body)
             .map_err(|error| ClientError::Local(format!("the answer can't be read: {error}")))
+    }
+}
+
+/// The token to send: an operator's, or a viewer's where this user has no other. A file that can't be
+/// read is another user's, unless there is none that can.
+fn own_token(server: &ServerConfig) -> Result<Option<SecretFile>, ClientError> {
+    let mut files = server.operator_tokens.iter().chain(&server.viewer_tokens).peekable();
+    let Some(first) = files.peek().copied() else { return Ok(None) };
+    match files.find(|file| file.read().is_ok()) {
+        Some(file) => Ok(Some(file.clone())),
+        None => first
+            .read()
+            .map(|_| None)
+            .map_err(|error| ClientError::Local(format!("no token to send: {error}; {}", error.remedy()))),
     }
 }
 

@@ -50,7 +50,7 @@ pub(super) fn run(args: &EvidenceArgs, common: &Common) -> Outcome {
         Some(directory) => {
             Places { directory: EvidenceDir::new(directory.clone()), fallback: None, database: None }
         }
-        None => match check_config::load(common) {
+        None => match check_config::open(common) {
             Some(config) => Places {
                 directory: EvidenceDir::new(config.evidence.directory),
                 fallback: Some(EvidenceDir::new(config.evidence.fallback_directory)),

@@ -1,6 +1,7 @@
 //! The only place that prints.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::ValueEnum;
 use serde::Serialize;
@@ -16,17 +17,33 @@ pub enum Output {
     Json,
 }
 
-/// Prints data on stdout. A reader that went away (`| head`) is no error.
+/// Whether data could not be printed.
+static DATA_LOST: AtomicBool = AtomicBool::new(false);
+
+/// Prints data on stdout, and waits for its reader. A reader that went away (`| head`) is no error.
 pub(super) fn print(text: impl AsRef<str>) {
     // Without a terminal, or with NO_COLOR, styles are taken out.
     let mut stdout = anstream::stdout().lock();
-    let _reader_gone = writeln!(stdout, "{}", text.as_ref().trim_end_matches('\n'));
+    let written = writeln!(stdout, "{}", text.as_ref().trim_end_matches('\n'));
+    match written.and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            if !DATA_LOST.swap(true, Ordering::Relaxed) {
+                progress(format!("error: the output can't be written: {error}"));
+            }
+        }
+        Ok(()) | Err(_) => {}
+    }
 }
 
-/// Prints progress on stderr.
+/// Whether all data that was to be printed could be.
+pub(super) fn is_data_complete() -> bool {
+    !DATA_LOST.load(Ordering::Relaxed)
+}
+
+/// Prints progress on stderr. It never waits: a terminal that is stopped, or a pipe that nobody
+/// reads, must not hold up a rollback.
 pub(super) fn progress(text: impl AsRef<str>) {
-    let mut stderr = std::io::stderr().lock();
-    let _reader_gone = writeln!(stderr, "{}", text.as_ref());
+    crate::logging::line(text.as_ref());
 }
 
 /// Prints data as JSON on stdout.

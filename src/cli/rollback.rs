@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::client::{Client, ClientError};
 use super::output::{Output, fail, print, print_json, progress};
@@ -48,7 +49,7 @@ pub(super) struct RollbackArgs {
 }
 
 pub(super) async fn run(args: RollbackArgs, common: &Common) -> Outcome {
-    let Some(config) = check_config::load(common) else { return Outcome::Usage };
+    let Some(config) = check_config::open(common) else { return Outcome::Usage };
     let names: Vec<_> = config.rollouts.iter().map(|rollout| rollout.name.clone()).collect();
     let name = match (&args.rollout, names.as_slice()) {
         (Some(name), _) if names.contains(name) => name.clone(),
@@ -57,6 +58,8 @@ pub(super) async fn run(args: RollbackArgs, common: &Common) -> Outcome {
     };
     let ended = if args.standalone {
         crate::logging::start();
+        // A terminal that goes away, with its connection, must not end a rollback under way.
+        let _hangup = signal(SignalKind::hangup());
         standalone(&args, &config, &RolloutName::new(name)).await
     } else {
         through_server(&args, &config, &name).await
@@ -96,6 +99,9 @@ async fn through_server(args: &RollbackArgs, config: &Config, name: &str) -> Res
     };
     asked.await.map_err(|error| match error {
         ClientError::Down { .. } => format!("{error}; roll back without it: add --standalone"),
+        ClientError::Refused { status: 401 | 403, .. } => {
+            format!("{error}; roll back without the server: add --standalone")
+        }
         other => other.to_string(),
     })
 }

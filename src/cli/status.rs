@@ -19,7 +19,7 @@ pub(super) struct StatusArgs {
 }
 
 pub(super) async fn run(args: &StatusArgs, common: &Common) -> Outcome {
-    let Some(config) = check_config::load(common) else { return Outcome::Usage };
+    let Some(config) = check_config::open(common) else { return Outcome::Usage };
     let fetched = async {
         let client = Client::new(&config)?;
         match &args.rollout {

@@ -270,8 +270,9 @@ impl<'a> Reader<'a> {
         self.text(key).map(|text| SecretFile::new(self.file_path(&text)))
     }
 
+    /// Tokens by which others are let in.
     pub(super) fn secrets(&self, key: &str) -> Vec<SecretFile> {
-        self.texts(key).iter().map(|text| SecretFile::new(self.file_path(text))).collect()
+        self.texts(key).iter().map(|text| SecretFile::accepted(self.file_path(text))).collect()
     }
 
     /// A table of texts with free keys.

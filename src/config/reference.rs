@@ -30,7 +30,10 @@ reference! {
     "server.tls.ca_file", "none", "PEM: the authority that the command line trusts beside the system's; needed with an authority of your own";
     "server.tls.cli_identity_file", "none", "PEM: certificate and key that the command line presents; needed with `client_ca_file`";
     "server.auth.webhook_token_files", "none", "Files with tokens, one a line, that may post alerts; several during a rotation";
-    "server.auth.operator_token_files", "none", "Files with tokens, one a line, that may roll back, hold, resume, acknowledge";
+    "server.auth.webhook_basic_auth.username", "none", "Name that may post alerts with the password, for an Alertmanager with `basic_auth`";
+    "server.auth.webhook_basic_auth.password_file", "none", "Its password; every line is accepted";
+    "server.auth.operator_token_files", "none", "Files with tokens, one a line, that may roll back, hold, resume, acknowledge; without one nothing can be changed through the server";
+    "server.auth.viewer_token_files", "none", "Files with tokens, one a line, that may read; without these and operators' ones reading is open on this machine";
     "server.drain", "20s", "How long work under way may take to end after the first SIGTERM";
     "store.kind", "sqlite", "Where events are kept";
     "store.path", "data/backstop.db", "The database's file";

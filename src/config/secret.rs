@@ -1,62 +1,58 @@
-//! Secrets: read from files, read again when they change, never printed.
+//! Secrets: in files, looked at every second, never printed.
+//!
+//! Nobody who needs a secret waits for its file: the last look counts, and looking is done on
+//! threads that may hang ([`super::secret_watch`]). What a look says decides what follows:
+//!
+//! - **Read**: it counts from now on. So a token is rotated without a restart.
+//! - **Gone** (missing, empty, no longer readable for us): somebody took it away, so nobody is let in
+//!   by it any more. Two looks in a row have to say so: `echo new > file` empties the file first.
+//!   Whoever *presents* the secret goes on with what was last read: the other side checks it, and a
+//!   rollback must not fail for it.
+//! - **Unclear** (it hangs, an I/O error, no file descriptor left): nothing is said about the secret,
+//!   so nothing changes, for however long it lasts. A limit of age would shut out Alertmanager
+//!   whenever a network file system hangs, which is when alerts fire. Who must revoke a token
+//!   meanwhile restarts the server: it does not start without its secrets.
 
-use std::fmt;
-use std::io::Read;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use subtle::{Choice, ConstantTimeEq};
+use secrecy::zeroize::Zeroizing;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::token::{accepted_problem, any_problem};
 
 /// Tokens and keys are some hundred bytes; a wrong path should not fill the memory.
 const MAX_BYTES: u64 = 64 << 10;
 
-/// A secret. It has no way of being printed or serialised.
-#[derive(Clone)]
-pub struct Secret(Arc<str>);
+/// So many looks in a row must find a secret gone before it is: a file that is rewritten in place is
+/// empty for a moment, and a look takes place once a second.
+const LOOKS_UNTIL_GONE: u32 = 2;
 
-impl Secret {
-    /// The text. For the one header that needs it, never for a message.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-
-    /// Compares in a time that tells nothing about where two texts differ.
-    fn equals(&self, other: &str) -> Choice {
-        self.0.as_bytes().ct_eq(other.as_bytes())
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[redacted]")
-    }
-}
+/// A look that takes longer than this hangs. A busy disk answers within a second.
+const HANGS_AFTER: Duration = Duration::from_secs(5);
 
 /// Why a secret can't be had.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
-    /// The file can't be read.
-    #[error("{path} can't be read: {source}")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    /// The file is missing, or not for us to read.
+    #[error("{path} can't be read: {problem}")]
+    Missing { path: PathBuf, problem: String },
     /// The file holds nothing.
     #[error("{path} is empty")]
-    Empty {
-        /// The file.
-        path: PathBuf,
-    },
+    Empty { path: PathBuf },
     /// The file holds something that is no secret.
-    #[error("{path} is over {MAX_BYTES} bytes or not text")]
-    NotASecret {
-        /// The file.
-        path: PathBuf,
-    },
+    #[error("{path} {problem}")]
+    NotASecret { path: PathBuf, problem: &'static str },
+    /// A line that no one can send, or that everybody could guess.
+    #[error("line {line} of {path} {problem}")]
+    BadLine { path: PathBuf, line: usize, problem: &'static str },
+    /// Reading failed for a reason that says nothing about the secret.
+    #[error("{path} can't be read now: {problem}")]
+    Unclear { path: PathBuf, problem: String },
 }
 
 impl SecretError {
@@ -64,28 +60,53 @@ impl SecretError {
     #[must_use]
     pub fn remedy(&self) -> String {
         match self {
-            Self::Unreadable { path, .. } => {
-                format!(
-                    "create {} with the secret in its first line, readable by Backstop's user",
-                    path.display()
-                )
+            Self::Missing { path, .. } => {
+                let path = path.display();
+                format!("create {path} with the secret in its first line, readable by Backstop's user")
             }
             Self::Empty { path } => format!("write the secret into {}", path.display()),
-            Self::NotASecret { path } => format!("check that {} is the right file", path.display()),
+            Self::NotASecret { path, .. } => format!("check that {} is the right file", path.display()),
+            Self::BadLine { path, .. } => {
+                let path = path.display();
+                format!("write a new one: (umask 077; head -c 24 /dev/urandom | base64 > {path})")
+            }
+            Self::Unclear { path, .. } => format!("check the file system of {}", path.display()),
         }
+    }
+
+    /// Whether it says nothing about the secret.
+    fn is_unclear(&self) -> bool {
+        matches!(self, Self::Unclear { .. })
     }
 }
 
-/// What tells that a file was replaced or rewritten.
-type Version = (i64, i64, u64, u64);
+/// What became of a secret by the last looks at its file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretState {
+    /// It is as the file says.
+    Usable,
+    /// A line of the file can't be used; the others can.
+    PartlyUsable(SecretError),
+    /// Nobody is let in by it.
+    Gone(SecretError),
+    /// The file doesn't answer; the last look counts.
+    Unclear(SecretError),
+}
 
-/// What a file held when it was last read.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Held {
-    version: Version,
-    first: Secret,
-    /// The lines after it.
-    others: Vec<Secret>,
+    lines: Vec<SecretString>,
+    bad_line: Option<SecretError>,
+    is_world_readable: bool,
+}
+
+#[derive(Debug, Default)]
+struct Looked {
+    held: Option<Held>,
+    gone_looks: u32,
+    error: Option<SecretError>,
+    /// When the look that is under way began.
+    looking_since: Option<Instant>,
 }
 
 /// A file that holds a secret, or several, one a line. Clones share what was read.
@@ -95,14 +116,22 @@ struct Held {
 #[derive(Debug, Clone)]
 pub struct SecretFile {
     path: PathBuf,
-    cached: Arc<Mutex<Option<Held>>>,
+    /// What is wrong with a line, if anything.
+    problem: fn(&str) -> Option<&'static str>,
+    looked: Arc<Mutex<Looked>>,
 }
 
 impl SecretFile {
-    /// The secret in this file; nothing is read yet.
+    /// A secret that is presented to others; nothing is read yet.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
-        Self { path, cached: Arc::default() }
+        Self { path, problem: any_problem, looked: Arc::default() }
+    }
+
+    /// Tokens by which others are let in; nothing is read yet.
+    #[must_use]
+    pub fn accepted(path: PathBuf) -> Self {
+        Self { path, problem: accepted_problem, looked: Arc::default() }
     }
 
     /// Where it is.
@@ -111,150 +140,143 @@ impl SecretFile {
         &self.path
     }
 
-    /// The secret as it stands now, the first line. After a good read, a file that can't be read for
-    /// a while (being replaced, or no file descriptor left) keeps its last value.
+    fn looked(&self) -> MutexGuard<'_, Looked> {
+        self.looked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The secret to present: the first line, as last read. It waits for no file.
     ///
     /// # Errors
-    /// When it was never read and can't be.
-    pub fn read(&self) -> Result<Secret, SecretError> {
-        self.held(|held| held.first.clone())
+    /// When it was never read, and why.
+    pub fn read(&self) -> Result<SecretString, SecretError> {
+        let looked = self.looked();
+        let first = looked.held.as_ref().and_then(|held| held.lines.first()).cloned();
+        first.ok_or_else(|| looked.error.clone().unwrap_or_else(|| self.unread()))
     }
 
-    /// Whether the presented text is one of the lines. Every one is compared, in constant time.
-    fn accepts(&self, presented: &str) -> Result<Choice, SecretError> {
-        self.held(|held| {
-            let matches = held.others.iter().map(|secret| secret.equals(presented));
-            matches.fold(held.first.equals(presented), |any, one| any | one)
-        })
+    fn unread(&self) -> SecretError {
+        SecretError::Unclear { path: self.path.clone(), problem: "it was not read yet".to_owned() }
     }
 
-    fn held<T>(&self, take: impl FnOnce(&Held) -> T) -> Result<T, SecretError> {
-        let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = self.read_if_changed(cached.as_ref());
-        match (fresh, cached.as_mut()) {
-            (Ok(Some(fresh)), _) => Ok(take(cached.insert(fresh))),
-            (Ok(None) | Err(_), Some(known)) => Ok(take(known)),
-            (Ok(None), None) => Err(SecretError::Empty { path: self.path.clone() }),
-            (Err(error), None) => Err(error),
-        }
+    /// The lines by which somebody is let in: none once the secret is gone.
+    pub(super) fn accepted_lines<T>(&self, take: impl FnOnce(&[SecretString]) -> T) -> T {
+        let looked = self.looked();
+        let held = looked.held.as_ref().filter(|_| looked.gone_looks < LOOKS_UNTIL_GONE);
+        take(held.map(|held| held.lines.as_slice()).unwrap_or_default())
     }
 
-    fn read_if_changed(&self, cached: Option<&Held>) -> Result<Option<Held>, SecretError> {
-        let unreadable = |source| SecretError::Unreadable { path: self.path.clone(), source };
-        let metadata = std::fs::metadata(&self.path).map_err(unreadable)?;
-        let version = (metadata.mtime(), metadata.mtime_nsec(), metadata.len(), metadata.ino());
-        if cached.is_some_and(|known| known.version == version) {
-            return Ok(None);
+    /// What the last looks came to.
+    #[must_use]
+    pub fn state(&self) -> SecretState {
+        let looked = self.looked();
+        let hangs = looked.looking_since.is_some_and(|since| since.elapsed() >= HANGS_AFTER);
+        let problem = || format!("it has not answered for {} s", HANGS_AFTER.as_secs());
+        match (&looked.held, &looked.error) {
+            _ if hangs => {
+                SecretState::Unclear(SecretError::Unclear { path: self.path.clone(), problem: problem() })
+            }
+            (_, Some(error)) if error.is_unclear() => SecretState::Unclear(error.clone()),
+            (None, error) => SecretState::Gone(error.clone().unwrap_or_else(|| self.unread())),
+            (Some(_), Some(error)) if looked.gone_looks >= LOOKS_UNTIL_GONE => {
+                SecretState::Gone(error.clone())
+            }
+            (Some(held), _) => held.bad_line.clone().map_or(SecretState::Usable, SecretState::PartlyUsable),
         }
-        let not_a_secret = || SecretError::NotASecret { path: self.path.clone() };
-        if metadata.len() > MAX_BYTES {
-            return Err(not_a_secret());
-        }
-        let mut bytes = Vec::new();
-        let file = std::fs::File::open(&self.path).map_err(unreadable)?;
-        file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(unreadable)?;
-        let text = String::from_utf8(bytes).map_err(|_| not_a_secret())?;
-        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-        let mut secrets = lines.map(|line| Secret(Arc::from(line)));
-        let first = secrets.next().ok_or_else(|| SecretError::Empty { path: self.path.clone() })?;
-        Ok(Some(Held { version, first, others: secrets.collect() }))
     }
 
     /// Whether every user of the machine can read it.
     #[must_use]
     pub fn is_world_readable(&self) -> bool {
-        std::fs::metadata(&self.path).is_ok_and(|metadata| metadata.mode() & 0o004 != 0)
-    }
-}
-
-/// Several tokens that are accepted alike: during a rotation the old one and the new one.
-#[derive(Debug, Clone)]
-pub struct TokenSet(Vec<SecretFile>);
-
-impl TokenSet {
-    /// These tokens; `None` where there is none.
-    #[must_use]
-    pub fn new(files: &[SecretFile]) -> Option<Self> {
-        (!files.is_empty()).then(|| Self(files.to_vec()))
+        self.looked().held.as_ref().is_some_and(|held| held.is_world_readable)
     }
 
-    /// Whether the presented token is one of them. Every one is compared, in constant time.
-    #[must_use]
-    pub fn accepts(&self, presented: &str) -> bool {
-        let matches = self.0.iter().map(|file| {
-            file.accepts(presented).unwrap_or_else(|error| {
-                tracing::error!(%error, "a token can't be read, so nobody is accepted by it");
-                Choice::from(0)
-            })
-        });
-        matches.fold(Choice::from(0), |any, one| any | one).into()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn file(text: &str) -> (tempfile::TempDir, SecretFile) {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("token");
-        std::fs::write(&path, text).expect("written");
-        (directory, SecretFile::new(path))
-    }
-
-    #[test]
-    fn a_rotated_token_is_accepted_without_restart_and_the_old_one_no_longer() {
-        let (_directory, secret) = file("old\n");
-        let tokens = TokenSet::new(std::slice::from_ref(&secret)).expect("a token");
-        assert!(tokens.accepts("old") && !tokens.accepts("new"));
-        std::fs::write(secret.path(), "newer\n").expect("written");
-        assert!(tokens.accepts("newer") && !tokens.accepts("old"));
-    }
-
-    #[test]
-    fn during_a_rotation_both_tokens_are_accepted_and_nothing_else() {
-        let (_one, old) = file("old");
-        let (_two, new) = file("new");
-        let tokens = TokenSet::new(&[old, new]).expect("tokens");
-        for (presented, accepted) in
-            [("old", true), ("new", true), ("", false), ("ol", false), ("oldnew", false)]
-        {
-            assert_eq!(tokens.accepts(presented), accepted, "{presented:?}");
+    /// Looks at the file. This may hang as long as its file system does, so it is for threads of
+    /// their own; a look that is under way is not joined by a second one.
+    pub fn look(&self) {
+        if self.begin_look() {
+            self.finish_look();
         }
     }
 
-    #[test]
-    fn a_file_with_two_lines_accepts_both_and_presents_the_first() {
-        let (_directory, secret) = file("old\n");
-        let tokens = TokenSet::new(std::slice::from_ref(&secret)).expect("a token");
-        std::fs::write(secret.path(), "brand-new\r\n\n  old\n").expect("written");
-        assert!(tokens.accepts("brand-new") && tokens.accepts("old"));
-        assert!(!tokens.accepts("") && !tokens.accepts("brand-new\nold") && !tokens.accepts("  old"));
-        assert_eq!(secret.read().expect("read").expose(), "brand-new");
-        std::fs::write(secret.path(), "brand-new\n").expect("written");
-        assert!(tokens.accepts("brand-new") && !tokens.accepts("old"));
+    /// Whether there is no look under way; then one is now.
+    pub(super) fn begin_look(&self) -> bool {
+        let mut looked = self.looked();
+        let free = looked.looking_since.is_none();
+        if free {
+            looked.looking_since = Some(Instant::now());
+        }
+        free
     }
 
-    #[test]
-    fn a_file_that_vanishes_after_a_good_read_keeps_its_value() {
-        let (_directory, secret) = file("token");
-        assert_eq!(secret.read().expect("read").expose(), "token");
-        std::fs::remove_file(secret.path()).expect("removed");
-        assert_eq!(secret.read().expect("remembered").expose(), "token");
+    pub(super) fn finish_look(&self) {
+        let seen = self.read_lines();
+        let mut looked = self.looked();
+        looked.looking_since = None;
+        looked.take(seen);
     }
 
-    #[test]
-    fn missing_and_empty_files_name_the_path_and_the_remedy() {
-        let missing = SecretFile::new("/nowhere/token".into()).read().expect_err("missing");
-        assert!(missing.to_string().contains("/nowhere/token") && missing.remedy().contains("create"));
-        let (_directory, empty) = file(" \n");
-        assert!(matches!(empty.read(), Err(SecretError::Empty { .. })));
-    }
-
-    #[test]
-    fn a_secret_is_never_printed() {
-        let (_directory, secret) = file("s3cret");
-        let read = secret.read().expect("read");
-        assert!(!format!("{read:?} {secret:?}").contains("s3cret"));
+    fn read_lines(&self) -> Result<Held, SecretError> {
+        let path = || self.path.clone();
+        let failed = |error: std::io::Error| match error.kind() {
+            ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied => {
+                SecretError::Missing { path: path(), problem: error.to_string() }
+            }
+            _ => SecretError::Unclear { path: path(), problem: error.to_string() },
+        };
+        let not_a_secret = |problem| SecretError::NotASecret { path: path(), problem };
+        // Before opening: a named pipe would wait for somebody who writes.
+        if !std::fs::metadata(&self.path).map_err(failed)?.is_file() {
+            return Err(not_a_secret("is not a file that can be read again"));
+        }
+        let file = File::open(&self.path).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        let mut bytes = Zeroizing::new(Vec::new());
+        file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(not_a_secret("is over 64 KiB long"));
+        }
+        let text = std::str::from_utf8(&bytes).map_err(|_| not_a_secret("is not text"))?;
+        let (mut lines, mut bad_line) = (Vec::new(), None);
+        for (index, line) in text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.is_empty()) {
+            match (self.problem)(line) {
+                None => lines.push(SecretString::from(line)),
+                Some(problem) => {
+                    bad_line =
+                        bad_line.or(Some(SecretError::BadLine { path: path(), line: index + 1, problem }));
+                }
+            }
+        }
+        if lines.is_empty() {
+            return Err(bad_line.unwrap_or(SecretError::Empty { path: path() }));
+        }
+        Ok(Held { lines, bad_line, is_world_readable: metadata.mode() & 0o004 != 0 })
     }
 }
+
+impl Looked {
+    fn take(&mut self, seen: Result<Held, SecretError>) {
+        match seen {
+            Ok(held) => {
+                self.held = Some(held);
+                self.gone_looks = 0;
+                self.error = None;
+            }
+            Err(error) => {
+                if !error.is_unclear() {
+                    self.gone_looks = self.gone_looks.saturating_add(1);
+                }
+                self.error = Some(error);
+            }
+        }
+    }
+}
+
+/// Whether two secrets have a line in common.
+pub(super) fn share_a_line(one: &SecretFile, other: &SecretFile) -> bool {
+    let lines: Vec<SecretString> = one.accepted_lines(<[SecretString]>::to_vec);
+    let same = |a: &SecretString, b: &SecretString| a.expose_secret() == b.expose_secret();
+    other.accepted_lines(|others| others.iter().any(|b| lines.iter().any(|a| same(a, b))))
+}
+
+#[cfg(test)]
+mod tests;

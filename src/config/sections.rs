@@ -10,6 +10,7 @@ use super::access::AccessConfig;
 use super::reader::Reader;
 use super::secret::SecretFile;
 use super::tls::TlsConfig;
+use super::token::BasicAuth;
 use crate::decision::Watchdog;
 use crate::incident::{Severity, SeverityMap};
 
@@ -32,8 +33,12 @@ pub struct ServerConfig {
     pub tls: Option<TlsConfig>,
     /// Tokens that may post alerts.
     pub webhook_tokens: Vec<SecretFile>,
+    /// Name and password that may post alerts.
+    pub webhook_basic_auth: Option<BasicAuth>,
     /// Tokens that may roll back, hold, resume and acknowledge.
     pub operator_tokens: Vec<SecretFile>,
+    /// Tokens that may read.
+    pub viewer_tokens: Vec<SecretFile>,
     /// How long work under way may take to end after the first SIGTERM.
     pub drain: Duration,
 }
@@ -50,8 +55,14 @@ impl ServerConfig {
         let drain = reader.duration("drain", 20 * SECOND, Duration::ZERO, 10 * MINUTE);
         let auth = reader.table("auth");
         let webhook_tokens = auth.secrets("webhook_token_files");
+        let webhook_basic_auth = basic_auth(&auth);
         let operator_tokens = auth.secrets("operator_token_files");
+        let viewer_tokens = auth.secrets("viewer_token_files");
         let public = !listen.ip().is_loopback();
+        if overlap(listen, admin_listen) {
+            let message = format!("{admin_listen} is where server.listen = \"{listen}\" listens too");
+            reader.error("admin_listen", message, "choose another port for one of them");
+        }
         if public && !behind_proxy && tls.is_none() {
             let remedy = "set server.tls.cert_file and key_file, or put a proxy that ends TLS in front and set behind_proxy = true, or listen on 127.0.0.1";
             reader.error(
@@ -60,21 +71,28 @@ impl ServerConfig {
                 remedy,
             );
         }
-        for (key, tokens, who) in [
-            ("webhook_token_files", &webhook_tokens, "post alerts"),
-            ("operator_token_files", &operator_tokens, "roll back"),
-        ] {
+        // A proxy makes a loopback address public.
+        let reachable = public || behind_proxy;
+        if webhook_tokens.is_empty() && webhook_basic_auth.is_none() {
+            let key = "webhook_token_files";
+            let remedy = format!("write a token into a file and name it in {key}, or set webhook_basic_auth");
+            if reachable {
+                auth.error(key, "is empty: everybody who reaches the address could post alerts", remedy);
+            } else {
+                auth.warning(key, "is empty: everybody on this machine can post alerts", remedy);
+            }
+        }
+        if operator_tokens.is_empty() {
+            let key = "operator_token_files";
             let remedy = format!("write a token into a file and name it in {key}");
-            match (tokens.is_empty(), public) {
-                (true, true) => auth.error(
+            if reachable && viewer_tokens.is_empty() {
+                auth.error(key, "is empty: everybody who reaches the address could read", remedy);
+            } else {
+                auth.warning(
                     key,
-                    format!("is empty: everybody who reaches the address could {who}"),
+                    "is empty: nobody can roll back, hold or resume through the server",
                     remedy,
-                ),
-                (true, false) => {
-                    auth.warning(key, format!("is empty: everybody on this machine can {who}"), remedy)
-                }
-                (false, _) => {}
+                );
             }
         }
         if !admin_listen.ip().is_loopback() {
@@ -86,8 +104,51 @@ impl ServerConfig {
         }
         auth.finish();
         reader.finish();
-        Self { listen, admin_listen, external_url, behind_proxy, tls, webhook_tokens, operator_tokens, drain }
+        Self {
+            listen,
+            admin_listen,
+            external_url,
+            behind_proxy,
+            tls,
+            webhook_tokens,
+            webhook_basic_auth,
+            operator_tokens,
+            viewer_tokens,
+            drain,
+        }
     }
+}
+
+/// Whether both can't be listened on. A wildcard address takes the port of every address.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let same_ip = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() == other.port() && one.port() != 0 && same_ip
+}
+
+fn basic_auth(auth: &Reader<'_>) -> Option<BasicAuth> {
+    let is_there = auth.has("webhook_basic_auth");
+    let table = auth.table("webhook_basic_auth");
+    let [username, password] = ["username", "password_file"].map(|key| {
+        let text = table.text(key);
+        if is_there && !table.has(key) {
+            table.error(
+                key,
+                "is missing",
+                "write webhook_basic_auth = { username = \"…\", password_file = \"…\" }",
+            );
+        }
+        text
+    });
+    if username.as_ref().is_some_and(|name| name.contains(':')) {
+        table.error(
+            "username",
+            "has a colon in it, where the password begins for every reader",
+            "leave it out",
+        );
+    }
+    table.finish();
+    let password = SecretFile::new(auth.file_path(&password?));
+    Some(BasicAuth { username: username?, password })
 }
 
 fn address(reader: &Reader<'_>, key: &str, default: SocketAddr) -> SocketAddr {

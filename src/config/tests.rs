@@ -184,6 +184,7 @@ fn the_reference_lists_every_key_that_is_read_and_no_other() {
     let tables = [
         "server",
         "server.auth",
+        "server.auth.webhook_basic_auth",
         "server.tls",
         "store",
         "evidence",

@@ -45,6 +45,21 @@ pub enum Command {
     Tick,
 }
 
+impl Command {
+    /// The incident that it is for, if it is for one.
+    #[must_use]
+    pub fn incident(&self) -> Option<&IncidentId> {
+        match self {
+            Self::RunStep { incident, .. }
+            | Self::Verify { incident, .. }
+            | Self::Confirm { incident }
+            | Self::Snapshot { incident, .. }
+            | Self::WriteEvidence { incident, .. } => Some(incident),
+            Self::ReadShare | Self::Tick => None,
+        }
+    }
+}
+
 /// What a state asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Due {

@@ -1,6 +1,9 @@
 //! Sets the stage: folder, configuration, application, monitoring, Backstop.
 
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,8 +15,9 @@ use super::monitoring::{
 };
 use super::trading_api::{CANARY_VERSION, STABLE_VERSION, TradingApi};
 use crate::app::App;
-use crate::config::Config;
+use crate::config::{Config, SecretFile};
 use crate::outbound::Outbound;
+use crate::randomness::Randomness;
 
 /// The shipped rules, so that the demo needs nothing but the program.
 const RULES: [(&str, &str); 3] = [
@@ -27,6 +31,9 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// The grace, shortened from the protocol's five minutes.
 pub const GRACE: Duration = Duration::from_secs(25);
+
+/// The longest that Backstop may take to answer the stage.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How many requests a second the application has.
 pub const REQUESTS_PER_SECOND: u32 = 400;
@@ -51,7 +58,9 @@ pub struct Stage {
     pub monitoring: Option<RealMonitoring>,
     /// Where evidence lies.
     pub evidence: PathBuf,
-    outbound: Outbound,
+    /// As an operator, and as Alertmanager.
+    operator: Outbound,
+    webhook: Outbound,
 }
 
 impl Stage {
@@ -63,17 +72,20 @@ impl Stage {
         let api = TradingApi::start(25, REQUESTS_PER_SECOND).await.context("the trading API can't start")?;
         // Alertmanager has to know where Backstop will listen, and Backstop where Alertmanager does.
         let listen = free_port().context("no free port")?;
+        let tokens = Tokens::write(folder)?;
         let monitoring = match programs {
-            Some(programs) => Some(start_monitoring(folder, programs, listen, api.address()).await?),
+            Some(programs) => Some(start_monitoring(folder, programs, &tokens, listen, api.address()).await?),
             None => None,
         };
-        let text = configuration(listen, &api, monitoring.as_ref());
+        let text = configuration(listen, &tokens, &api, monitoring.as_ref());
         let file = folder.join("backstop.toml");
         std::fs::write(&file, text).with_context(|| format!("{} can't be written", file.display()))?;
         let config = Config::load(&file)?;
         let app = App::start(&config).await?;
-        let outbound = Outbound::new(Duration::from_secs(5), None)?;
-        Ok(Self { api, app, monitoring, evidence: config.evidence.directory, outbound })
+        let by = |files: &[SecretFile]| Outbound::new(TIMEOUT, files.first().cloned());
+        let operator = by(&config.server.operator_tokens)?;
+        let webhook = by(&config.server.webhook_tokens)?;
+        Ok(Self { api, app, monitoring, evidence: config.evidence.directory, operator, webhook })
     }
 
     /// Reads Backstop's API.
@@ -82,7 +94,7 @@ impl Stage {
     /// In words.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         let url = format!("http://{}{path}", self.app.listen).parse()?;
-        Ok(self.outbound.get_json(url).await?)
+        Ok(self.operator.get_json(url).await?)
     }
 
     /// Posts a webhook body to Backstop's receiver, as Alertmanager would.
@@ -91,15 +103,35 @@ impl Stage {
     /// In words: it was not accepted.
     pub async fn post_webhook(&self, body: String) -> anyhow::Result<()> {
         let url = format!("http://{}/api/v1/alertmanager", self.app.listen).parse()?;
-        let reply = self.outbound.post_json(url, body).await?;
+        let reply = self.webhook.post_json(url, body).await?;
         anyhow::ensure!(reply.is_success(), "the receiver answered {}: {}", reply.status, reply.kept_text());
         Ok(())
+    }
+}
+
+/// The demo's own tokens: what changes something needs one, also on a stage.
+struct Tokens {
+    webhook: PathBuf,
+    operator: PathBuf,
+}
+
+impl Tokens {
+    fn write(folder: &Path) -> anyhow::Result<Self> {
+        let randomness = Randomness::unforeseen();
+        let write = |name: &str| {
+            let path = folder.join(name);
+            let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path);
+            let written = file.and_then(|mut file| writeln!(file, "{}", randomness.token()));
+            written.with_context(|| format!("{} can't be written", path.display())).map(|()| path)
+        };
+        Ok(Self { webhook: write("webhook-token")?, operator: write("operator-token")? })
     }
 }
 
 async fn start_monitoring(
     folder: &Path,
     programs: &Programs,
+    tokens: &Tokens,
     listen: SocketAddr,
     api: SocketAddr,
 ) -> anyhow::Result<RealMonitoring> {
@@ -111,7 +143,8 @@ async fn start_monitoring(
     }
     let alertmanager = AlertmanagerSettings {
         webhook_url: format!("http://{listen}/api/v1/alertmanager"),
-        token_file: None,
+        token_file: Some(tokens.webhook.clone()),
+        basic_auth: None,
         group_interval: INTERVAL,
         repeat_interval: Duration::from_secs(10),
         cluster: None,
@@ -133,7 +166,12 @@ async fn start_monitoring(
     Ok(RealMonitoring { alertmanager, prometheus })
 }
 
-fn configuration(listen: SocketAddr, api: &TradingApi, monitoring: Option<&RealMonitoring>) -> String {
+fn configuration(
+    listen: SocketAddr,
+    tokens: &Tokens,
+    api: &TradingApi,
+    monitoring: Option<&RealMonitoring>,
+) -> String {
     let (alertmanagers, prometheus) = monitoring.map_or_else(Default::default, |monitoring| {
         (
             format!("urls = [\"{}\"]", monitoring.alertmanager.url()),
@@ -145,6 +183,8 @@ fn configuration(listen: SocketAddr, api: &TradingApi, monitoring: Option<&RealM
         "[server]
 listen = \"{listen}\"
 admin_listen = \"127.0.0.1:0\"
+auth.webhook_token_files = [{webhook:?}]
+auth.operator_token_files = [{operator:?}]
 [alertmanager]
 {alertmanagers}
 poll_interval = \"1s\"
@@ -163,6 +203,8 @@ url = \"{rollout_url}\"
 feature = \"{CANARY_VERSION}\"
 read_url = \"{rollout_url}?feature={CANARY_VERSION}\"
 ",
+        webhook = tokens.webhook.display().to_string(),
+        operator = tokens.operator.display().to_string(),
         grace = GRACE.as_secs(),
         healthz = api.url("/api/healthz"),
         metrics = api.url("/api/public/metrics.prom"),

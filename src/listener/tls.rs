@@ -4,29 +4,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustls::ServerConfig;
-use tokio::time::Instant;
+use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::{TlsConfig, TlsError, TlsVersion};
 use crate::metrics::Metrics;
 
-/// How often the files are looked at, at most: a storm must not cost a storm of file reads.
+/// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Ends TLS with the certificate as it stands on disk.
-#[derive(Debug)]
-pub struct Tls {
-    config: TlsConfig,
-    metrics: Metrics,
-    current: Mutex<Current>,
-}
+/// Ends TLS with the certificate as it stands on disk. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Tls(Arc<Inner>);
 
 #[derive(Debug)]
-struct Current {
-    server: Arc<ServerConfig>,
+struct Inner {
+    config: TlsConfig,
+    metrics: Metrics,
+    current: Mutex<Arc<ServerConfig>>,
     /// The files as they were last read, well or not.
-    version: TlsVersion,
-    looked_at: Instant,
+    version: Mutex<TlsVersion>,
 }
 
 impl Tls {
@@ -36,32 +34,53 @@ impl Tls {
     /// See [`TlsError`]; each names its key, its file and what to do.
     pub fn open(config: TlsConfig, metrics: Metrics) -> Result<Self, TlsError> {
         // Before reading: a change in between is noticed at the next look.
-        let version = config.version();
+        let version = Mutex::new(config.version());
         let loaded = config.load()?;
         metrics.certificate_expires(loaded.expires_at);
-        let current = Current { server: loaded.server, version, looked_at: Instant::now() };
-        Ok(Self { config, metrics, current: Mutex::new(current) })
+        Ok(Self(Arc::new(Inner { config, metrics, current: Mutex::new(loaded.server), version })))
     }
 
-    /// What accepts the next connection. New files are taken over here; bad ones are reported once
-    /// and the old ones kept, because an expired certificate still lets in more than none.
+    /// What accepts the next connection. It waits for no file.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if current.looked_at.elapsed() >= LOOK_EVERY {
-            current.looked_at = Instant::now();
-            let version = self.config.version();
-            if version != current.version {
-                current.version = version;
-                self.reload(&mut current);
+        let current = self.0.current.lock().unwrap_or_else(PoisonError::into_inner);
+        TlsAcceptor::from(Arc::clone(&current))
+    }
+
+    /// Looks at the files every second, and at once when `now` is notified, until `stop`. New ones
+    /// are taken over; bad ones are reported once and the old ones kept, because an expired
+    /// certificate still lets in more than none. A file system that hangs holds one thread up and no
+    /// connection.
+    pub async fn watch(self, now: Arc<Notify>, stop: CancellationToken) {
+        loop {
+            let inner = Arc::clone(&self.0);
+            let look = tokio::task::spawn_blocking(move || inner.look());
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _looked = look => {}
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = now.notified() => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
             }
         }
-        TlsAcceptor::from(Arc::clone(&current.server))
+    }
+}
+
+impl Inner {
+    fn look(&self) {
+        let version = self.config.version();
+        let mut known = self.version.lock().unwrap_or_else(PoisonError::into_inner);
+        if version != *known {
+            *known = version;
+            self.reload();
+        }
     }
 
-    fn reload(&self, current: &mut Current) {
+    fn reload(&self) {
         match self.config.load() {
             Ok(loaded) => {
-                current.server = loaded.server;
+                *self.current.lock().unwrap_or_else(PoisonError::into_inner) = loaded.server;
                 self.metrics.certificate_expires(loaded.expires_at);
                 tracing::info!(expires_at = %loaded.expires_at, "the TLS certificate was read again");
             }

@@ -108,6 +108,16 @@ fn register_server(r: &mut Registry, figures: &Figures) {
         "When the certificate in use expires, 0 without TLS",
         figures.tls_certificate_expiry.clone(),
     );
+    r.register(
+        "log_lines_dropped",
+        "Log lines that are in no log: stderr not read in time, not writable, or the same line too often",
+        figures.log_lines_dropped.clone(),
+    );
+    r.register(
+        "secret_files",
+        "Secret files by what their last looks came to: usable, gone (nobody is let in by it), unclear (it doesn't answer)",
+        figures.secret_files.clone(),
+    );
 }
 
 fn register_health(r: &mut Registry, figures: &Figures) {

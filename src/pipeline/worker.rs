@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::{Journal, Observed, Rollouts, States};
 use crate::clock::Clock;
@@ -140,7 +141,11 @@ impl Worker {
                 let worker = Arc::clone(self);
                 let rollout = Arc::clone(rollout);
                 let command = key.1.clone();
-                let handle = tasks.spawn(async move { worker.perform(&rollout, command).await });
+                let handle = tasks.spawn(async move {
+                    // Every line that is logged on the way says of what it is.
+                    let span = tracing::info_span!("incident", rollout = %rollout.name, incident = command.incident().map(tracing::field::display));
+                    worker.perform(&rollout, command).instrument(span).await;
+                });
                 running.begin(handle.id(), key, state);
             }
             if let Some(next) = next {

@@ -106,6 +106,8 @@ async fn figures(State((worker, readiness)): State<Admin>) -> impl IntoResponse 
         .map(|rollout| worker.observed.watchdog_silent_seconds(&rollout.policy.matching));
     let watchdog_age_seconds = silent.max().unwrap_or_default();
     worker.metrics.observe_states(&worker.journal.states(), now, watchdog_age_seconds);
+    let lost = crate::logging::lost_lines();
+    worker.metrics.log_lines_dropped(lost.overflowed, lost.unwritable, lost.repeated);
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, content_type)], worker.metrics.render())
 }

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
-use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -16,14 +17,13 @@ use bytes::Bytes;
 use chrono::TimeDelta;
 use serde::Deserialize;
 
+use super::auth::{Access, authorize};
 use super::listing::{Listings, incidents};
 use super::{IncidentView, RolloutView};
-use crate::config::TokenSet;
 use crate::decision::{Input, Refusal, Request};
 use crate::incident::{IncidentId, Reason, RolloutName, Stage};
 use crate::pipeline::{JournalError, Rollout, Worker};
 use crate::webhook::body::{BODY_TIMEOUT, BodyError, Budget, read};
-use crate::webhook::receive::bearer;
 
 /// The longest hold: a hold that outlives its canary protects nobody.
 const MAX_HOLD: Duration = Duration::from_secs(24 * 3_600);
@@ -43,8 +43,8 @@ const BUDGET_BYTES: usize = 1 << 20;
 pub struct Api {
     /// State, store and readings.
     pub worker: Worker,
-    /// Who may act; `None`: no token is configured.
-    pub operators: Option<Arc<TokenSet>>,
+    /// Who may read and act.
+    pub access: Arc<Access>,
     /// The memory that people's bodies share.
     pub budget: Budget,
     /// How many listings are under way.
@@ -52,10 +52,10 @@ pub struct Api {
 }
 
 impl Api {
-    /// The API over a worker, for these operators.
+    /// The API over a worker, for those who have access.
     #[must_use]
-    pub fn new(worker: Worker, operators: Option<Arc<TokenSet>>) -> Self {
-        Self { worker, operators, budget: Budget::of(BUDGET_BYTES), listings: Listings::default() }
+    pub fn new(worker: Worker, access: Arc<Access>) -> Self {
+        Self { worker, access, budget: Budget::of(BUDGET_BYTES), listings: Listings::default() }
     }
 }
 
@@ -71,12 +71,12 @@ pub fn api_router(api: Api) -> Router {
         .route("/api/v1/rollouts", get(rollouts))
         .route("/api/v1/rollouts/{name}", get(rollout))
         .route("/api/v1/rollouts/{name}/rollback", post(rollback))
+        .route_layer(from_fn_with_state(Arc::clone(&api.access), authorize))
         .with_state(Arc::new(api))
 }
 
 /// Why a request was not served.
 pub(super) enum ApiError {
-    Unauthorized,
     NotFound(String),
     BadRequest(String),
     TooLarge(String),
@@ -87,10 +87,6 @@ pub(super) enum ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, error) = match self {
-            Self::Unauthorized => (
-                StatusCode::UNAUTHORIZED,
-                "no or wrong operator token: send `Authorization: Bearer <token>` from `auth.operator_token_files`".into(),
-            ),
             Self::NotFound(error) => (StatusCode::NOT_FOUND, error),
             Self::BadRequest(error) => (StatusCode::BAD_REQUEST, error),
             Self::TooLarge(error) => (StatusCode::PAYLOAD_TOO_LARGE, error),
@@ -190,10 +186,9 @@ struct Who {
 async fn hold(
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
-    headers: HeaderMap,
     body: Body,
 ) -> Result<Json<IncidentView>, ApiError> {
-    let (actor, span) = who(&api, &headers, body).await?;
+    let (actor, span) = who(&api, body).await?;
     let until = match span {
         None => None,
         Some(text) => {
@@ -212,10 +207,9 @@ async fn hold(
 async fn resume(
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
-    headers: HeaderMap,
     body: Body,
 ) -> Result<Json<IncidentView>, ApiError> {
-    let (actor, _) = who(&api, &headers, body).await?;
+    let (actor, _) = who(&api, body).await?;
     let id = IncidentId::new(id);
     ask(&api, &id, actor, Request::Resume { incident: id.clone() }).await
 }
@@ -223,29 +217,21 @@ async fn resume(
 async fn acknowledge(
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
-    headers: HeaderMap,
     body: Body,
 ) -> Result<Json<IncidentView>, ApiError> {
-    let (actor, _) = who(&api, &headers, body).await?;
+    let (actor, _) = who(&api, body).await?;
     let id = IncidentId::new(id);
     ask(&api, &id, actor, Request::Acknowledge { incident: id.clone() }).await
 }
 
-fn authorize(api: &Api, headers: &HeaderMap) -> Result<(), ApiError> {
-    let Some(operators) = &api.operators else { return Ok(()) };
-    let accepted = bearer(headers).is_some_and(|token| operators.accepts(token));
-    if accepted { Ok(()) } else { Err(ApiError::Unauthorized) }
-}
-
-/// The body of somebody who may act: who may not must not cost memory.
-async fn authorized_body(api: &Api, headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
-    authorize(api, headers)?;
+/// The body of somebody who was let in: who was not must not cost memory.
+async fn read_body(api: &Api, body: Body) -> Result<Bytes, ApiError> {
     let (bytes, _reserved) = read(body, MAX_BODY_BYTES, BODY_TIMEOUT, &api.budget).await?;
     Ok(bytes)
 }
 
-async fn who(api: &Api, headers: &HeaderMap, body: Body) -> Result<(String, Option<String>), ApiError> {
-    let body = authorized_body(api, headers, body).await?;
+async fn who(api: &Api, body: Body) -> Result<(String, Option<String>), ApiError> {
+    let body = read_body(api, body).await?;
     let who: Who = if body.trim_ascii().is_empty() {
         Who::default()
     } else {
@@ -292,10 +278,9 @@ struct RollBack {
 async fn rollback(
     State(api): State<Arc<Api>>,
     Path(name): Path<String>,
-    headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<IncidentView>), ApiError> {
-    let body = authorized_body(&api, &headers, body).await?;
+    let body = read_body(&api, body).await?;
     let body: RollBack = serde_json::from_slice(&body).map_err(|error| {
         ApiError::BadRequest(format!("expected {{\"reason\", \"actor\", \"stage\"?}}: {error}"))
     })?;

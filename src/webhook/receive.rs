@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, Request, StatusCode, header};
+use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Serialize;
@@ -47,22 +47,11 @@ fn answer(receiver: &Receiver, outcome: WebhookOutcome, error: Option<String>) -
     (status, Json(Answer { status: outcome.as_str(), error })).into_response()
 }
 
-/// The bearer token of a request.
-pub fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
 /// Takes one webhook.
 pub(super) async fn receive(State(receiver): State<Arc<Receiver>>, request: Request<Body>) -> Response {
     // Before the body: who may not post must not cost memory.
-    if let Some(tokens) = &receiver.tokens {
-        let accepted = bearer(request.headers()).is_some_and(|token| tokens.accepts(token));
-        if !accepted {
-            let error = "no or wrong bearer token: set `authorization` in the receiver's `http_config`";
-            return answer(&receiver, WebhookOutcome::Unauthorized, Some(error.to_owned()));
-        }
+    if let Err(error) = receiver.auth.check(request.headers()) {
+        return answer(&receiver, WebhookOutcome::Unauthorized, Some(error.to_owned()));
     }
     match taken(&receiver, request).await {
         Ok(Taken { payload, blob, body, _reserved }) => submit(&receiver, payload, (blob, body)).await,

@@ -29,7 +29,7 @@ impl Wire {
 
     async fn send(&mut self, method: &str, path: &str, body: &[u8]) -> (u16, Vec<u8>) {
         let mut request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {}\r\n\
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\n\
              content-type: application/json\r\ncontent-length: {}\r\n\r\n",
             self.token,
             body.len()

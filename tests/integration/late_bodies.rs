@@ -14,6 +14,7 @@ use backstop::metrics::Metrics;
 use backstop::pipeline::{Journal, JournalParts, Kinds, Observed, Rollouts, Severities};
 use backstop::randomness::Randomness;
 use backstop::store::{Loaded, MemoryStore};
+use backstop::webhook::auth::WebhookAuth;
 use backstop::webhook::body::Budget;
 use backstop::webhook::{PATH, Quarantine, Receiver, router};
 use hyper::body::Frame;
@@ -36,7 +37,7 @@ fn receiver(budget: usize) -> Receiver {
         rollouts,
         observed,
         watchdog: "Watchdog".to_owned(),
-        tokens: None,
+        auth: WebhookAuth::default(),
         reconcile: Arc::default(),
         severities: Severities::new(SeverityMap::default(), metrics.clone()),
         metrics,

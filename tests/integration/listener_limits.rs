@@ -104,8 +104,14 @@ async fn a_token_is_rotated_with_a_second_line_and_without_a_restart() {
     let file = site.folder.path().join("webhook");
     assert_eq!((post("hook-token").await, post("next-token").await), (200, 401));
     std::fs::write(&file, "next-token\nhook-token\n").expect("written");
-    assert_eq!((post("hook-token").await, post("next-token").await), (200, 200));
+    let comes_to = async |wanted: (u16, u16)| {
+        wait_for("the file to be looked at", || async {
+            ((post("hook-token").await, post("next-token").await) == wanted).then_some(())
+        })
+        .await;
+    };
+    comes_to((200, 200)).await;
     std::fs::write(&file, "next-token\n").expect("written");
-    assert_eq!((post("hook-token").await, post("next-token").await), (401, 200));
+    comes_to((401, 200)).await;
     app.shutdown().await.expect("drained");
 }

@@ -4,6 +4,7 @@
 
 mod alertmanagers;
 mod architecture;
+mod basic_auth;
 mod broken_database;
 mod clocks;
 mod command_line;
@@ -20,9 +21,11 @@ mod incident_commands;
 mod late_bodies;
 mod listener_limits;
 mod load;
+mod logs;
 mod manual_rollbacks;
 mod odd_alerts;
 mod real_chain;
+mod secrets;
 mod secured_flags;
 mod secured_monitoring;
 mod store_outage;

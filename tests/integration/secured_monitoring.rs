@@ -105,6 +105,7 @@ async fn asked(folder: &Path, keys: &str, alertmanager: &Secured, prometheus: &S
         prometheus.url(),
     );
     let config = Config::parse(&text, &folder.join("backstop.toml")).expect("a valid configuration");
+    config.look_at_secrets();
     let (mut connections, now) = (Connections::default(), SystemClock.now());
     let to_alertmanager = connections.to(&config.alertmanager.access, PATIENCE).expect("a client");
     let to_prometheus = connections.to(&config.prometheus.access, PATIENCE).expect("a client");

@@ -63,8 +63,7 @@ async fn a_critical_is_acted_upon_while_the_store_is_out_and_the_record_follows(
         evidence.show(&done.id, false).ok().filter(|text| text.contains("This File: complete"))
     })
     .await;
-    let rollouts: serde_json::Value =
-        reqwest::get(site.url("/api/v1/rollouts")).await.expect("an answer").json().await.expect("JSON");
+    let rollouts: serde_json::Value = site.read("/api/v1/rollouts").await.expect("an answer");
     assert!(rollouts[0]["unrecorded_events"].as_u64() > Some(0), "{rollouts}");
 
     store.fail_writes(false);

@@ -117,7 +117,7 @@ auth.operator_token_files = [\"operator\"]
     }
 
     pub(crate) fn parsed(&self) -> Config {
-        Config::load(&self.config).expect("a valid configuration")
+        Config::open(&self.config).expect("a valid configuration")
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -165,8 +165,13 @@ auth.operator_token_files = [\"operator\"]
     }
 
     pub(crate) async fn incidents_if_up(&self) -> Option<Vec<IncidentView>> {
-        let reply = reqwest::get(self.url("/api/v1/incidents")).await.ok()?;
-        reply.json().await.ok()
+        self.read("/api/v1/incidents").await
+    }
+
+    /// Reads the API with a token that may.
+    pub(crate) async fn read<T: serde::de::DeserializeOwned>(&self, path: &str) -> Option<T> {
+        let request = reqwest::Client::new().get(self.url(path)).bearer_auth("operator-token");
+        request.send().await.ok()?.json().await.ok()
     }
 
     pub(crate) async fn incidents(&self) -> Vec<IncidentView> {
@@ -185,8 +190,7 @@ auth.operator_token_files = [\"operator\"]
     /// Waits until the first rollout's share has been read as this.
     pub(crate) async fn share_read(&self, percent: u8) {
         wait_for("the share to be read", || async {
-            let reply = reqwest::get(self.url("/api/v1/rollouts")).await.ok()?;
-            let rollouts: serde_json::Value = reply.json().await.ok()?;
+            let rollouts: serde_json::Value = self.read("/api/v1/rollouts").await?;
             (rollouts[0]["share_percent"] == percent).then_some(())
         })
         .await;

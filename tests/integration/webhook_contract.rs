@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 
 use backstop::demo::trading_api::TradingApi;
 
-use crate::support::{Site, body, now, project};
+use crate::support::{Site, body, now, project, wait_for};
 
 pub(crate) fn fixture(name: &str) -> Vec<u8> {
     let bytes = std::fs::read(project().join("tests/fixtures").join(name)).expect("a captured body");
@@ -103,7 +103,10 @@ async fn a_rotated_token_is_accepted_without_a_restart() {
     let app = site.start().await;
     assert_eq!(site.post(fixture("firing_single.json")).await, 200);
     std::fs::write(site.folder.path().join("webhook"), "a-new-token").expect("written");
-    assert_eq!(site.post(fixture("firing_single.json")).await, 401);
+    wait_for("the new token", || async {
+        (site.post(fixture("firing_single.json")).await == 401).then_some(())
+    })
+    .await;
     app.shutdown().await.expect("drained");
 }
 

@@ -19,6 +19,7 @@ use backstop::pipeline::{
 use backstop::randomness::Randomness;
 use backstop::store::IncidentStore;
 use backstop::verification::{Application, Verifier};
+use backstop::webhook::auth::WebhookAuth;
 use backstop::webhook::body::Budget;
 use backstop::webhook::{Quarantine, Receiver, router};
 use chrono::TimeDelta;
@@ -154,7 +155,7 @@ impl Process {
             rollouts,
             observed,
             watchdog: "Watchdog".to_owned(),
-            tokens: None,
+            auth: WebhookAuth::default(),
             reconcile,
             metrics,
             strangers: Kinds::default(),

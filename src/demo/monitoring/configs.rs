@@ -71,6 +71,8 @@ pub struct AlertmanagerSettings {
     pub webhook_url: String,
     /// The token that it wants.
     pub token_file: Option<PathBuf>,
+    /// The name and the file of the password that it wants.
+    pub basic_auth: Option<(String, PathBuf)>,
     /// How soon joins and resolves are told.
     pub group_interval: Duration,
     /// How soon what fires is told again.
@@ -117,9 +119,13 @@ impl AlertmanagerSettings {
         let authorization = self.token_file.as_ref().map_or_else(String::new, |file| {
             format!(", authorization: {{ type: Bearer, credentials_file: {:?} }}", file.display().to_string())
         });
+        let basic = self.basic_auth.as_ref().map_or_else(String::new, |(name, file)| {
+            let file = file.display().to_string();
+            format!(", basic_auth: {{ username: {name:?}, password_file: {file:?} }}")
+        });
         let hook = |resolved: bool| {
             format!(
-                "url: '{}', send_resolved: {resolved}, max_alerts: 0, http_config: {{ follow_redirects: false{authorization} }}",
+                "url: '{}', send_resolved: {resolved}, max_alerts: 0, http_config: {{ follow_redirects: false{authorization}{basic} }}",
                 self.webhook_url
             )
         };

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
 use serde::Deserialize;
 
-use super::{Api, ApiError, ask, authorized_body, text};
+use super::{Api, ApiError, ask, read_body, text};
 use crate::decision::Request;
 use crate::incident::IncidentId;
 use crate::web::IncidentView;
@@ -23,10 +22,9 @@ struct Close {
 pub(super) async fn close(
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
-    headers: HeaderMap,
     body: Body,
 ) -> Result<Json<IncidentView>, ApiError> {
-    let body: Close = serde_json::from_slice(&authorized_body(&api, &headers, body).await?)
+    let body: Close = serde_json::from_slice(&read_body(&api, body).await?)
         .map_err(|error| ApiError::BadRequest(format!("expected {{\"actor\", \"reason\"}}: {error}")))?;
     let (actor, words) = (text("actor", &body.actor)?, text("reason", &body.reason)?);
     let id = IncidentId::new(id);

@@ -19,6 +19,7 @@ pub(crate) fn settings(site: &Site, cluster: Option<ClusterMember>) -> Alertmana
     AlertmanagerSettings {
         webhook_url: site.url("/api/v1/alertmanager"),
         token_file: Some(site.folder.path().join("webhook")),
+        basic_auth: None,
         group_interval: Duration::from_secs(1),
         repeat_interval: Duration::from_secs(10),
         cluster,

@@ -69,9 +69,8 @@ impl Chain {
 
     /// Waits until Backstop has read every share.
     pub(crate) async fn shares_are_read(&self) {
-        let url = &self.site.url("/api/v1/rollouts");
         wait_for("every share to be read", || async {
-            let rollouts: Vec<serde_json::Value> = reqwest::get(url).await.ok()?.json().await.ok()?;
+            let rollouts: Vec<serde_json::Value> = self.site.read("/api/v1/rollouts").await?;
             rollouts.iter().all(|rollout| rollout["share_percent"] == 25).then_some(())
         })
         .await;

@@ -1,0 +1,156 @@
+//! Who may read and who may change something through the API. Every request of it passes here.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use reqwest::Url;
+
+use crate::config::{ServerConfig, TokenSet};
+use crate::webhook::auth::bearer;
+
+/// Who is let in.
+#[derive(Debug, Clone)]
+pub struct Access {
+    operators: Option<TokenSet>,
+    viewers: Option<TokenSet>,
+    /// Names under which people reach the server, beside those of this machine.
+    hosts: Vec<String>,
+}
+
+/// Why somebody is not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// Nobody may change anything.
+    #[error(
+        "no operator token is configured, so nothing can be changed here: name one in `server.auth.operator_token_files`, or roll back with `backstop rollback --standalone`"
+    )]
+    NoOperators,
+    /// It has to come from an operator.
+    #[error(
+        "no or wrong operator token: send `Authorization: Bearer <token>` from `server.auth.operator_token_files`"
+    )]
+    NotAnOperator,
+    /// It has to come from somebody who may read.
+    #[error(
+        "no or wrong token: send `Authorization: Bearer <token>` from `server.auth.viewer_token_files` or `operator_token_files`"
+    )]
+    NotAViewer,
+    /// The token may have been right, but its file is gone.
+    #[error(
+        "no or wrong token; a token file of the server is missing or empty, so that its tokens are revoked: see the server's log"
+    )]
+    Revoked,
+    /// A page of another site can post a form, and read under a name of its own.
+    #[error("what changes something is sent as `Content-Type: application/json`")]
+    NotJson,
+    /// Without tokens only this machine may read, and no page that a browser of it shows.
+    #[error(
+        "without tokens this is served only under this machine's own names, such as localhost: set `server.auth.viewer_token_files`, or `server.external_url` to the name you use"
+    )]
+    ForeignHost,
+}
+
+impl Denied {
+    fn status(self) -> StatusCode {
+        match self {
+            Self::NotAnOperator | Self::NotAViewer | Self::Revoked => StatusCode::UNAUTHORIZED,
+            Self::NoOperators | Self::ForeignHost => StatusCode::FORBIDDEN,
+            Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        }
+    }
+}
+
+impl IntoResponse for Denied {
+    fn into_response(self) -> Response {
+        (self.status(), Json(serde_json::json!({ "error": self.to_string() }))).into_response()
+    }
+}
+
+impl Access {
+    /// As configured.
+    #[must_use]
+    pub fn new(server: &ServerConfig) -> Self {
+        let external = Url::parse(&server.external_url).ok();
+        let external = external.as_ref().and_then(Url::host_str).map(str::to_ascii_lowercase);
+        let listen = (!server.listen.ip().is_unspecified()).then(|| server.listen.ip().to_string());
+        Self {
+            operators: TokenSet::new(&server.operator_tokens),
+            viewers: TokenSet::new(&server.viewer_tokens),
+            hosts: external.into_iter().chain(listen).collect(),
+        }
+    }
+
+    /// Whether a request is let in.
+    ///
+    /// # Errors
+    /// Why not, with what to do.
+    pub fn check(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Denied> {
+        if *method == Method::GET || *method == Method::HEAD {
+            self.may_read(uri, headers)
+        } else {
+            self.may_change(headers)
+        }
+    }
+
+    fn may_read(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Denied> {
+        if self.operators.is_none() && self.viewers.is_none() {
+            let host = uri.host().or_else(|| headers.get(header::HOST)?.to_str().ok());
+            // Only browsers are steered by a foreign page, and they always say the host.
+            let known = host.is_none_or(|host| self.knows(host));
+            return if known { Ok(()) } else { Err(Denied::ForeignHost) };
+        }
+        let sets = [&self.viewers, &self.operators];
+        let accepted = |set: &Option<TokenSet>| {
+            set.as_ref().is_some_and(|set| bearer(headers).is_some_and(|token| set.accepts(token)))
+        };
+        if sets.into_iter().any(accepted) {
+            Ok(())
+        } else if sets.into_iter().flatten().any(TokenSet::has_gone) {
+            Err(Denied::Revoked)
+        } else {
+            Err(Denied::NotAViewer)
+        }
+    }
+
+    fn may_change(&self, headers: &HeaderMap) -> Result<(), Denied> {
+        let operators = self.operators.as_ref().ok_or(Denied::NoOperators)?;
+        if !bearer(headers).is_some_and(|token| operators.accepts(token)) {
+            return Err(if operators.has_gone() { Denied::Revoked } else { Denied::NotAnOperator });
+        }
+        let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let essence = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
+        if essence.eq_ignore_ascii_case("application/json") { Ok(()) } else { Err(Denied::NotJson) }
+    }
+
+    /// Whether a name, with or without a port, is this machine's or the configured one. A page whose
+    /// own name was made to point here (DNS rebinding) still sends that name.
+    fn knows(&self, host: &str) -> bool {
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+            _ => host,
+        };
+        let name = name.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+        let is_loopback = || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        name == "localhost" || name.ends_with(".localhost") || is_loopback() || self.hosts.contains(&name)
+    }
+}
+
+/// Lets a request through, or answers it.
+pub(super) async fn authorize(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
+    match access.check(request.method(), request.uri(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(denied) => {
+            let (method, path) = (request.method().as_str(), request.uri().path());
+            tracing::warn!(method, path, "a request to the API was not let in: {denied}");
+            denied.into_response()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
