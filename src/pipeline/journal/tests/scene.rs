@@ -250,6 +250,7 @@ pub(super) fn firing(alert: &str, severity: &str) -> Input {
         starts_at: start(),
         ends_at: None,
         generator_url: String::new(),
+        mapped_severity: None,
     };
     Input::Alert { alert, body: None }
 }
