@@ -93,8 +93,11 @@ impl Telling {
                 self.send().await;
             }
             if let Some(incident) = incidents.iter().find(|incident| ended(incident)) {
-                assert!(self.unsent.is_empty(), "it acted on what it has not taken");
-                return incident.clone();
+                // It may have died between the commit and the answer: then what it acted on is sent
+                // again until it is taken.
+                if self.unsent.is_empty() {
+                    return incident.clone();
+                }
             }
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
