@@ -11,6 +11,7 @@ mod commands;
 mod confirmation;
 mod draft;
 mod grace;
+mod label_name;
 mod policy;
 #[cfg(test)]
 mod promise_tests;
@@ -27,6 +28,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 pub use commands::{Command, commands, next_deadline};
 pub use confirmation::{AlertmanagerReading, Confirmation, ListedAlert, PrometheusReading, weigh};
 use draft::Draft;
+pub use label_name::is_legacy_label_name;
 pub use policy::{Mode, OnUnverified, Policy};
 pub use watchdog::Watchdog;
 

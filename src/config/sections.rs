@@ -7,6 +7,7 @@ use std::time::Duration;
 use reqwest::Url;
 
 use super::reader::Reader;
+use super::rollout::warn_of_new_names;
 use super::secret::SecretFile;
 use super::tls::TlsConfig;
 use crate::decision::Watchdog;
@@ -168,6 +169,7 @@ impl AlertmanagerConfig {
             alertname: reader.text("watchdog_alertname").unwrap_or_else(|| "Watchdog".to_owned()),
             matching: reader.labels("watchdog_match").unwrap_or_default(),
         };
+        warn_of_new_names(reader, "watchdog_match", &watchdog.matching);
         let watchdog_timeout = reader.duration("watchdog_timeout", 3 * MINUTE, 10 * SECOND, 60 * MINUTE);
         reader.finish();
         Self { urls, poll_interval, bearer_token, watchdog, watchdog_timeout }
