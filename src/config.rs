@@ -3,6 +3,9 @@
 //! What is typed (TOML) becomes what is valid ([`Config`]) here and nowhere else. Paths are relative
 //! to the configuration file's folder, so that a service finds them whatever its working directory.
 
+mod access;
+mod client_tls;
+mod flag_request;
 mod reader;
 mod reference;
 mod report;
@@ -13,7 +16,10 @@ mod tls;
 
 use std::path::{Path, PathBuf};
 
+pub use access::{AccessConfig, Credentials, ExtraHeader, HeaderText};
 use chrono::{DateTime, Utc};
+pub use client_tls::{ClientTlsConfig, ClientTlsError, LoadedClientTls};
+pub use flag_request::{BodyError, BodyTemplate, FlagMethod, ShareScale};
 use reader::Reader;
 pub use reference::{KeyReference, REFERENCE};
 pub use report::{ConfigReport, Level, Problem};
@@ -77,6 +83,7 @@ impl Config {
             .check_secrets()
             .into_iter()
             .chain(config.check_tls(SystemClock.now()))
+            .chain(config.check_access(SystemClock.now()))
             .map(|problem| problem.placed(&text))
             .partition(|problem| problem.level == Level::Error);
         if !errors.is_empty() {
@@ -126,15 +133,11 @@ impl Config {
     }
 
     /// Every secret file that is named.
-    fn secret_files(&self) -> Vec<(&'static str, &SecretFile)> {
+    fn secret_files(&self) -> Vec<(String, &SecretFile)> {
         let mut files = Vec::new();
         let server = &self.server;
         files.extend(server.webhook_tokens.iter().map(|file| ("server.auth.webhook_token_files", file)));
         files.extend(server.operator_tokens.iter().map(|file| ("server.auth.operator_token_files", file)));
-        files.extend(
-            self.alertmanager.bearer_token.iter().map(|file| ("alertmanager.bearer_token_file", file)),
-        );
-        files.extend(self.prometheus.bearer_token.iter().map(|file| ("prometheus.bearer_token_file", file)));
         if let Some(slack) = &self.slack {
             files.push(("slack.token_file", &slack.token));
             files.extend(slack.signing_secret.iter().map(|file| ("slack.signing_secret_file", file)));
@@ -142,11 +145,60 @@ impl Config {
         files.extend(
             self.pagerduty.iter().map(|pagerduty| ("pagerduty.routing_key_file", &pagerduty.routing_key)),
         );
-        let flags = self.rollouts.iter().map(|rollout| &rollout.traffic);
-        files.extend(flags.filter_map(|flag| {
-            flag.bearer_token.as_ref().map(|file| ("rollouts.traffic.bearer_token_file", file))
-        }));
+        let mut files: Vec<_> =
+            files.into_iter().map(|(key, file): (&str, _)| (key.to_owned(), file)).collect();
+        for (system, access) in self.systems() {
+            files.extend(
+                access.secret_files().into_iter().map(|(key, file)| (format!("{system}.{key}"), file)),
+            );
+        }
         files
+    }
+
+    /// Every outside system that is asked, by the key of its table.
+    fn systems(&self) -> Vec<(String, &AccessConfig)> {
+        let mut systems = vec![
+            ("alertmanager".to_owned(), &self.alertmanager.access),
+            ("prometheus".to_owned(), &self.prometheus.access),
+        ];
+        for (index, rollout) in self.rollouts.iter().enumerate() {
+            systems.push((format!("rollouts[{index}].traffic"), &rollout.traffic.access));
+            systems.push((format!("rollouts[{index}].verify"), &rollout.verify.access));
+        }
+        systems
+    }
+
+    /// Reads every certificate and key for outside systems and reports what is wrong with it.
+    #[must_use]
+    pub fn check_access(&self, now: DateTime<Utc>) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (system, access) in self.systems() {
+            let mut report = |key: &str, level, message: String, remedy: String| {
+                problems.push(Problem::of_key(
+                    &self.file,
+                    &format!("{system}.{key}"),
+                    level,
+                    message,
+                    remedy,
+                ));
+            };
+            match access.tls.load() {
+                Err(error) => report(error.key, Level::Error, error.to_string(), error.remedy.to_owned()),
+                Ok(loaded) => {
+                    let expiry = loaded.expires_at.and_then(|at| tls::expiry_warning(at, now));
+                    if let Some((message, file)) = expiry.zip(access.tls.client_cert_file.as_ref()) {
+                        let message = format!("{} {message}", file.display());
+                        report(
+                            "client_cert_file",
+                            Level::Warning,
+                            message,
+                            "renew it and restart".to_owned(),
+                        );
+                    }
+                }
+            }
+        }
+        problems
     }
 
     /// Reads every secret file and reports what is wrong with it.
@@ -157,7 +209,7 @@ impl Config {
             if let Err(error) = file.read() {
                 problems.push(Problem::of_key(
                     &self.file,
-                    key,
+                    &key,
                     Level::Error,
                     error.to_string(),
                     error.remedy(),
@@ -165,7 +217,7 @@ impl Config {
             } else if file.is_world_readable() {
                 let message = format!("{} can be read by everybody on this machine", file.path().display());
                 let remedy = format!("chmod 600 {}", file.path().display());
-                problems.push(Problem::of_key(&self.file, key, Level::Warning, message, remedy));
+                problems.push(Problem::of_key(&self.file, &key, Level::Warning, message, remedy));
             }
         }
         problems

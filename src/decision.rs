@@ -2,19 +2,20 @@
 //!
 //! [`decide`] takes a rollout's state and one input, and returns the next state with the events
 //! that lead there. The caller stores the events before anybody acts on them. What is then to be
-//! done follows from the state alone ([`commands()`]): a restart finds the same work again without
+//! done follows from the state alone ([`due()`]): a restart finds the same work again without
 //! remembering anything else.
 
 mod alerts;
 mod clock;
-mod commands;
 mod confirmation;
 mod draft;
+mod due;
 mod grace;
 mod label_name;
 mod policy;
 #[cfg(test)]
 mod promise_tests;
+mod revision;
 mod rollback;
 mod share;
 #[cfg(test)]
@@ -25,9 +26,9 @@ mod world;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-pub use commands::{Command, commands, next_deadline};
 pub use confirmation::{AlertmanagerReading, Confirmation, ListedAlert, PrometheusReading, weigh};
 use draft::Draft;
+pub use due::{Command, Due, due};
 pub use label_name::is_legacy_label_name;
 pub use policy::{Mode, OnUnverified, Policy};
 pub use watchdog::Watchdog;
@@ -44,9 +45,8 @@ pub enum Reading {
     NotConfigured,
     /// Not read since the start.
     Never,
-    /// Read, or tried to.
     At {
-        /// When.
+        /// When it was asked for: what happened since is not in it.
         at: DateTime<Utc>,
         /// What it was; `None`: it could not be read.
         share: Option<Share>,
@@ -56,13 +56,10 @@ pub enum Reading {
 /// Everything a decision may look at beside state and input.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
-    /// The rollout.
     pub rollout: &'a RolloutName,
-    /// Its settings.
     pub policy: &'a Policy,
-    /// The present.
     pub now: DateTime<Utc>,
-    /// Tells apart two incidents that open in one second.
+    /// The number in the id of a rollout's first incident ever; those after it count on.
     pub nonce: u16,
     /// The latest reading of the share.
     pub reading: Reading,
@@ -78,29 +75,27 @@ pub struct Context<'a> {
 /// What a person may ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
-    /// Roll back now.
     RollBack {
-        /// Why.
         reason: String,
         /// The stage, if the person tells it.
         stage: Option<Stage>,
     },
-    /// Stop the grace.
     Hold {
-        /// Which incident.
         incident: IncidentId,
         /// Until when; the rollout's setting if `None`.
         until: Option<DateTime<Utc>>,
     },
-    /// Let the grace go on.
     Resume {
-        /// Which incident.
         incident: IncidentId,
     },
-    /// Take note of it.
     Acknowledge {
-        /// Which incident.
         incident: IncidentId,
+    },
+    /// End it without doing anything more.
+    Close {
+        incident: IncidentId,
+        /// Why, in the person's words.
+        words: String,
     },
 }
 
@@ -109,7 +104,6 @@ pub enum Request {
 pub enum Input {
     /// An alert came, by webhook or found by reconciliation.
     Alert {
-        /// The alert.
         alert: Alert,
         /// The raw body that brought it.
         body: Option<BlobRef>,
@@ -121,66 +115,47 @@ pub enum Input {
     },
     /// The share was read; the context's reading says what came of it.
     ShareRead,
-    /// A person asks.
     Person {
-        /// Who.
         actor: String,
-        /// What for.
         request: Request,
     },
     /// The outside world was asked about an incident's alerts.
     Confirmation {
-        /// Which incident.
         incident: IncidentId,
         /// The alerts that were asked about, each with the start that was known.
         asked: Vec<(Fingerprint, DateTime<Utc>)>,
-        /// The answer.
         answer: Confirmation,
-        /// Who said what.
         answers: Vec<String>,
     },
-    /// A step ended.
     StepEnded {
-        /// Which incident.
         incident: IncidentId,
-        /// Which attempt.
         attempt: u32,
-        /// The step.
         step: StepRecord,
     },
     /// A verification reached its verdict.
     Verified {
-        /// Which incident.
         incident: IncidentId,
-        /// Which attempt.
         attempt: u32,
-        /// The verification.
         verification: Verification,
     },
     /// A metrics snapshot was taken, or could not be.
     Snapshot {
-        /// Which incident.
         incident: IncidentId,
-        /// Which snapshot.
         when: WhenTaken,
         /// The text, or why there is none.
         body: Result<BlobRef, String>,
     },
     /// Evidence files were written.
     EvidenceWritten {
-        /// Which incident.
         incident: IncidentId,
         /// Whether these are the last.
         complete: bool,
-        /// The files.
         files: Vec<EvidenceFile>,
     },
-    /// The wall clock was set.
     ClockStepped {
         /// By how much; negative: back.
         by: TimeDelta,
     },
-    /// Time went by.
     Tick,
 }
 
@@ -191,13 +166,11 @@ pub enum Refusal {
     #[error("incident {0} is not open: see `backstop status`")]
     NotOpen(IncidentId),
     /// Only a grace can be held, and only a hold resumed.
-    #[error("incident {incident} is {state}; {wanted}")]
+    #[error("incident {incident}: {state}; {wanted}")]
     WrongState {
-        /// Which incident.
         incident: IncidentId,
-        /// Where it stands.
-        state: &'static str,
-        /// What the request needs.
+        /// Where it stands, in a sentence.
+        state: String,
         wanted: &'static str,
     },
 }
@@ -205,7 +178,6 @@ pub enum Refusal {
 /// What came of an input.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decided {
-    /// The next state.
     pub state: RolloutState,
     /// The events that lead there, in order. Empty: nothing to store.
     pub events: Vec<StoredAs>,
@@ -221,6 +193,7 @@ pub struct Decided {
 #[must_use]
 pub fn decide(state: RolloutState, input: &Input, context: &Context<'_>) -> Decided {
     let mut draft = Draft::new(state, context);
+    revision::supersede(&mut draft);
     let reason = match input {
         Input::Alert { alert, body } => Some(alerts::received(&mut draft, alert, body.as_ref())),
         Input::Missed { alert } => Some(share::missed(&mut draft, alert)),

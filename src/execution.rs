@@ -5,12 +5,15 @@
 mod feature_flag;
 mod traffic_off;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
-pub use feature_flag::FeatureFlag;
+pub use feature_flag::{FeatureFlag, ReadRequest, SetRequest};
 pub use traffic_off::{StepLimits, traffic_off};
 
 use crate::incident::{Answer, Share};
+use crate::outbound::OutboundError;
 
 /// Why a change was not acknowledged; the variants tell the caller what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,8 +22,13 @@ pub enum ActError {
     #[error("refused: {}", .0.text)]
     Refused(Answer),
     /// Not carried out, and worth another try (not reachable, 429, 5xx).
-    #[error("not carried out: {}", .0.text)]
-    Retry(Answer),
+    #[error("not carried out: {}", .answer.text)]
+    Retry {
+        /// What came back.
+        answer: Answer,
+        /// How long it asks to be left alone.
+        after: Option<Duration>,
+    },
     /// It may have been carried out: read before saying anything.
     #[error("outcome unknown: {}", .0.text)]
     Unknown(Answer),
@@ -31,9 +39,40 @@ impl ActError {
     #[must_use]
     pub fn answer(&self) -> &Answer {
         match self {
-            Self::Refused(answer) | Self::Retry(answer) | Self::Unknown(answer) => answer,
+            Self::Refused(answer) | Self::Retry { answer, .. } | Self::Unknown(answer) => answer,
         }
     }
+
+    /// How long to leave it alone, if it asks for that.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Retry { after, .. } => *after,
+            Self::Refused(_) | Self::Unknown(_) => None,
+        }
+    }
+}
+
+/// Why the share is not known; the variants tell the caller what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// Asking again will not help before a person configures a place.
+    #[error("no read_url is configured")]
+    NotConfigured,
+    /// No whole answer: worth another try.
+    #[error("{0}")]
+    NoAnswer(OutboundError),
+    /// The API answered that it will not or can't say.
+    #[error("status {status}: {text}")]
+    Refused {
+        /// HTTP status, not 2xx.
+        status: u16,
+        /// The answer's beginning, free of secrets.
+        text: String,
+    },
+    /// An answer that says no share: another API, or a wrong `read_pointer` or `scale`.
+    #[error("{0}")]
+    NotUnderstood(String),
 }
 
 /// Moves the traffic between stable and canary.
@@ -54,6 +93,6 @@ pub trait TrafficRouter: Send + Sync + std::fmt::Debug {
     /// Reads the canary's share.
     ///
     /// # Errors
-    /// In words: why it is not known.
-    async fn read_share(&self) -> Result<Share, String>;
+    /// See [`ReadError`].
+    async fn read_share(&self) -> Result<Share, ReadError>;
 }

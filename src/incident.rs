@@ -4,28 +4,38 @@
 //! Every other room imports this one; this one imports none of them.
 
 mod alert;
+mod apply;
 mod attached;
+mod bounded;
+mod cause;
 mod event;
 mod folded;
 mod ids;
 mod known_alerts;
 mod labels;
+#[cfg(test)]
+mod old_versions_tests;
 mod phase;
 mod reason;
 mod records;
 mod rollout;
+mod triage;
+mod words;
 
 pub use alert::{Alert, AlertStatus, Severity};
 pub use attached::AttachedAlerts;
+pub use bounded::Bounded;
+pub use cause::{Cause, Trigger};
 pub use event::{AttachedAlert, Event, OpenedIncident, Record, StoredAs};
-pub use folded::{Incident, NoteEntry};
+pub use folded::{Incident, NoteEntry, Notice};
 pub use ids::{Fingerprint, IncidentId, Revision, RolloutName, Stage, UnknownStage};
 pub use known_alerts::{AlertState, KnownAlerts};
 pub use labels::Labels;
 pub use phase::{GraceCause, Hold, Phase};
-pub use reason::{NoticeKind, Reason, Trigger};
+pub use reason::{NoticeKind, Reason};
 pub use records::{
     Answer, Attempt, BlobRef, Check, CheckName, CheckOutcome, EvidenceFile, Share, Step, StepOutcome,
     StepRecord, Verdict, Verification, WhenTaken,
 };
 pub use rollout::{CanaryRun, RolloutState};
+pub use triage::Triage;

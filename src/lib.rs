@@ -13,7 +13,7 @@
 //! An input (an alert, a person's request, a reading, a result) is decided and stored in one commit;
 //! only then is a webhook answered 200, and only then does anybody act. (While the store can't be
 //! written, what is decided is held in memory and acted upon; it is not answered 200.) What is to be done is read off
-//! the stored state by [`decision::commands()`], so a restart resumes where the last process stopped.
+//! the stored state by [`decision::due()`], so a restart resumes where the last process stopped.
 //!
 //! # Invariants
 //! - A 2xx means that what was accepted is durable. Storms share commits; none is answered early.

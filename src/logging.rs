@@ -52,9 +52,12 @@ pub fn stored(stored: &StoredAs) {
             tracing::warn!(%rollout, incident, by_milliseconds, "the clock was set; deadlines moved with it");
         }
         Event::Failed { reason, detail, retry_at } => {
-            tracing::error!(%rollout, incident, event, %reason, detail, %retry_at, "rollback not achieved");
+            let retry_at = retry_at.as_ref().map(tracing::field::display);
+            tracing::error!(%rollout, incident, event, %reason, detail, retry_at, "rollback not achieved");
         }
-        Event::Cancelled { reason } | Event::Declined { reason } | Event::RollbackStarted { reason, .. } => {
+        Event::Cancelled { reason }
+        | Event::Declined { reason, .. }
+        | Event::RollbackStarted { reason, .. } => {
             tracing::info!(%rollout, incident, event, %reason, "{event}");
         }
         Event::Confirmed { reason, answers } => {

@@ -2,6 +2,7 @@
 //! alerts work from the first failure on. Label values are closed lists or configured names.
 
 mod labels;
+mod loops;
 mod registry;
 
 use std::sync::Arc;
@@ -13,7 +14,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 pub use labels::WebhookOutcome;
-use labels::{Kind, OfRollout, Outcome, RolloutReason, RolloutState, RolloutVerdict, Source};
+use labels::{Kind, OfLoop, OfRollout, Outcome, RolloutReason, RolloutState, RolloutVerdict, Source};
+pub use loops::Loop;
 
 use crate::incident::{Event, NoticeKind, Phase, Reason, RolloutName, StoredAs, Verdict};
 use crate::pipeline::States;
@@ -32,6 +34,12 @@ struct Figures {
     store_append_failures: Counter,
     store_healthy: Gauge,
     store_unrecorded_events: Gauge,
+    store_rejected_submissions: Counter,
+    log_lines_lost: Counter,
+    ready: Gauge,
+    live: Gauge,
+    loop_age_seconds: Family<OfLoop, Gauge>,
+    loops: loops::Loops,
     rollback_overdue_seconds: Family<OfRollout, Gauge>,
     clock_ahead_seconds: Family<Source, Gauge>,
     evidence_writes: Family<Outcome, Counter>,
@@ -169,6 +177,44 @@ impl Metrics {
         self.figures.store_append_failures.inc();
         self.figures.store_healthy.set(0);
         self.figures.store_unrecorded_events.set(i64::try_from(unrecorded).unwrap_or(i64::MAX));
+    }
+
+    /// An append takes too long to wait for; this many events are held in memory.
+    pub fn store_hangs(&self, unrecorded: usize) {
+        self.figures.store_healthy.set(0);
+        self.figures.store_unrecorded_events.set(i64::try_from(unrecorded).unwrap_or(i64::MAX));
+    }
+
+    /// So many submissions can't be stored, ever, and are set aside.
+    pub fn store_rejected(&self, submissions: usize) {
+        self.figures.store_rejected_submissions.inc_by(submissions as u64);
+    }
+
+    /// So many events are stored, but their log lines are lost.
+    pub fn log_lines_lost(&self, count: usize) {
+        self.figures.log_lines_lost.inc_by(count as u64);
+    }
+
+    /// A vital loop has turned.
+    pub fn loop_turned(&self, turned: Loop) {
+        self.figures.loops.turned(turned);
+    }
+
+    /// How long ago a vital loop has turned.
+    #[must_use]
+    pub fn loop_age(&self, asked: Loop) -> std::time::Duration {
+        self.figures.loops.age(asked)
+    }
+
+    /// What the probes would be answered now.
+    pub fn probes(&self, ready: bool, live: bool) {
+        self.figures.ready.set(i64::from(ready));
+        self.figures.live.set(i64::from(live));
+        for known in Loop::ALL {
+            let age = i64::try_from(self.loop_age(known).as_secs()).unwrap_or(i64::MAX);
+            let labels = OfLoop { r#loop: known.as_str().to_owned() };
+            self.figures.loop_age_seconds.get_or_create(&labels).set(age);
+        }
     }
 
     /// Events that are held in memory because the store can't be written.

@@ -1,58 +1,32 @@
-//! Requests to other systems: one client, bounded in time and size, that never follows a redirect
-//! (it would carry the token to another origin) and says whether a request can have arrived.
+//! Requests to other systems: clients bounded in time and size, that never follow a redirect (it
+//! would carry the token to another origin) and say whether a request can have arrived.
+
+mod connections;
+mod error;
+mod reply;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use reqwest::Url;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::{Method, RequestBuilder, Url};
 
-use crate::config::SecretFile;
-use crate::text::kept;
+pub use connections::{ConnectError, Connections};
+pub use error::{FetchError, OutboundError};
+pub use reply::Reply;
 
-/// The longest answer that is read. Metrics of a large application are a few MiB; a rule list or
-/// an alert list of thousands is less.
-const MAX_ANSWER_BYTES: usize = 16 << 20;
+use crate::config::{AccessConfig, Credentials, HeaderText, Secret, SecretFile};
+use reply::SentSecrets;
+
+/// The longest list of rules or alerts, or page of metrics: those of large sites are a few MiB.
+pub const MAX_ANSWER_BYTES: usize = 16 << 20;
+
+/// The longest answer that says one thing: a share, a version. A whole page of an error fits too.
+pub const MAX_SMALL_ANSWER_BYTES: usize = 64 << 10;
 
 /// How long a TCP connection may take. On one site anything above a second is an outage.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// What came back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
-    /// HTTP status.
-    pub status: u16,
-    /// The body.
-    pub body: Vec<u8>,
-    /// What the sender's clock showed, by its `Date` header, to the second.
-    pub date: Option<DateTime<Utc>>,
-}
-
-impl Reply {
-    /// Whether the status is 2xx.
-    #[must_use]
-    pub fn is_success(&self) -> bool {
-        (200..300).contains(&self.status)
-    }
-
-    /// The body as text, cut to a length that may be kept.
-    #[must_use]
-    pub fn kept_text(&self) -> String {
-        kept(&String::from_utf8_lossy(&self.body))
-    }
-}
-
-/// Why no answer came; the variants tell what can have happened on the other side.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OutboundError {
-    /// The request was not sent: nothing happened there. Safe to try again.
-    #[error("not sent: {0}")]
-    NotSent(String),
-    /// It was sent and no whole answer came: it may have been carried out. Read before believing.
-    #[error("sent, but no answer: {0}")]
-    NoAnswer(String),
-}
 
 /// How a server is reached and trusted that is not the system's to know.
 #[derive(Debug, Clone, Default)]
@@ -63,6 +37,8 @@ pub struct Trust {
     pub authorities: Option<Vec<u8>>,
     /// PEM of the certificate and key to present.
     pub identity: Option<Vec<u8>>,
+    /// Whether the environment's proxy variables count.
+    pub proxy_from_environment: bool,
 }
 
 /// A client for one outside system.
@@ -70,7 +46,8 @@ pub struct Trust {
 pub struct Outbound {
     client: reqwest::Client,
     timeout: Duration,
-    bearer: Option<SecretFile>,
+    max_answer_bytes: usize,
+    access: AccessConfig,
 }
 
 impl Outbound {
@@ -91,30 +68,14 @@ impl Outbound {
         bearer: Option<SecretFile>,
         trust: &Trust,
     ) -> Result<Self, reqwest::Error> {
-        let mut builder = reqwest::Client::builder();
-        if let Some((host, address)) = &trust.host {
-            builder = builder.resolve(host, *address);
-        }
-        if let Some(pem) = &trust.authorities {
-            builder = builder.tls_certs_merge(reqwest::Certificate::from_pem_bundle(pem)?);
-        }
-        if let Some(pem) = &trust.identity {
-            builder = builder.identity(reqwest::Identity::from_pem(pem)?);
-        }
-        let client = builder
-            .connect_timeout(CONNECT_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("backstop/", env!("CARGO_PKG_VERSION")))
-            .no_proxy()
-            .build()?;
-        Ok(Self { client, timeout, bearer })
+        let access = AccessConfig { credentials: bearer.map(Credentials::Bearer), ..AccessConfig::default() };
+        Ok(Self { client: client(trust)?, timeout, max_answer_bytes: MAX_ANSWER_BYTES, access })
     }
 
-    /// A client for another outside system over the same sockets and certificates: those of
-    /// the machine take an eighth of a MiB each time they are read.
+    /// The same client, for answers that take no more than this.
     #[must_use]
-    pub fn beside(&self, timeout: Duration, bearer: Option<SecretFile>) -> Self {
-        Self { client: self.client.clone(), timeout, bearer }
+    pub fn with_answers_up_to(&self, max_answer_bytes: usize) -> Self {
+        Self { max_answer_bytes, ..self.clone() }
     }
 
     /// GET.
@@ -130,15 +91,23 @@ impl Outbound {
     /// # Errors
     /// See [`OutboundError`]; any HTTP status is a [`Reply`].
     pub async fn post_json(&self, url: Url, body: String) -> Result<Reply, OutboundError> {
-        let request = self.client.post(url).header(CONTENT_TYPE, "application/json").body(body);
-        self.send(request).await
+        self.send_json(Method::POST, url, body).await
+    }
+
+    /// A JSON text by this method.
+    ///
+    /// # Errors
+    /// See [`OutboundError`]; any HTTP status is a [`Reply`].
+    pub async fn send_json(&self, method: Method, url: Url, body: String) -> Result<Reply, OutboundError> {
+        let json = HeaderValue::from_static("application/json");
+        self.send(self.client.request(method, url).header(CONTENT_TYPE, json).body(body)).await
     }
 
     /// GET of JSON, for answers that must be 2xx.
     ///
     /// # Errors
-    /// In words: no answer, a status other than 2xx, or not the JSON that was expected.
-    pub async fn get_json<T: serde::de::DeserializeOwned>(&self, url: Url) -> Result<T, String> {
+    /// See [`FetchError`].
+    pub async fn get_json<T: serde::de::DeserializeOwned>(&self, url: Url) -> Result<T, FetchError> {
         self.get_dated(url).await.map(|(json, _)| json)
     }
 
@@ -149,65 +118,95 @@ impl Outbound {
     pub async fn get_dated<T: serde::de::DeserializeOwned>(
         &self,
         url: Url,
-    ) -> Result<(T, Option<DateTime<Utc>>), String> {
+    ) -> Result<(T, Option<DateTime<Utc>>), FetchError> {
         let place = url.path().to_owned();
-        let reply = self.get(url).await.map_err(|error| format!("{place}: {error}"))?;
+        let reply = match self.get(url).await {
+            Ok(reply) => reply,
+            Err(error) => return Err(FetchError::NoReply { place, error }),
+        };
         if !reply.is_success() {
-            return Err(format!("{place}: status {}: {}", reply.status, reply.kept_text()));
+            return Err(FetchError::Refused { place, status: reply.status, text: reply.kept_text() });
         }
-        let json = serde_json::from_slice(&reply.body)
-            .map_err(|error| format!("{place}: not the JSON expected: {}", kept(&error.to_string())))?;
+        let json = serde_json::from_slice(&reply.body);
+        let json = json.map_err(|error| FetchError::not_understood(place, &error, &reply))?;
         Ok((json, reply.date))
     }
 
-    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Reply, OutboundError> {
-        let mut request = request.timeout(self.timeout);
-        if let Some(bearer) = &self.bearer {
-            let secret = bearer.read().map_err(|error| OutboundError::NotSent(error.to_string()))?;
-            let mut value = HeaderValue::from_str(&format!("Bearer {}", secret.expose())).map_err(|_| {
-                OutboundError::NotSent("the token has characters that no header may carry".into())
-            })?;
-            value.set_sensitive(true);
-            request = request.header(AUTHORIZATION, value);
-        }
-        let mut response = request.send().await.map_err(classify)?;
-        let status = response.status().as_u16();
-        let date = date(response.headers());
+    async fn send(&self, request: RequestBuilder) -> Result<Reply, OutboundError> {
+        let failed = |error: reqwest::Error| OutboundError::of(&error, self.timeout);
+        let (request, passwords) = self.convince(request.timeout(self.timeout))?;
+        let request = request.build().map_err(failed)?;
+        let sent = SentSecrets::of(&request, passwords);
+        let mut response = self.client.execute(request).await.map_err(failed)?;
         let mut body = Vec::new();
-        while let Some(chunk) =
-            response.chunk().await.map_err(|error| OutboundError::NoAnswer(words(&error)))?
-        {
-            if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-                return Err(OutboundError::NoAnswer(format!(
-                    "the answer is longer than {MAX_ANSWER_BYTES} bytes"
-                )));
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            if body.len() + chunk.len() > self.max_answer_bytes {
+                return Err(OutboundError::TooLong { limit_bytes: self.max_answer_bytes });
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Reply { status, body, date })
+        Ok(Reply::received(response.status().as_u16(), response.headers(), body, sent))
+    }
+
+    /// Adds what the system wants to see, read anew each time: a secret may have been rotated. With
+    /// it, the secrets that stand in no header as they are.
+    fn convince(&self, request: RequestBuilder) -> Result<(RequestBuilder, Vec<String>), OutboundError> {
+        let mut headers = reqwest::header::HeaderMap::new();
+        for header in &self.access.headers {
+            let value = match &header.value {
+                HeaderText::Literal(value) => value.clone(),
+                HeaderText::File(file) => sensitive(read(file)?.expose(), header.name.as_str())?,
+            };
+            headers.insert(header.name.clone(), value);
+        }
+        let mut passwords = Vec::new();
+        let mut request = request;
+        match &self.access.credentials {
+            None => {}
+            Some(Credentials::Bearer(file)) => {
+                let value = sensitive(&format!("Bearer {}", read(file)?.expose()), AUTHORIZATION.as_str())?;
+                headers.insert(AUTHORIZATION, value);
+            }
+            Some(Credentials::Basic { username, password }) => {
+                let password = read(password)?;
+                request = request.basic_auth(username, Some(password.expose()));
+                passwords.push(password.expose().to_owned());
+            }
+        }
+        // Replaces what is there: a content type that is set is meant.
+        Ok((request.headers(headers), passwords))
     }
 }
 
-fn date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
-    let text = headers.get(DATE)?.to_str().ok()?;
-    DateTime::parse_from_rfc2822(text).ok().map(|date| date.to_utc())
+fn read(file: &SecretFile) -> Result<Secret, OutboundError> {
+    file.read().map_err(|error| OutboundError::NotReady(error.to_string()))
 }
 
-fn classify(error: reqwest::Error) -> OutboundError {
-    if error.is_connect() || error.is_builder() {
-        OutboundError::NotSent(words(&error))
-    } else {
-        OutboundError::NoAnswer(words(&error))
-    }
+fn sensitive(text: &str, header: &str) -> Result<HeaderValue, OutboundError> {
+    let mut value = HeaderValue::from_str(text).map_err(|_| {
+        OutboundError::NotReady(format!("the secret for {header} has characters that no header may carry"))
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
-/// The error with its causes, without the URL: a URL's query may carry what nobody should read.
-fn words(error: &reqwest::Error) -> String {
-    let mut text = if error.is_timeout() { "timed out".to_owned() } else { String::from("failed") };
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
+fn client(trust: &Trust) -> Result<reqwest::Client, reqwest::Error> {
+    let mut builder = reqwest::Client::builder();
+    if let Some((host, address)) = &trust.host {
+        builder = builder.resolve(host, *address);
     }
-    text
+    if let Some(pem) = &trust.authorities {
+        builder = builder.tls_certs_merge(reqwest::Certificate::from_pem_bundle(pem)?);
+    }
+    if let Some(pem) = &trust.identity {
+        builder = builder.identity(reqwest::Identity::from_pem(pem)?);
+    }
+    if !trust.proxy_from_environment {
+        builder = builder.no_proxy();
+    }
+    builder
+        .connect_timeout(CONNECT_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("backstop/", env!("CARGO_PKG_VERSION")))
+        .build()
 }

@@ -43,6 +43,23 @@ pub enum StoreError {
         /// Where it ends.
         found: u64,
     },
+    /// What was to be appended can never be stored: a bug, not a fault of the disk, so trying again is
+    /// of no use. Nothing of the batch was kept; see [`IncidentStore::set_aside`].
+    #[error("the store refuses what was to be stored; this is a bug in Backstop, please report it")]
+    Rejected {
+        /// The constraint or the encoding that it breaks.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The path no longer leads to the database that is open: deleted, replaced or unmounted. Writing
+    /// there would be lost at the next start, so nothing of the batch was kept.
+    #[error(
+        "{path} is no longer the database that Backstop opened (deleted, replaced or unmounted); put it back, and it goes on by itself, or restart Backstop to begin with what is there now"
+    )]
+    Replaced {
+        /// The store's file.
+        path: PathBuf,
+    },
     /// Another process has the store: never wait for it, never share it.
     #[error("{path} is in use by another Backstop process; stop it, or give this one another `store.path`")]
     InUse {
@@ -88,15 +105,33 @@ pub struct Batch {
     pub blobs: Blobs,
 }
 
+/// Runs once a batch is durable, on whatever thread knows it first: those who wait for it needn't
+/// be told by way of another one. It must neither wait nor panic.
+pub type Settle = Box<dyn FnOnce() + Send>;
+
 /// What is stored, folded.
 #[derive(Debug, Clone, Default)]
 pub struct Loaded {
     /// Where the journal ends; 0 when empty.
     pub seq: u64,
+    /// Up to where the fold is saved; 0: it is not.
+    pub checkpoint_seq: u64,
     /// Each rollout's state.
     pub rollouts: BTreeMap<RolloutName, RolloutState>,
     /// When the last process was last alive, if one ever was.
     pub last_alive: Option<DateTime<Utc>>,
+    /// Until when it is known what fired, apart from the sign of life: a process that lived, but
+    /// ended before it had looked back, leaves the next one more to look back upon.
+    pub caught_up_until: Option<DateTime<Utc>>,
+}
+
+impl Loaded {
+    /// Until when it is known what fired: from there on a new process looks back. A database of a
+    /// version that did not record it knows when somebody was last there.
+    #[must_use]
+    pub fn known_until(&self) -> Option<DateTime<Utc>> {
+        self.caught_up_until.or(self.last_alive)
+    }
 }
 
 /// Which incidents to list.
@@ -125,8 +160,26 @@ pub trait IncidentStore: Send + Sync + std::fmt::Debug {
     /// Appends a batch and returns where the journal ends now. Durable when it returns.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] and [`StoreError::Conflict`]; nothing of the batch was kept.
+    /// [`StoreError::Unavailable`], [`StoreError::Replaced`], [`StoreError::Rejected`] and
+    /// [`StoreError::Conflict`]; nothing of the batch was kept.
     async fn append(&self, batch: Batch) -> Result<u64, StoreError>;
+
+    /// The same, and runs `settle` as soon as the batch is durable; never, if it does not become so.
+    ///
+    /// # Errors
+    /// See [`IncidentStore::append`].
+    async fn append_then(&self, batch: Batch, settle: Settle) -> Result<u64, StoreError> {
+        let seq = self.append(batch).await?;
+        settle();
+        Ok(seq)
+    }
+
+    /// Keeps events that are [`StoreError::Rejected`] where a person finds them, outside of the
+    /// journal: no fold sees them.
+    ///
+    /// # Errors
+    /// When they can't be kept there either; they are in the log then.
+    async fn set_aside(&self, events: Vec<StoredAs>, why: String) -> Result<(), StoreError>;
 
     /// Folds everything that is stored.
     ///
@@ -157,6 +210,12 @@ pub trait IncidentStore: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// [`StoreError::Unavailable`].
     async fn alive(&self, now: DateTime<Utc>) -> Result<(), StoreError>;
+
+    /// Records until when it is known what fired.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn caught_up(&self, until: DateTime<Utc>) -> Result<(), StoreError>;
 
     /// Saves the fold of everything up to `seq`, so that loading needn't start from the first event.
     ///

@@ -11,10 +11,10 @@ use crate::clock::Clock;
 use crate::config::{Config, RolloutConfig};
 use crate::decision::Policy;
 use crate::evidence::EvidenceDir;
-use crate::execution::{FeatureFlag, StepLimits, TrafficRouter};
+use crate::execution::{FeatureFlag, ReadRequest, SetRequest, StepLimits, TrafficRouter};
 use crate::incident::{Revision, RolloutName};
 use crate::metrics::Metrics;
-use crate::outbound::Outbound;
+use crate::outbound::Connections;
 use crate::pipeline::{
     Journal, JournalParts, JournalTask, Observed, PROMETHEUS, Rollout, Rollouts, Sources, Watcher, Worker,
 };
@@ -62,24 +62,25 @@ pub async fn build(
     store: Arc<dyn IncidentStore>,
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<Parts> {
-    let outbound = Outbound::new(SIGNAL_TIMEOUT, None).context("building an HTTP client")?;
-    let from_alertmanager = outbound.beside(SIGNAL_TIMEOUT, config.alertmanager.bearer_token.clone());
+    let mut connections = Connections::default();
+    let from_alertmanager =
+        connections.to(&config.alertmanager.access, SIGNAL_TIMEOUT).context("alertmanager")?;
     let alertmanager =
         |url: &reqwest::Url| Arc::new(Alertmanager::new(from_alertmanager.clone(), url.clone()));
     let alertmanagers: Vec<Arc<dyn AlertSource>> =
         config.alertmanager.urls.iter().map(|url| alertmanager(url) as Arc<dyn AlertSource>).collect();
-    let from_prometheus = outbound.beside(SIGNAL_TIMEOUT, config.prometheus.bearer_token.clone());
+    let from_prometheus = connections.to(&config.prometheus.access, SIGNAL_TIMEOUT).context("prometheus")?;
     let prometheus = config.prometheus.url.clone();
     let prometheus: Option<Arc<dyn RuleSource>> =
         prometheus.map(|url| Arc::new(Prometheus::new(from_prometheus, url)) as Arc<dyn RuleSource>);
-    let rollouts = build_rollouts(config, &outbound, prometheus.as_ref())?;
+    let rollouts = build_rollouts(config, &mut connections, prometheus.as_ref())?;
 
     let names: Vec<RolloutName> = rollouts.iter().map(|rollout| rollout.name.clone()).collect();
     let mut sources: Vec<_> = alertmanagers.iter().map(|source| source.address()).collect();
     sources.extend(prometheus.iter().map(|_| PROMETHEUS.to_owned()));
     let metrics = Metrics::new(&names, &sources);
     let stored = store.load().await?;
-    let last_alive = stored.last_alive;
+    let last_alive = stored.known_until();
     let randomness = Randomness::unforeseen();
     for name in stored.rollouts.keys().filter(|name| rollouts.get(name).is_none()) {
         tracing::warn!(rollout = %name, "has stored incidents but is no longer configured; they rest until it is again");
@@ -119,33 +120,47 @@ pub async fn build(
 /// Builds the configured rollouts with their adapters.
 ///
 /// # Errors
-/// When a setting is missing.
+/// When a setting is missing, or a client can't be built.
 pub fn build_rollouts(
     config: &Config,
-    outbound: &Outbound,
+    connections: &mut Connections,
     prometheus: Option<&Arc<dyn RuleSource>>,
 ) -> anyhow::Result<Rollouts> {
-    let built: anyhow::Result<Vec<_>> =
-        config.rollouts.iter().map(|rollout| build_rollout(config, rollout, outbound, prometheus)).collect();
+    let built: anyhow::Result<Vec<_>> = config
+        .rollouts
+        .iter()
+        .map(|rollout| {
+            build_rollout(config, rollout, connections, prometheus)
+                .with_context(|| format!("rollout {}", rollout.name))
+        })
+        .collect();
     Ok(Rollouts::new(built?))
 }
 
 fn build_rollout(
     config: &Config,
     rollout: &RolloutConfig,
-    outbound: &Outbound,
+    connections: &mut Connections,
     prometheus: Option<&Arc<dyn RuleSource>>,
 ) -> anyhow::Result<Rollout> {
     let RolloutConfig { name, mode, matching, revision, grace, hold, on_unverified, verify, traffic } =
         rollout;
-    let to_traffic = outbound.beside(traffic.timeout, traffic.bearer_token.clone());
+    let to_traffic = connections.to(&traffic.access, traffic.timeout).context("traffic")?;
     let url = traffic.url.clone().context("traffic.url is missing")?;
-    let read = traffic.read_url.clone().map(|url| (url, traffic.read_pointer.clone()));
-    let router: Arc<dyn TrafficRouter> =
-        Arc::new(FeatureFlag::new(to_traffic, url, traffic.feature.clone(), read));
+    let set = SetRequest {
+        method: traffic.method,
+        url,
+        body: traffic.body.clone(),
+        feature: traffic.feature.clone(),
+        revision: revision.clone(),
+    };
+    let read = traffic.read_url.clone();
+    let read =
+        read.map(|url| ReadRequest { url, pointer: traffic.read_pointer.clone(), scale: traffic.scale });
+    let router: Arc<dyn TrafficRouter> = Arc::new(FeatureFlag::new(to_traffic, set, read));
     let healthz = verify.healthz_url.clone().zip(verify.stable_version.clone());
     let healthz = healthz.map(|(url, stable_version)| Healthz { url, stable_version });
-    let to_application = outbound.beside(APPLICATION_TIMEOUT, None);
+    let to_application = connections.to(&verify.access, APPLICATION_TIMEOUT).context("verify")?;
     let limits = StepLimits::default();
     Ok(Rollout {
         name: RolloutName::new(name.clone()),

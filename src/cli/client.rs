@@ -86,7 +86,7 @@ impl Client {
 
     fn unanswered(&self, error: &OutboundError) -> ClientError {
         let mut reason = error.to_string();
-        let hung_up = matches!(error, OutboundError::NoAnswer(_));
+        let hung_up = error.may_have_arrived();
         if self.base.starts_with("https") && (hung_up || reason.contains("certificate")) {
             reason.push_str(UNTRUSTED);
         }
@@ -129,6 +129,7 @@ fn over_tls(
         host: host.map(|host| (host, address)),
         authorities: tls.ca_file.as_ref().map(read).transpose()?,
         identity: tls.cli_identity_file.as_ref().map(read).transpose()?,
+        proxy_from_environment: false,
     };
     Ok((base, trust))
 }

@@ -28,16 +28,19 @@ pub(super) struct Reader<'a> {
     table: Option<&'a dyn TableLike>,
     path: String,
     known: RefCell<BTreeSet<String>>,
+    /// Whether its keys are chosen by whoever writes the file, so that no reference lists them.
+    free: bool,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(file: &'a Path, text: &'a str, table: &'a dyn TableLike) -> Self {
         let shared = Shared { file, text, problems: RefCell::default(), asked: RefCell::default() };
-        Self { shared: Rc::new(shared), table: Some(table), path: String::new(), known: RefCell::default() }
+        let known = RefCell::default();
+        Self { shared: Rc::new(shared), table: Some(table), path: String::new(), known, free: false }
     }
 
     fn child(&self, table: Option<&'a dyn TableLike>, path: String) -> Self {
-        Self { shared: Rc::clone(&self.shared), table, path, known: RefCell::default() }
+        Self { shared: Rc::clone(&self.shared), table, path, known: RefCell::default(), free: self.free }
     }
 
     fn path_of(&self, key: &str) -> String {
@@ -89,7 +92,9 @@ impl<'a> Reader<'a> {
             .map(|part| part.split('[').next().unwrap_or(part))
             .collect::<Vec<_>>()
             .join(".");
-        self.shared.asked.borrow_mut().insert(plain);
+        if !self.free {
+            self.shared.asked.borrow_mut().insert(plain);
+        }
         self.table.and_then(|table| table.get(key)).filter(|item| !item.is_none())
     }
 
@@ -109,6 +114,18 @@ impl<'a> Reader<'a> {
     pub(super) fn optional_table(&self, key: &str) -> Option<Self> {
         let table = self.table(key);
         table.table.is_some().then_some(table)
+    }
+
+    /// A table whose keys are free, and those keys.
+    pub(super) fn free_table(&self, key: &str) -> (Self, Vec<&'a str>) {
+        let table = Self { free: true, ..self.table(key) };
+        let keys = table.table.iter().flat_map(|table| table.iter()).map(|(key, _)| key).collect();
+        (table, keys)
+    }
+
+    /// Whether a key holds a table.
+    pub(super) fn is_table(&self, key: &str) -> bool {
+        self.table.and_then(|table| table.get(key)).is_some_and(Item::is_table_like)
     }
 
     pub(super) fn tables(&self, key: &str) -> Vec<Self> {
@@ -205,7 +222,7 @@ impl<'a> Reader<'a> {
         let problem = match Url::parse(text) {
             Ok(url) if !["http", "https"].contains(&url.scheme()) => format!("{text:?} is not http or https"),
             Ok(url) if !url.username().is_empty() || url.password().is_some() => {
-                let remedy = "take user and password out of the URL and put a token into a bearer_token_file";
+                let remedy = "take user and password out of the URL and set bearer_token_file or basic_auth";
                 self.error(key, "carries credentials, which end up in logs", remedy);
                 return None;
             }

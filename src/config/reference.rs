@@ -38,12 +38,10 @@ reference! {
     "evidence.directory", "evidence", "Where evidence files lie";
     "alertmanager.urls", "none", "Every member of the cluster, for confirmation and reconciliation";
     "alertmanager.poll_interval", "20s", "How often shares and alerts are looked at";
-    "alertmanager.bearer_token_file", "none", "Token for Alertmanager's API";
     "alertmanager.watchdog_alertname", "Watchdog", "The alert that always fires";
     "alertmanager.watchdog_match", "{}", "Labels that it must carry to count, such as `{ prometheus = \"monitoring/k8s\" }`; without them it counts for alerts that it agrees with in every label both carry";
     "alertmanager.watchdog_timeout", "3m", "After this long without it, missing data is not trusted and people are told";
     "prometheus.url", "none", "Prometheus, for verification and as tie-breaker";
-    "prometheus.bearer_token_file", "none", "Token for Prometheus' API";
     "slack.token_file", "required in [slack]", "The bot's token (messages follow in a later version)";
     "slack.channel", "#spark-incidents", "Where messages go";
     "slack.api_url", "none", "The API's address";
@@ -63,10 +61,20 @@ reference! {
     "rollouts.verify.window", "10m", "How long a verification may take to reach its verdict";
     "rollouts.verify.interval", "5s", "The pause between two rounds of it";
     "rollouts.traffic.kind", "required", "`feature-flag`";
-    "rollouts.traffic.url", "required", "Where the share is set by POST";
+    "rollouts.traffic.url", "required", "Where the share is set";
     "rollouts.traffic.feature", "required", "The feature's name";
     "rollouts.traffic.read_url", "none", "Where the share can be read back";
     "rollouts.traffic.read_pointer", "/percentage", "JSON pointer into that answer";
-    "rollouts.traffic.bearer_token_file", "none", "Token for the feature-flag API";
+    "rollouts.traffic.scale", "percent", "The unit of the share, set and read: `percent` (0 to 100) or `fraction` (0 to 1)";
+    "rollouts.traffic.method", "POST", "How the share is set: `POST`, `PUT` or `PATCH`";
+    "rollouts.traffic.body", "the protocol's", "What is sent: JSON with `{feature}`, `{revision}`, `{percentage}` (0 to 100) and `{fraction}` (0 to 1) filled in";
     "rollouts.traffic.timeout", "5s", "The longest one request may take";
+    "SYSTEM.bearer_token_file", "none", "Token to present. SYSTEM is `alertmanager`, `prometheus`, `rollouts.traffic` or `rollouts.verify` (healthz and metrics)";
+    "SYSTEM.basic_auth.username", "none", "User of basic auth, instead of a token";
+    "SYSTEM.basic_auth.password_file", "none", "The user's password";
+    "SYSTEM.headers", "none", "Sent with every request: a text, or `{ file = \"…\" }` for a secret, such as `{ \"X-Scope-OrgID\" = \"team-a\" }`";
+    "SYSTEM.ca_file", "none", "PEM: authorities trusted beside the machine's";
+    "SYSTEM.client_cert_file", "none", "PEM: the certificate to present, with its intermediates; read at start";
+    "SYSTEM.client_key_file", "none", "PEM: its key";
+    "SYSTEM.proxy_from_environment", "false", "Whether `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` count";
 }

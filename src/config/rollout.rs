@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use reqwest::Url;
 
+use super::access::AccessConfig;
+use super::flag_request::{BodyTemplate, FlagMethod, ShareScale};
 use super::reader::Reader;
-use super::secret::SecretFile;
 use crate::decision::{Mode, OnUnverified, is_legacy_label_name};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -46,6 +47,8 @@ pub struct VerifyConfig {
     pub healthz_url: Option<Url>,
     /// Where the application's metrics are read.
     pub metrics_url: Option<Url>,
+    /// How both are reached and convinced.
+    pub access: AccessConfig,
     /// The version that must answer after a rollback.
     pub stable_version: Option<String>,
     /// How long a verification may take.
@@ -61,12 +64,18 @@ pub struct FeatureFlagConfig {
     pub url: Option<Url>,
     /// The feature.
     pub feature: String,
+    /// How the share is set.
+    pub method: FlagMethod,
+    /// What is sent to set it.
+    pub body: BodyTemplate,
+    /// The unit in which it is read.
+    pub scale: ShareScale,
     /// Where the share is read.
     pub read_url: Option<Url>,
     /// JSON pointer into the answer.
     pub read_pointer: String,
-    /// If the API wants one.
-    pub bearer_token: Option<SecretFile>,
+    /// How the API is reached and convinced.
+    pub access: AccessConfig,
     /// Of one request.
     pub timeout: Duration,
 }
@@ -154,6 +163,7 @@ impl VerifyConfig {
         let config = Self {
             healthz_url: reader.url("healthz_url"),
             metrics_url: reader.url("metrics_url"),
+            access: AccessConfig::read(reader),
             stable_version: reader.text("stable_version"),
             window: reader.duration("window", 10 * MINUTE, SECOND, 2 * HOUR),
             interval: reader.duration("interval", 5 * SECOND, SECOND / 10, 5 * MINUTE),
@@ -180,6 +190,15 @@ impl FeatureFlagConfig {
         }
         let _url_text = required("url", "http://localhost:4001/api/features/rollout");
         let feature = required("feature", "v1.4.0");
+        let scales = [("percent", ShareScale::Percent), ("fraction", ShareScale::Fraction)];
+        let scale = reader.choice("scale", &scales, ShareScale::Percent);
+        let methods = [FlagMethod::Post, FlagMethod::Put, FlagMethod::Patch].map(|one| (one.as_str(), one));
+        let method = reader.choice("method", &methods, FlagMethod::Post);
+        let body = reader.text("body").map(|text| BodyTemplate::new(text, &feature));
+        let body = body.unwrap_or_else(|| Ok(BodyTemplate::protocol(scale))).unwrap_or_else(|error| {
+            reader.error("body", error.to_string(), error.remedy());
+            BodyTemplate::protocol(scale)
+        });
         let pointer = reader.text("read_pointer");
         if let Some(pointer) = pointer.as_ref().filter(|pointer| !pointer.starts_with('/')) {
             reader.error(
@@ -198,9 +217,12 @@ impl FeatureFlagConfig {
         let config = Self {
             url: if reader.has("url") { reader.url("url") } else { None },
             feature,
+            method,
+            body,
+            scale,
             read_url: reader.url("read_url"),
             read_pointer: pointer.unwrap_or_else(|| "/percentage".to_owned()),
-            bearer_token: reader.secret("bearer_token_file"),
+            access: AccessConfig::read(reader),
             timeout: reader.duration("timeout", 5 * SECOND, SECOND / 10, MINUTE),
         };
         reader.finish();

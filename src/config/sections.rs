@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use reqwest::Url;
 
+use super::access::AccessConfig;
 use super::reader::Reader;
 use super::rollout::warn_of_new_names;
 use super::secret::SecretFile;
@@ -144,8 +145,8 @@ pub struct AlertmanagerConfig {
     pub urls: Vec<Url>,
     /// How often shares and alerts are looked at.
     pub poll_interval: Duration,
-    /// For members that want one.
-    pub bearer_token: Option<SecretFile>,
+    /// The same for every member.
+    pub access: AccessConfig,
     /// The always-firing alert.
     pub watchdog: Watchdog,
     /// After this long without it, missing data is not trusted.
@@ -164,7 +165,7 @@ impl AlertmanagerConfig {
             );
         }
         let poll_interval = reader.duration("poll_interval", 20 * SECOND, SECOND, 5 * MINUTE);
-        let bearer_token = reader.secret("bearer_token_file");
+        let access = AccessConfig::read(reader);
         let watchdog = Watchdog {
             alertname: reader.text("watchdog_alertname").unwrap_or_else(|| "Watchdog".to_owned()),
             matching: reader.labels("watchdog_match").unwrap_or_default(),
@@ -172,7 +173,7 @@ impl AlertmanagerConfig {
         warn_of_new_names(reader, "watchdog_match", &watchdog.matching);
         let watchdog_timeout = reader.duration("watchdog_timeout", 3 * MINUTE, 10 * SECOND, 60 * MINUTE);
         reader.finish();
-        Self { urls, poll_interval, bearer_token, watchdog, watchdog_timeout }
+        Self { urls, poll_interval, access, watchdog, watchdog_timeout }
     }
 }
 
@@ -181,13 +182,13 @@ impl AlertmanagerConfig {
 pub struct PrometheusConfig {
     /// Its address.
     pub url: Option<Url>,
-    /// If it wants one.
-    pub bearer_token: Option<SecretFile>,
+    /// How it is reached and convinced.
+    pub access: AccessConfig,
 }
 
 impl PrometheusConfig {
     pub(super) fn read(reader: &Reader<'_>) -> Self {
-        let config = Self { url: reader.url("url"), bearer_token: reader.secret("bearer_token_file") };
+        let config = Self { url: reader.url("url"), access: AccessConfig::read(reader) };
         if config.url.is_none() && !reader.has("url") {
             reader.warning(
                 "url",

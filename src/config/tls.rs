@@ -237,7 +237,8 @@ fn not_read(
     TlsError::File { key, path: path.to_owned(), problem, wanted }
 }
 
-fn expiry(certificate: &CertificateDer<'_>) -> Option<DateTime<Utc>> {
+/// When a certificate ends; none where that can't be read.
+pub(super) fn expiry(certificate: &CertificateDer<'_>) -> Option<DateTime<Utc>> {
     let parsed = x509_cert::Certificate::from_der(certificate).ok()?;
     let not_after = parsed.tbs_certificate.validity.not_after.to_unix_duration();
     DateTime::from_timestamp(i64::try_from(not_after.as_secs()).ok()?, 0)

@@ -1,6 +1,6 @@
 //! What an alert leads to.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Mode;
 use super::draft::{Activity, Draft, Opening};
@@ -8,6 +8,11 @@ use crate::incident::{
     Alert, AlertStatus, AttachedAlert, BlobRef, Event, GraceCause, IncidentId, NoticeKind, Phase, Reason,
     Severity, Trigger,
 };
+use crate::text::shown;
+
+/// How long alerts join an incident that led to nothing. An application without a canary may have
+/// alerts for weeks; a day of them is one incident.
+const EPISODE: TimeDelta = TimeDelta::days(1);
 
 /// An alert came.
 pub(super) fn received(draft: &mut Draft<'_>, alert: &Alert, body: Option<&BlobRef>) -> Reason {
@@ -119,20 +124,41 @@ pub(super) fn fresh(
 }
 
 fn not_active(draft: &mut Draft<'_>, attached: AttachedAlert, repeat: bool) -> Reason {
-    let last = draft
-        .state
-        .incident
-        .as_ref()
-        .map(|last| (last.id.clone(), last.phase.clone(), last.carries(&attached.alert.fingerprint)));
+    if let Some(reason) = join_declined(draft, &attached, Reason::NoCanary, repeat) {
+        return reason;
+    }
+    let last = draft.state.incident.as_ref().map(|last| (last.id.clone(), last.phase.clone()));
     match last {
-        Some((id, Phase::RolledBack, _)) => attach(draft, &id, attached, Reason::AlreadyRolledBack),
-        Some((_, Phase::Declined { reason: Reason::NoCanary }, true)) if repeat => Reason::Duplicate,
+        Some((id, Phase::RolledBack)) => attach(draft, &id, attached, Reason::AlreadyRolledBack),
         _ => {
             let id = open_for(draft, attached, Reason::NoCanary);
-            draft.incident_event(&id, Event::Declined { reason: Reason::NoCanary });
+            draft.incident_event(&id, Event::Declined { reason: Reason::NoCanary, cause: None });
             Reason::NoCanary
         }
     }
+}
+
+/// What leads to nothing is recorded once an episode: while the canary stays as it is, further alerts
+/// join the incident that was declined for the same reason.
+fn join_declined(
+    draft: &mut Draft<'_>,
+    attached: &AttachedAlert,
+    reason: Reason,
+    repeat: bool,
+) -> Option<Reason> {
+    let last = draft.state.incident.as_ref()?;
+    let same = matches!(last.phase, Phase::Declined { reason: declined } if declined == reason);
+    let goes_on = draft.state.declined.as_ref() == Some(&last.id)
+        && *last.revision() == draft.context.policy.revision
+        && draft.now() < last.opened_at + EPISODE;
+    if !same || !goes_on {
+        return None;
+    }
+    if repeat && last.carries(&attached.alert.fingerprint) {
+        return Some(Reason::Duplicate);
+    }
+    let id = last.id.clone();
+    Some(attach(draft, &id, attached.clone(), reason))
 }
 
 /// Whether the last incident already answered this alert.
@@ -142,6 +168,9 @@ fn already_answered(
     activity: Activity,
     repeat: bool,
 ) -> Option<Reason> {
+    if let Some(reason) = join_declined(draft, attached, Reason::ShadowMode, repeat) {
+        return Some(reason);
+    }
     let last = draft.state.incident.as_ref()?;
     let same_alert = last.carries(&attached.alert.fingerprint);
     let began_at = began_at(draft, &attached.alert);
@@ -152,9 +181,8 @@ fn already_answered(
             let id = last.id.clone();
             Some(attach(draft, &id, attached.clone(), Reason::AlreadyRolledBack))
         }
-        (Phase::Declined { reason: Reason::ShadowMode }, _) if repeat && same_alert => {
-            Some(Reason::Duplicate)
-        }
+        // The person who closed it has seen this alert; only a new episode of it is news.
+        (Phase::Closed { .. }, _) if repeat && same_alert => Some(Reason::Duplicate),
         _ => None,
     }
 }
@@ -165,8 +193,9 @@ fn act(draft: &mut Draft<'_>, attached: AttachedAlert, suspicion: Option<GraceCa
     let ends_at = deadline(draft, &alert, suspicion);
     let (cause, reason) = match (suspicion, alert.severity()) {
         (None, Severity::Critical) => {
+            let cause = draft.caused_by_alert(Reason::CriticalAlert, &alert);
             let id = open_for(draft, attached, Reason::CriticalAlert);
-            return draft.start_rollback(&id, Reason::CriticalAlert);
+            return draft.start_rollback(&id, cause);
         }
         (Some(GraceCause::OlderThanCanary), _) => (GraceCause::OlderThanCanary, Reason::OlderThanCanary),
         (Some(_), Severity::Critical) => (GraceCause::OlderThanResolve, Reason::OlderThanResolve),
@@ -174,7 +203,9 @@ fn act(draft: &mut Draft<'_>, attached: AttachedAlert, suspicion: Option<GraceCa
     };
     let id = open_for(draft, attached, reason);
     draft.incident_event(&id, Event::GraceStarted { cause, ends_at });
-    draft.notice(&id, NoticeKind::GraceOpened, format!("{} fires: grace until {ends_at}", alert.name()));
+    let ends = ends_at.format("%H:%M:%S UTC");
+    let text = format!("{} fires: unless it resolves, the rollback begins at {ends}", shown(alert.name()));
+    draft.notice(&id, NoticeKind::GraceOpened, text);
     reason
 }
 
@@ -199,10 +230,7 @@ pub(super) fn join(
 ) -> Reason {
     let critical = attached.alert.severity() == Severity::Critical && suspicion.is_none();
     match phase {
-        Phase::Grace { .. } | Phase::Held(_) if critical => {
-            attach(draft, id, attached, Reason::CriticalAlert);
-            draft.start_rollback(id, Reason::CriticalAlert)
-        }
+        Phase::Grace { .. } | Phase::Held(_) if critical => critical_joins(draft, id, attached),
         Phase::Grace { .. } => {
             let ends_at = deadline(draft, &attached.alert, suspicion);
             let reason = attach(draft, id, attached, Reason::JoinedGrace);
@@ -213,12 +241,40 @@ pub(super) fn join(
             reason
         }
         Phase::Held(_) => attach(draft, id, attached, Reason::JoinedHold),
-        Phase::Opened | Phase::RollingBack { .. } | Phase::Verifying { .. } | Phase::Failed { .. } => {
+        Phase::Failed { attempt, .. } => {
+            let joined = attach(draft, id, attached, Reason::RollbackRunning);
+            // A fresh critical waits neither for the next attempt's time nor for a person.
+            if critical && joined == Reason::RollbackRunning {
+                return draft.try_again(id, Reason::CriticalAlert, *attempt, None);
+            }
+            joined
+        }
+        Phase::Opened | Phase::RollingBack { .. } | Phase::Verifying { .. } => {
             attach(draft, id, attached, Reason::RollbackRunning)
         }
         // Closed incidents are not open; named so that a new phase has to be thought of here.
-        Phase::RolledBack | Phase::Cancelled { .. } | Phase::Declined { .. } => Reason::Duplicate,
+        Phase::RolledBack
+        | Phase::Cancelled { .. }
+        | Phase::Declined { .. }
+        | Phase::Superseded { .. }
+        | Phase::Closed { .. } => Reason::Duplicate,
     }
+}
+
+/// A critical ends the grace or hold of a warning: it is the cause, not the warning. Also one that
+/// fired while nobody was there.
+fn critical_joins(draft: &mut Draft<'_>, id: &IncidentId, attached: AttachedAlert) -> Reason {
+    let reason = match attached.reason {
+        Reason::MissedWhileDown => Reason::MissedWhileDown,
+        _ => Reason::CriticalAlert,
+    };
+    if draft.activity() == Activity::Inactive {
+        attach(draft, id, attached, Reason::NoCanary);
+        return super::grace::cancel(draft, id, Reason::NoCanary);
+    }
+    let cause = draft.caused_by_alert(reason, &attached.alert);
+    attach(draft, id, attached, reason);
+    draft.start_rollback(id, cause)
 }
 
 /// Attaches the alert unless the incident already carries it just so.

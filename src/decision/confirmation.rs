@@ -32,7 +32,6 @@ pub enum Confirmation {
 /// One alert as Alertmanager lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedAlert {
-    /// Its identity.
     pub fingerprint: Fingerprint,
     /// Whether a silence covers it. Inhibition is no reason to leave it.
     pub silenced: bool,

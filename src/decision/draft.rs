@@ -5,9 +5,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Context, Decided, Mode, Reading, Refusal};
 use crate::incident::{
-    AttachedAlert, Event, Incident, IncidentId, NoticeKind, OpenedIncident, Reason, RolloutState, Severity,
-    Share, Stage, StoredAs, Trigger,
+    Alert, AlertStatus, AttachedAlert, Cause, Event, Incident, IncidentId, NoticeKind, OpenedIncident,
+    Reason, RolloutState, Severity, Share, Stage, StoredAs, Trigger,
 };
+use crate::text::shown;
 
 /// A reading of 0 % is relied upon only when it is this fresh: declining on an old one could miss
 /// a canary that was started in between.
@@ -118,18 +119,27 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Opens an incident.
+    /// The share that decisions rest on, and when it was asked for.
+    fn share_read(&self) -> (Option<Share>, Option<DateTime<Utc>>) {
+        match self.context.reading {
+            Reading::At { at, share } => (share, Some(at)),
+            Reading::NotConfigured | Reading::Never => (None, None),
+        }
+    }
+
+    /// Opens an incident. Its id is counted on from the last one's: two that open in one second, by
+    /// one message, must differ.
     pub(super) fn open_incident(&mut self, opening: Opening) -> IncidentId {
-        let id = IncidentId::compose(self.context.rollout, self.context.now, self.context.nonce);
-        let share = match self.context.reading {
-            Reading::At { share, .. } => share,
-            Reading::NotConfigured | Reading::Never => None,
-        };
+        let last = self.state.incident.as_ref().and_then(|incident| incident.id.number());
+        let number = self.state.last_number.or(last).map_or(self.context.nonce, |last| last.wrapping_add(1));
+        let id = IncidentId::compose(self.context.rollout, self.context.now, number);
+        let (share, share_read_at) = self.share_read();
         let stage = opening.stage.or_else(|| share.and_then(|share| Stage::from_share(share.0)));
         let event = Event::IncidentOpened(OpenedIncident {
             revision: self.context.policy.revision.clone(),
             stage,
             share,
+            share_read_at,
             severity: opening.severity,
             reason: opening.reason,
             cause: opening.cause,
@@ -140,9 +150,49 @@ impl<'a> Draft<'a> {
         id
     }
 
+    /// The alert as the cause of a rollback.
+    pub(super) fn caused_by_alert(&self, reason: Reason, alert: &Alert) -> Cause {
+        let (share, share_read_at) = self.share_read();
+        Cause {
+            at: self.now(),
+            reason,
+            trigger: Trigger::Automatic,
+            words: alert.name().to_owned(),
+            alert: Some(alert.fingerprint.clone()),
+            stage: share.and_then(|share| Stage::from_share(share.0)),
+            share,
+            share_read_at,
+        }
+    }
+
+    /// A person with their words as the cause of a rollback.
+    pub(super) fn caused_by_person(&self, actor: &str, words: &str, stage: Option<Stage>) -> Cause {
+        let (share, share_read_at) = self.share_read();
+        Cause {
+            at: self.now(),
+            reason: Reason::Manual,
+            trigger: Trigger::Manual { actor: actor.to_owned() },
+            words: words.to_owned(),
+            alert: None,
+            stage: stage.or_else(|| share.and_then(|share| Stage::from_share(share.0))),
+            share,
+            share_read_at,
+        }
+    }
+
+    /// What the incident's own alerts cause at the end of its grace: the most urgent that fires, or
+    /// else the most urgent of all; of several, the one that came first.
+    pub(super) fn caused_by_incident(&self, id: &IncidentId, reason: Reason) -> Option<Cause> {
+        let alerts = self.open(id)?.alerts.iter().map(|attached| &attached.alert);
+        let urgency = |alert: &&Alert| (alert.status == AlertStatus::Firing, alert.severity());
+        let first = alerts.rev().max_by_key(urgency)?;
+        Some(self.caused_by_alert(reason, first))
+    }
+
     /// Begins a rollback, or records that it would have begun where the mode forbids it.
     /// A person's own request is carried out in every mode.
-    pub(super) fn start_rollback(&mut self, id: &IncidentId, reason: Reason) -> Reason {
+    pub(super) fn start_rollback(&mut self, id: &IncidentId, cause: Cause) -> Reason {
+        let reason = cause.reason;
         if reason != Reason::Manual {
             let declined = match self.context.policy.mode {
                 Mode::Armed => None,
@@ -150,25 +200,38 @@ impl<'a> Draft<'a> {
                 Mode::Off => Some(Reason::ModeOff),
             };
             if let Some(reason) = declined {
-                self.incident_event(id, Event::Declined { reason });
+                self.incident_event(id, Event::Declined { reason, cause: Some(cause) });
                 return reason;
             }
         }
         let repeated = self.repeated();
         let due_at = Some(self.context.now + self.context.policy.rollback_deadline);
-        self.incident_event(id, Event::RollbackStarted { reason, attempt: 1, due_at });
-        let cause = self.state.incident.as_ref().map_or_else(String::new, |open| open.opened.cause.clone());
-        let revision = self.context.policy.revision.clone();
-        self.notice(id, NoticeKind::RollbackStarted, format!("rolling back {revision}: {cause} ({reason})"));
+        let (who, words) = (cause.trigger.clone(), shown(&cause.words));
+        self.incident_event(id, Event::RollbackStarted { reason, attempt: 1, due_at, cause: Some(cause) });
+        let revision = shown(self.context.policy.revision.as_str());
+        let text = match who {
+            Trigger::Automatic => format!("rolling back {revision}: {words}. {}", reason.meaning()),
+            Trigger::Manual { actor } => {
+                format!("rolling back {revision}: {} asked for it: {words}", shown(&actor))
+            }
+        };
+        self.notice(id, NoticeKind::RollbackStarted, text);
         if let Some(text) = repeated {
             self.notice(id, NoticeKind::RepeatedRollback, text);
         }
         reason
     }
 
-    /// Begins the attempt after `attempt`.
-    pub(super) fn try_again(&mut self, id: &IncidentId, reason: Reason, attempt: u32) -> Reason {
-        self.incident_event(id, Event::RollbackStarted { reason, attempt: attempt + 1, due_at: None });
+    /// Begins the attempt after `attempt`, for the same cause or for a person's.
+    pub(super) fn try_again(
+        &mut self,
+        id: &IncidentId,
+        reason: Reason,
+        attempt: u32,
+        cause: Option<Cause>,
+    ) -> Reason {
+        let attempt = attempt + 1;
+        self.incident_event(id, Event::RollbackStarted { reason, attempt, due_at: None, cause });
         reason
     }
 
@@ -183,6 +246,7 @@ impl<'a> Draft<'a> {
         match (other, day >= TOO_MANY_A_DAY) {
             (Some((at, revision)), _) => {
                 let minutes = (now - *at).num_minutes();
+                let revision = shown(revision.as_str());
                 Some(format!("{revision} was rolled back {minutes} minutes ago: something else is wrong"))
             }
             (None, true) => Some(format!("rollback {day} within a day: something else is wrong")),

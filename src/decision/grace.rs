@@ -5,8 +5,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::draft::{Activity, Draft, Opening};
 use super::{Confirmation, OnUnverified, Refusal, Request};
 use crate::incident::{
-    AlertStatus, Event, Fingerprint, IncidentId, NoticeKind, Phase, Reason, Severity, Stage, Trigger,
+    AlertStatus, Event, Fingerprint, IncidentId, NoticeKind, Phase, Reason, Severity, Stage,
 };
+use crate::text::shown;
 
 /// How long a silenced alert is left before it is asked about again.
 const SILENCE_RECHECK: TimeDelta = TimeDelta::minutes(5);
@@ -47,6 +48,11 @@ pub(super) fn confirmed(
         draft.incident_event(id, Event::Confirmed { reason, answers: answers.to_vec() });
         return Some(reason);
     }
+    let still_silenced = held && due && answer == Confirmation::Silenced;
+    if still_silenced {
+        // Nothing is new but the time: a silence of a week must not fill the store.
+        return Some(extend_hold(draft, id));
+    }
     if due && held {
         let resumed = Event::Resumed { reason: Reason::HoldExpired, actor: BACKSTOP.to_owned() };
         draft.incident_event(id, resumed);
@@ -56,7 +62,7 @@ pub(super) fn confirmed(
         Confirmation::Silenced => Reason::HeldBySilence,
         Confirmation::Gone => Reason::ResolvedConfirmed,
         Confirmation::NobodyToAsk if all_resolved => Reason::ResolvedUnconfirmed,
-        Confirmation::NobodyToAsk => Reason::StillFiring,
+        Confirmation::NobodyToAsk => Reason::NobodyToAsk,
         Confirmation::NoAnswer => match draft.context.policy.on_unverified {
             OnUnverified::RollBack => Reason::Unverified,
             OnUnverified::Hold => Reason::HeldUnverified,
@@ -73,24 +79,36 @@ fn settle(draft: &mut Draft<'_>, id: &IncidentId, reason: Reason) -> Reason {
         Reason::HeldUnverified => hold(draft, id, reason, draft.context.policy.hold),
         // Somebody may have taken the canary off by hand meanwhile.
         _ if draft.activity() == Activity::Inactive => cancel(draft, id, Reason::NoCanary),
-        _ => draft.start_rollback(id, reason),
+        _ => match draft.caused_by_incident(id, reason) {
+            Some(cause) => draft.start_rollback(id, cause),
+            // A grace has at least the alert that opened it; without any there is no cause to act for.
+            None => cancel(draft, id, Reason::ResolvedUnconfirmed),
+        },
     }
 }
 
-fn cancel(draft: &mut Draft<'_>, id: &IncidentId, reason: Reason) -> Reason {
+pub(super) fn cancel(draft: &mut Draft<'_>, id: &IncidentId, reason: Reason) -> Reason {
     draft.incident_event(id, Event::Cancelled { reason });
-    draft.notice(id, NoticeKind::GraceCancelled, format!("no rollback: {reason}"));
+    draft.notice(id, NoticeKind::GraceCancelled, format!("no rollback: {}", reason.meaning()));
+    reason
+}
+
+fn extend_hold(draft: &mut Draft<'_>, id: &IncidentId) -> Reason {
+    let reason = Reason::HeldBySilence;
+    let until = draft.now() + SILENCE_RECHECK;
+    draft.incident_event(id, Event::Held { reason, actor: BACKSTOP.to_owned(), until });
     reason
 }
 
 fn hold(draft: &mut Draft<'_>, id: &IncidentId, reason: Reason, span: TimeDelta) -> Reason {
     let until = draft.now() + span;
     draft.incident_event(id, Event::Held { reason, actor: BACKSTOP.to_owned(), until });
-    draft.notice(
-        id,
-        NoticeKind::GraceHeld,
-        format!("{reason} until {until}; then the alerts are asked for again"),
+    let text = format!(
+        "on hold until {}, then the alerts are asked for again: {}",
+        clock_time(until),
+        reason.meaning()
     );
+    draft.notice(id, NoticeKind::GraceHeld, text);
     reason
 }
 
@@ -106,7 +124,8 @@ pub(super) fn person(draft: &mut Draft<'_>, actor: &str, request: &Request) -> O
             }
             let reason = Reason::HeldByPerson;
             draft.incident_event(incident, Event::Held { reason, actor: actor.to_owned(), until });
-            draft.notice(incident, NoticeKind::GraceHeld, format!("{actor} holds the grace until {until}"));
+            let text = format!("{} holds the grace until {}", shown(actor), clock_time(until));
+            draft.notice(incident, NoticeKind::GraceHeld, text);
             Some(reason)
         }
         Request::Resume { incident } => {
@@ -123,7 +142,31 @@ pub(super) fn person(draft: &mut Draft<'_>, actor: &str, request: &Request) -> O
             draft.incident_event(incident, Event::Acknowledged { actor: actor.to_owned() });
             Some(Reason::Acknowledged)
         }
+        Request::Close { incident, words } => close(draft, actor, incident, words),
     }
+}
+
+/// A person ends an incident. A rollback that runs is not interrupted, not even so: it would leave
+/// nobody knowing where the traffic is.
+fn close(draft: &mut Draft<'_>, actor: &str, id: &IncidentId, words: &str) -> Option<Reason> {
+    let phase = phase_of(draft, id)?;
+    if !matches!(phase, Phase::Grace { .. } | Phase::Held(_) | Phase::Failed { .. }) {
+        return wrong_state(
+            draft,
+            id,
+            &phase,
+            "a rollback that runs is never interrupted: wait until it has ended",
+        );
+    }
+    draft.incident_event(id, Event::Closed { actor: actor.to_owned(), words: words.to_owned() });
+    let text = format!("{} closed the incident: {}", shown(actor), shown(words));
+    draft.notice(id, NoticeKind::IncidentClosed, text);
+    Some(Reason::ClosedByPerson)
+}
+
+/// A time for a message that is read within the hour.
+fn clock_time(at: DateTime<Utc>) -> impl std::fmt::Display {
+    at.format("%H:%M:%S UTC")
 }
 
 fn phase_of(draft: &mut Draft<'_>, id: &IncidentId) -> Option<Phase> {
@@ -140,38 +183,48 @@ fn wrong_state(
     phase: &Phase,
     wanted: &'static str,
 ) -> Option<Reason> {
-    draft.refuse(Refusal::WrongState { incident: id.clone(), state: phase.name(), wanted });
+    draft.refuse(Refusal::WrongState { incident: id.clone(), state: phase.sentence(), wanted });
     None
 }
 
 /// A person orders a rollback. It is carried out in every mode: the mode limits what Backstop
-/// decides, not what a person does.
-fn roll_back(draft: &mut Draft<'_>, actor: &str, cause: &str, stage: Option<Stage>) -> Reason {
+/// decides, not what a person does. In any state the person's words become the cause, or a further one.
+fn roll_back(draft: &mut Draft<'_>, actor: &str, words: &str, stage: Option<Stage>) -> Reason {
+    let cause = draft.caused_by_person(actor, words, stage);
     if let Some((id, phase)) = draft.state.open_incident().map(|open| (open.id.clone(), open.phase.clone())) {
         draft.about = Some(id.clone());
         return match phase {
             Phase::Grace { .. } | Phase::Held(_) => {
                 draft.incident_event(&id, Event::Acknowledged { actor: actor.to_owned() });
-                draft.start_rollback(&id, Reason::Manual)
+                draft.start_rollback(&id, cause)
             }
             Phase::Failed { attempt, .. } => {
                 draft.incident_event(&id, Event::Acknowledged { actor: actor.to_owned() });
-                draft.try_again(&id, Reason::Manual, attempt)
+                draft.try_again(&id, Reason::Manual, attempt, Some(cause))
             }
-            _ => Reason::RollbackRunning,
+            Phase::Opened | Phase::RollingBack { .. } | Phase::Verifying { .. } => {
+                draft.incident_event(&id, Event::CauseAdded(cause));
+                Reason::RollbackRunning
+            }
+            // Closed incidents are not open; named so that a new phase has to be thought of here.
+            Phase::RolledBack
+            | Phase::Cancelled { .. }
+            | Phase::Declined { .. }
+            | Phase::Superseded { .. }
+            | Phase::Closed { .. } => Reason::AlreadyAnswered,
         };
     }
     let id = draft.open_incident(Opening {
         severity: Severity::Critical,
         reason: Reason::Manual,
-        cause: cause.to_owned(),
-        trigger: Trigger::Manual { actor: actor.to_owned() },
+        cause: words.to_owned(),
+        trigger: cause.trigger.clone(),
         stage,
         alert: None,
     });
     if draft.activity() == Activity::Inactive {
-        draft.incident_event(&id, Event::Declined { reason: Reason::NoCanary });
+        draft.incident_event(&id, Event::Declined { reason: Reason::NoCanary, cause: None });
         return Reason::NoCanary;
     }
-    draft.start_rollback(&id, Reason::Manual)
+    draft.start_rollback(&id, cause)
 }

@@ -9,7 +9,6 @@ use crate::incident::Revision;
 /// What Backstop may do for a rollout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Decide and act.
     Armed,
     /// Decide, record what would have been done, touch nothing.
     Shadow,
@@ -23,18 +22,15 @@ pub enum OnUnverified {
     /// Roll back, and say that it was not verified: a needless rollback costs a release, a missed
     /// one costs customers.
     RollBack,
-    /// Hold, and tell people.
     Hold,
 }
 
 /// A rollout's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// What may be done.
     pub mode: Mode,
     /// An alert belongs to the rollout when it carries all of these labels.
     pub matching: BTreeMap<String, String>,
-    /// The revision on canary.
     pub revision: Revision,
     /// From a warning's `startsAt` to the decision; the protocol says five minutes.
     pub grace: TimeDelta,

@@ -20,10 +20,13 @@ enum Happening {
     Wait(i64),
     Tick,
     Restart,
+    Revision(u8),
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
-    use Happening::{Confirm, Fire, Person, Resolve, Restart, Share, Step, Tick, Unreadable, Verify, Wait};
+    use Happening::{
+        Confirm, Fire, Person, Resolve, Restart, Revision, Share, Step, Tick, Unreadable, Verify, Wait,
+    };
     prop_oneof![
         4 => (0..4_u8, any::<bool>(), -60..600_i64).prop_map(|(name, critical, started_seconds_ago)| Fire { name, critical, started_seconds_ago }),
         2 => (0..4_u8).prop_map(|name| Resolve { name }),
@@ -32,7 +35,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => prop_oneof![Just(Confirmation::StillFiring), Just(Confirmation::Silenced), Just(Confirmation::Gone), Just(Confirmation::NoAnswer), Just(Confirmation::NobodyToAsk)].prop_map(Confirm),
         2 => prop_oneof![Just(StepOutcome::Done), Just(StepOutcome::DoneUnread), Just(StepOutcome::NotEffective), Just(StepOutcome::Failed), Just(StepOutcome::Unknown)].prop_map(Step),
         2 => (prop_oneof![Just(Verdict::Verified), Just(Verdict::NotVerified), Just(Verdict::Inconclusive)], prop_oneof![Just(CheckOutcome::Pass), Just(CheckOutcome::Fail), Just(CheckOutcome::Unknown)]).prop_map(|(verdict, share)| Verify(verdict, share)),
-        1 => (0..4_u8).prop_map(Person),
+        1 => (0..5_u8).prop_map(Person),
+        1 => (4..6_u8).prop_map(Revision),
         3 => (0..400_i64).prop_map(Wait),
         2 => Just(Tick),
         1 => Just(Restart),
@@ -75,8 +79,13 @@ fn happen(world: &mut World, happening: &Happening) -> Option<Reason> {
                 0 => Request::Hold { incident, until: None },
                 1 => Request::Resume { incident },
                 2 => Request::Acknowledge { incident },
+                3 => Request::Close { incident, words: "seen".to_owned() },
                 _ => Request::RollBack { reason: "by hand".to_owned(), stage: None },
             })
+        }
+        Happening::Revision(number) => {
+            world.policy.revision = crate::incident::Revision::new(format!("v1.{number}.0"));
+            world.send(&Input::Tick)
         }
         Happening::Confirm(_) | Happening::Step(_) | Happening::Verify(..) | Happening::Person(_) => None,
     }
@@ -97,22 +106,33 @@ fn restart(world: &mut World) {
 fn check(world: &World) -> Result<(), TestCaseError> {
     if let Some(incident) = &world.state.incident {
         // Never hang: whatever is open is driven by a command now or by a deadline.
-        let driven = !world.due().is_empty() || super::next_deadline(&world.state, world.now).is_some();
-        prop_assert!(incident.phase.is_closed() || driven, "nothing drives {:?}", incident.phase);
+        let driven = !world.due().is_empty()
+            || super::due(&world.state, &world.policy.revision, world.now).next.is_some();
+        let waits_for_a_person = matches!(incident.phase, Phase::Failed { retry_at: None, .. });
+        prop_assert!(
+            incident.phase.is_closed() || driven || waits_for_a_person,
+            "nothing drives {:?}",
+            incident.phase
+        );
         prop_assert!(incident.phase != Phase::Opened, "an incident never stays undecided");
         // Say only what was seen.
         if incident.phase == Phase::RolledBack {
-            let seen = incident
-                .verification
-                .as_ref()
-                .is_some_and(|v| v.traffic_read_back_off() && v.verdict != Verdict::NotVerified);
+            let seen = incident.verification.as_ref().is_some_and(|v| v.traffic_read_back_off());
             prop_assert!(seen, "rolled_back without a read-back");
         }
         // Only for a reason: every rollback has an alert or a person.
         if incident.has_rolled_back() {
             let manual = matches!(incident.trigger(), crate::incident::Trigger::Manual { .. });
             prop_assert!(manual || !incident.alerts.is_empty());
+            let told = incident
+                .causes
+                .first()
+                .is_some_and(|cause| cause.at == incident.rollback_started_at.unwrap_or_default());
+            prop_assert!(told, "the rollback began for {:?}", incident.causes.first());
+            prop_assert_eq!(&incident.opened.revision, incident.revision());
         }
+        // Nothing is open for a revision that is gone, once anything has been decided since.
+        prop_assert!(incident.phase.is_closed() || *incident.revision() == world.policy.revision);
     }
     Ok(())
 }
@@ -131,7 +151,7 @@ proptest! {
             if let Some(running) = before.open_incident().filter(|open| matches!(open.phase, Phase::RollingBack { .. })) {
                 let now = world.state.incident.as_ref().filter(|now| now.id == running.id);
                 let moved = now.is_none_or(|now| !matches!(now.phase, Phase::RollingBack { .. }));
-                prop_assert!(!moved || matches!(happening, Happening::Step(_)), "{happening:?} moved a running rollback");
+                prop_assert!(!moved || matches!(happening, Happening::Step(_) | Happening::Revision(_)), "{happening:?} moved a running rollback");
             }
         }
         // Once per incident: later attempts are numbered, never a second first.
@@ -139,6 +159,10 @@ proptest! {
         let started = firsts.len();
         firsts.dedup();
         prop_assert_eq!(started, firsts.len());
+        // Every incident has an id of its own, whatever the clock did and however many opened at once.
+        let opened: Vec<_> = world.journal.iter().filter(|stored| matches!(stored.event, Event::IncidentOpened(_))).map(|stored| &stored.incident).collect();
+        let distinct: std::collections::BTreeSet<_> = opened.iter().collect();
+        prop_assert_eq!(opened.len(), distinct.len());
     }
 
     #[test]

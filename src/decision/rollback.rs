@@ -2,11 +2,12 @@
 
 use chrono::TimeDelta;
 
-use super::{Context, Draft};
+use super::{Context, Draft, Reading};
 use crate::incident::{
-    BlobRef, Event, EvidenceFile, IncidentId, NoticeKind, Phase, Reason, StepRecord, Verdict, Verification,
-    WhenTaken,
+    Attempt, BlobRef, CheckOutcome, Event, EvidenceFile, Incident, IncidentId, NoticeKind, Phase, Reason,
+    StepOutcome, StepRecord, Verdict, Verification, WhenTaken,
 };
+use crate::text::shown;
 
 /// The first gap before a failed rollback is tried again. The step itself has already retried
 /// for its own deadline; this is for what needs a person or time.
@@ -19,6 +20,36 @@ const LONGEST_RETRY: TimeDelta = TimeDelta::minutes(5);
 fn retry_gap(attempt: u32) -> TimeDelta {
     let doublings = attempt.saturating_sub(1).min(16);
     FIRST_RETRY.checked_mul(1 << doublings).map_or(LONGEST_RETRY, |gap| gap.min(LONGEST_RETRY))
+}
+
+/// How often the traffic may be taken off again because it came back: somebody or something wants it
+/// there, and only a person can settle that (design, section 5, guard window).
+const MOST_REASSERTIONS: u32 = 3;
+
+/// How often a rollback is sent where there is no place to read: it may well have worked, and each
+/// repetition strikes whatever runs by then.
+const MOST_UNREAD_ATTEMPTS: u32 = 3;
+
+/// Whether a failed rollback is tried again by itself. What was never carried out is, for as long as
+/// it takes: the bad canary still has the traffic.
+fn may_retry(incident: &Incident, reason: Reason, readable: bool) -> bool {
+    let failed_so = |reason| incident.failures.get(&reason).copied().unwrap_or(0);
+    let sent = |attempt: &Attempt| attempt.outcome != StepOutcome::Failed;
+    let was_sent = incident.steps.last().is_some_and(|step| step.attempts.iter().any(sent));
+    match reason {
+        Reason::TrafficReturned => failed_so(reason) < MOST_REASSERTIONS,
+        _ if was_sent && !readable => {
+            let unread = failed_so(Reason::NotReadable) + failed_so(Reason::StepFailed);
+            unread + 1 < MOST_UNREAD_ATTEMPTS
+        }
+        _ => true,
+    }
+}
+
+/// Whether a failure of this attempt is reported to people: the first ones, then ever rarer. One
+/// that is reported every five minutes for days is no longer read.
+fn is_reported(attempt: u32) -> bool {
+    attempt.is_power_of_two()
 }
 
 /// A step ended.
@@ -39,11 +70,15 @@ pub(super) fn step_ended(
         return None;
     }
     let last = step.attempts.last();
-    let detail = last.map_or_else(|| "no attempt could be made".to_owned(), |last| last.answer.text.clone());
-    Some(fail(draft, id, Reason::StepFailed, format!("{}: {detail}", step.step.as_str())))
+    let answer = last.map_or_else(|| "no attempt could be made".to_owned(), |last| last.answer.text.clone());
+    Some(fail(draft, id, Reason::StepFailed, format!("{}: {answer}", step.sentence())))
 }
 
 /// A verification reached its verdict.
+///
+/// With the traffic read back as off the rollback is done, whatever else is wrong: a database that
+/// stays slow, or a version that answers otherwise, is loud, but acting again could only strike the
+/// next canary.
 pub(super) fn verified(
     draft: &mut Draft<'_>,
     id: &IncidentId,
@@ -55,36 +90,55 @@ pub(super) fn verified(
         return None;
     }
     draft.incident_event(id, Event::VerificationEnded(verification.clone()));
+    let off = verification.traffic_read_back_off();
     match verification.verdict {
-        Verdict::Verified | Verdict::Inconclusive if verification.traffic_read_back_off() => {
+        Verdict::Verified | Verdict::Inconclusive if off => {
             draft.incident_event(id, Event::RolledBack);
-            let text = format!("rolled back, {}", verification.verdict.as_str());
+            let text = format!("rolled back: {}", verification.verdict.sentence());
             draft.notice(id, NoticeKind::RollbackEnded, text);
             Some(Reason::ReadBack)
+        }
+        Verdict::NotVerified if off => {
+            draft.incident_event(id, Event::RolledBack);
+            let text = format!("the traffic is off the canary, but look at it: {}", wrong(verification));
+            draft.notice(id, NoticeKind::RollbackNotVerified, text);
+            Some(Reason::NotVerified)
         }
         Verdict::Verified | Verdict::Inconclusive => {
             let detail = "nothing could be read that shows the traffic off the canary".to_owned();
             Some(fail(draft, id, Reason::NotReadable, detail))
         }
-        Verdict::NotVerified => {
-            let wrong: Vec<_> = verification
-                .checks
-                .iter()
-                .filter(|check| check.outcome == crate::incident::CheckOutcome::Fail)
-                .map(|check| format!("{}: {}", check.name.as_str(), check.detail))
-                .collect();
-            Some(fail(draft, id, Reason::NotVerified, wrong.join("; ")))
-        }
+        Verdict::NotVerified => Some(fail(draft, id, Reason::NotVerified, wrong(verification))),
     }
 }
 
-/// Records a failure, tells people, and sets the time of the next attempt.
+/// What is wrong, in words.
+fn wrong(verification: &Verification) -> String {
+    let wrong: Vec<_> = verification
+        .checks
+        .iter()
+        .filter(|check| check.outcome == CheckOutcome::Fail)
+        .map(|check| format!("{} is wrong: {}", check.name.words(), shown(&check.detail)))
+        .collect();
+    wrong.join("; ")
+}
+
+/// Records a failure, reports it, and sets the time of the next attempt, if there is to be one.
 pub(super) fn fail(draft: &mut Draft<'_>, id: &IncidentId, reason: Reason, detail: String) -> Reason {
-    let attempt = draft.open(id).map_or(1, crate::incident::Incident::attempt);
-    let retry_at = draft.now() + retry_gap(attempt);
-    let text = format!("rollback not achieved ({reason}, attempt {attempt}): {detail}");
+    let open = draft.open(id);
+    let attempt = open.map_or(1, Incident::attempt);
+    let readable = draft.context.reading != Reading::NotConfigured;
+    let retries = open.is_none_or(|open| may_retry(open, reason, readable));
+    let retry_at = retries.then(|| draft.now() + retry_gap(attempt));
+    let next = match retry_at {
+        Some(_) => "it is tried again",
+        None => "it is NOT tried again: roll back or close it yourself",
+    };
+    let text = format!("attempt {attempt} did not roll back: {}; {next}", shown(&detail));
     draft.incident_event(id, Event::Failed { reason, detail, retry_at });
-    draft.notice(id, NoticeKind::RollbackFailed, text);
+    if is_reported(attempt) || retry_at.is_none() {
+        draft.notice(id, NoticeKind::RollbackFailed, text);
+    }
     reason
 }
 
@@ -121,8 +175,8 @@ pub(super) fn tick(draft: &mut Draft<'_>) -> Option<Reason> {
     let (id, phase) = (open.id.clone(), open.phase.clone());
     overdue(draft, &id);
     match phase {
-        Phase::Failed { attempt, retry_at, .. } if draft.context.now >= retry_at => {
-            Some(draft.try_again(&id, Reason::Retry, attempt))
+        Phase::Failed { attempt, retry_at: Some(retry_at), .. } if draft.context.now >= retry_at => {
+            Some(draft.try_again(&id, Reason::Retry, attempt, None))
         }
         _ => None,
     }
@@ -131,13 +185,13 @@ pub(super) fn tick(draft: &mut Draft<'_>) -> Option<Reason> {
 /// Backstop watches itself: a rollback that has not ended in time is told, whatever holds it up.
 fn overdue(draft: &mut Draft<'_>, id: &IncidentId) {
     let now = draft.now();
-    let Some(open) = draft.open(id).filter(|open| open.is_overdue(now) && !open.is_overdue_told()) else {
+    let Some(open) = draft.open(id).filter(|open| open.is_overdue(now) && open.may_be_overdue()) else {
         return;
     };
     let since = open.rollback_started_at.map_or(0, |at| (now - at).num_seconds());
     let text = format!(
-        "the rollback has not ended after {since} s, it is {}: look at the canary's traffic yourself",
-        open.phase.name()
+        "the rollback has not ended after {since} s: look at the canary's traffic yourself. {}",
+        open.phase.sentence()
     );
     draft.notice(id, NoticeKind::RollbackOverdue, text);
 }

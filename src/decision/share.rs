@@ -1,5 +1,7 @@
 //! What a reading of the share leads to, and what a critical that nobody saw leads to.
 
+use chrono::{DateTime, Utc};
+
 use super::alerts::{fresh, join, open_for, suspicion};
 use super::draft::{Activity, Draft};
 use super::{Mode, Reading};
@@ -14,47 +16,43 @@ pub(super) fn missed(draft: &mut Draft<'_>, alert: &Alert) -> Reason {
     if alert.severity() != Severity::Critical {
         return Reason::SeverityNotActionable;
     }
-    if draft.state.open_incident().is_some() {
-        return Reason::RollbackRunning;
-    }
     let run_started_at = draft.state.run.as_ref().and_then(|run| run.started_at);
     if run_started_at.is_some_and(|started| alert.starts_at <= started) {
         return Reason::OlderThanCanary;
     }
     if draft.state.answered_until.is_some_and(|until| alert.starts_at <= until) {
-        return Reason::AlreadyRolledBack;
+        return Reason::AlreadyAnswered;
+    }
+    let attached = AttachedAlert {
+        alert: alert.clone(),
+        received_at: draft.now(),
+        reason: Reason::MissedWhileDown,
+        body: None,
+    };
+    if let Some((id, phase)) = draft.state.open_incident().map(|open| (open.id.clone(), open.phase.clone())) {
+        return join(draft, &id, &phase, attached, None);
     }
     match draft.activity() {
         Activity::Inactive => Reason::NoCanary,
         Activity::ReadFirst => Reason::ShareUnread,
         Activity::Active | Activity::Unknown => {
-            let attached = AttachedAlert {
-                alert: alert.clone(),
-                received_at: draft.now(),
-                reason: Reason::MissedWhileDown,
-                body: None,
-            };
+            let cause = draft.caused_by_alert(Reason::MissedWhileDown, alert);
             let id = open_for(draft, attached, Reason::MissedWhileDown);
-            draft.start_rollback(&id, Reason::MissedWhileDown)
+            draft.start_rollback(&id, cause)
         }
     }
 }
 
 /// The share was read.
 pub(super) fn share_read(draft: &mut Draft<'_>) -> Option<Reason> {
+    let (mut reason, mut began) = (None, false);
+    if let Reading::At { at, share } = draft.context.reading {
+        began = record_share(draft, share);
+        reason = undone(draft, at, share);
+    }
     // Alerts may wait for a reading from a time when there was a place to read: they are decided
     // all the same, as with a share that can't be read.
-    let (mut reason, mut began) = (None, false);
-    if let Reading::At { share, .. } = draft.context.reading {
-        began = share.is_some_and(|share| share > Share::ZERO) && draft.state.run.is_none();
-        if share != draft.state.share || draft.state.share_at.is_none() {
-            let stored_zero_at = draft.state.share_at.filter(|_| draft.state.share == Some(Share::ZERO));
-            let changed_after = draft.context.last_zero_at.or(stored_zero_at);
-            draft.rollout_event(Event::ShareRead { share, changed_after });
-        }
-        reason = undone(draft, share);
-    }
-    let waiting = std::mem::take(&mut draft.state.triage);
+    let waiting = draft.state.triage.by_urgency();
     if !waiting.is_empty() {
         draft.rollout_event(Event::TriageEnded);
     }
@@ -69,17 +67,20 @@ pub(super) fn share_read(draft: &mut Draft<'_>) -> Option<Reason> {
             let stale = attached.reason == Reason::OlderThanResolve;
             let suspicion = suspicion(draft, &attached.alert)
                 .filter(|cause| stale || *cause != GraceCause::OlderThanResolve);
-            reason = Some(again(draft, attached, suspicion));
+            let decided = again(draft, attached.as_ref().clone(), suspicion);
+            // The most urgent comes first: what became of it is what became of the reading.
+            reason = reason.or(Some(decided));
         }
     }
     if began {
-        let firing: Vec<_> = draft
+        let mut firing: Vec<_> = draft
             .state
             .alerts
             .values()
             .filter(|known| known.alert.status == AlertStatus::Firing)
             .cloned()
             .collect();
+        firing.sort_by_key(|known| std::cmp::Reverse(known.alert.severity()));
         for known in firing {
             let again = firing_again(draft, &known.alert);
             reason = reason.or(Some(again));
@@ -88,11 +89,32 @@ pub(super) fn share_read(draft: &mut Draft<'_>) -> Option<Reason> {
     reason
 }
 
+/// Records a reading that says something new, and whether a canary's run begins with it.
+fn record_share(draft: &mut Draft<'_>, share: Option<Share>) -> bool {
+    let revision = draft.context.policy.revision.clone();
+    let run = draft.state.run.as_ref();
+    let another = run.is_some_and(|run| !run.is_of(Some(&revision)));
+    let began = share.is_some_and(|share| share > Share::ZERO) && (run.is_none() || another);
+    if share != draft.state.share || draft.state.share_at.is_none() || (another && began) {
+        let stored_zero_at = draft.state.share_at.filter(|_| draft.state.share == Some(Share::ZERO));
+        // Another revision took the traffic over while nobody looked: whatever fired until now may be
+        // about the one before.
+        let taken_over_at = another.then(|| draft.now());
+        let changed_after = taken_over_at.or(draft.context.last_zero_at).or(stored_zero_at);
+        draft.rollout_event(Event::ShareRead { share, changed_after, revision: Some(revision) });
+    }
+    began
+}
+
 /// A canary that has traffic again while its rollback is being verified.
-fn undone(draft: &mut Draft<'_>, share: Option<Share>) -> Option<Reason> {
+/// A reading that was asked for before the traffic was taken off says nothing of what came after.
+fn undone(draft: &mut Draft<'_>, asked_at: DateTime<Utc>, share: Option<Share>) -> Option<Reason> {
     let share = share.filter(|share| *share > Share::ZERO)?;
     let open = draft.state.open_incident()?;
-    let Phase::Verifying { .. } = open.phase else { return None };
+    let Phase::Verifying { since, .. } = open.phase else { return None };
+    if asked_at < since {
+        return None;
+    }
     let id = open.id.clone();
     let detail = format!("the canary has {share} of the traffic again");
     Some(super::rollback::fail(draft, &id, Reason::TrafficReturned, detail))

@@ -1,6 +1,9 @@
 //! The decision table, row by row (design, section 4).
 
 mod alerts;
+mod causes;
 mod clock;
+mod episodes;
 mod grace;
+mod revisions;
 mod rollback;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Command, Confirmation, Context, Input, Mode, OnUnverified, Policy, Reading, Request, commands, decide,
+    Command, Confirmation, Context, Input, Mode, OnUnverified, Policy, Reading, Request, decide, due,
 };
 use crate::incident::{
     Alert, AlertStatus, Answer, Attempt, Check, CheckName, CheckOutcome, Event, Fingerprint, Incident,
@@ -166,8 +166,14 @@ impl World {
             outcome,
         };
         let (started_at, ended_at) = (self.now, self.now);
-        let step =
-            StepRecord { step: Step::TrafficOff, started_at, ended_at, attempts: vec![tried], outcome };
+        let step = StepRecord {
+            step: Step::TrafficOff,
+            started_at,
+            ended_at,
+            attempts: vec![tried],
+            outcome,
+            share_before: None,
+        };
         self.send(&Input::StepEnded { incident, attempt, step })
     }
 
@@ -200,7 +206,7 @@ impl World {
     }
 
     pub(super) fn due(&self) -> Vec<Command> {
-        commands(&self.state, self.now)
+        due(&self.state, &self.policy.revision, self.now).commands
     }
 
     pub(super) fn asks_to_confirm(&self) -> bool {

@@ -82,7 +82,7 @@ impl Stage {
     /// In words.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         let url = format!("http://{}{path}", self.app.listen).parse()?;
-        self.outbound.get_json(url).await.map_err(anyhow::Error::msg)
+        Ok(self.outbound.get_json(url).await?)
     }
 
     /// Posts a webhook body to Backstop's receiver, as Alertmanager would.

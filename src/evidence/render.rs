@@ -27,7 +27,7 @@ impl Document {
             incident: incident.id.to_string(),
             rollout: incident.rollout.to_string(),
             executed_at: incident.rollback_started_at.unwrap_or(incident.opened_at),
-            reason: incident.opened.cause.clone(),
+            reason: incident.cause().words,
             state: incident.phase.name().to_owned(),
             verdict: incident.verification.as_ref().map(|v| v.verdict.as_str().to_owned()),
         }
@@ -68,7 +68,8 @@ fn optional(at: Option<DateTime<Utc>>) -> String {
 #[must_use]
 pub fn render_text(incident: &Incident, complete: bool, files: &[EvidenceFile]) -> String {
     let executed_at = incident.rollback_started_at.unwrap_or(incident.opened_at);
-    let stage = match (incident.stage(), incident.share()) {
+    let cause = incident.cause();
+    let stage = match (cause.stage, cause.share) {
         (Some(stage), Some(share)) => format!("{} ({share})", stage.number()),
         (Some(stage), None) => stage.number().to_string(),
         (None, _) => "unknown".to_owned(),
@@ -76,8 +77,8 @@ pub fn render_text(incident: &Incident, complete: bool, files: &[EvidenceFile]) 
     let mut lines = vec![
         format!("Rollback Executed: {}", executed_at.format("%a %b %e %H:%M:%S UTC %Y")),
         format!("Stage: {stage}"),
-        format!("Reason: {}", line(&incident.opened.cause)),
-        format!("Triggered By: {}", line(&incident.trigger().to_string())),
+        format!("Reason: {}", line(&cause.words)),
+        format!("Triggered By: {}", cause.trigger),
         String::new(),
     ];
     lines.extend(head(incident, complete));

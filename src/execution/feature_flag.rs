@@ -1,77 +1,87 @@
 //! The protocol's feature-flag API: `POST {"feature": F, "percentage": N}` (protocol, "Traffic
 //! Stages"), and optionally a place where the percentage can be read.
 
+mod reading;
+
 use async_trait::async_trait;
-use reqwest::Url;
+use reqwest::{Method, Url};
 
-use super::{ActError, TrafficRouter};
+pub use reading::ReadRequest;
+
+use super::{ActError, ReadError, TrafficRouter};
+use crate::config::{BodyTemplate, FlagMethod};
 use crate::incident::{Answer, Share};
-use crate::outbound::{Outbound, OutboundError, Reply};
-use crate::text::kept;
+use crate::outbound::{MAX_SMALL_ANSWER_BYTES, Outbound};
 
-/// Where and how a feature flag is set and read.
+/// How a flag is set.
+#[derive(Debug)]
+pub struct SetRequest {
+    /// POST, PUT or PATCH.
+    pub method: FlagMethod,
+    /// Where.
+    pub url: Url,
+    /// What is sent, with places for the next two and the share.
+    pub body: BodyTemplate,
+    /// The flag's name there.
+    pub feature: String,
+    /// The revision on canary.
+    pub revision: String,
+}
+
+/// A feature flag that moves the traffic.
 #[derive(Debug)]
 pub struct FeatureFlag {
     outbound: Outbound,
-    url: Url,
-    feature: String,
-    read: Option<(Url, String)>,
+    set: SetRequest,
+    read: Option<ReadRequest>,
 }
 
 impl FeatureFlag {
-    /// A flag set by POST to `url`; `read` is where it is read and the JSON pointer into the answer.
+    /// A flag that is set, and perhaps read, like this.
     #[must_use]
-    pub fn new(outbound: Outbound, url: Url, feature: String, read: Option<(Url, String)>) -> Self {
-        Self { outbound, url, feature, read }
+    pub fn new(outbound: Outbound, set: SetRequest, read: Option<ReadRequest>) -> Self {
+        Self { outbound: outbound.with_answers_up_to(MAX_SMALL_ANSWER_BYTES), set, read }
     }
 
     fn body(&self, share: Share) -> String {
-        serde_json::json!({ "feature": self.feature, "percentage": share.0 }).to_string()
+        self.set.body.fill(&self.set.feature, &self.set.revision, share.0)
     }
 }
 
-/// A percentage, as a number or as a text that holds one. Anything else is not a reading.
-fn percentage(reply: &Reply, pointer: &str) -> Result<Share, String> {
-    if !reply.is_success() {
-        return Err(format!("status {}: {}", reply.status, reply.kept_text()));
-    }
-    let json: serde_json::Value =
-        serde_json::from_slice(&reply.body).map_err(|error| format!("not JSON: {error}"))?;
-    let value =
-        json.pointer(pointer).ok_or_else(|| format!("nothing at {pointer} in {}", reply.kept_text()))?;
-    let number = match value {
-        serde_json::Value::Number(number) => number.as_f64(),
-        serde_json::Value::String(text) => text.trim().trim_end_matches('%').trim().parse().ok(),
-        _ => None,
-    };
-    match number {
-        // Rounded up: a canary with 0.2 % of the traffic is not off.
-        Some(number) if (0.0..=100.0).contains(&number) =>
-        {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "0 to 100, by the guard"
-            )]
-            Ok(Share(number.ceil() as u8))
-        }
-        _ => Err(format!("{} at {pointer} is not a percentage", kept(&value.to_string()))),
-    }
+/// An address for evidence: a query's values may be secrets, its names are not.
+fn without_query_values(url: &Url) -> String {
+    let Some(query) = url.query() else { return url.to_string() };
+    let names = query.split('&').map(|pair| match pair.split_once('=') {
+        Some((name, _)) => format!("{name}=…"),
+        // A value without a name.
+        None => "…".to_owned(),
+    });
+    let mut address = url.clone();
+    address.set_query(None);
+    address.set_fragment(None);
+    format!("{address}?{}", names.collect::<Vec<_>>().join("&"))
 }
 
 #[async_trait]
 impl TrafficRouter for FeatureFlag {
     fn describe_set(&self, share: Share) -> String {
-        format!("POST {} {}", self.url, self.body(share))
+        let method = self.set.method.as_str();
+        format!("{method} {} {}", without_query_values(&self.set.url), self.body(share))
     }
 
     async fn set_share(&self, share: Share) -> Result<Answer, ActError> {
-        let sent = self.outbound.post_json(self.url.clone(), self.body(share)).await;
+        let method = match self.set.method {
+            FlagMethod::Post => Method::POST,
+            FlagMethod::Put => Method::PUT,
+            FlagMethod::Patch => Method::PATCH,
+        };
+        let sent = self.outbound.send_json(method, self.set.url.clone(), self.body(share)).await;
         let reply = sent.map_err(|error| {
             let answer = Answer { status: None, text: error.to_string() };
-            match error {
-                OutboundError::NotSent(_) => ActError::Retry(answer),
-                OutboundError::NoAnswer(_) => ActError::Unknown(answer),
+            if error.may_have_arrived() {
+                ActError::Unknown(answer)
+            } else {
+                ActError::Retry { answer, after: None }
             }
         })?;
         let answer = Answer { status: Some(reply.status), text: reply.kept_text() };
@@ -79,7 +89,7 @@ impl TrafficRouter for FeatureFlag {
             200..=299 => Ok(answer),
             // A gateway's time-out says nothing about what happened behind it.
             408 | 502 | 504 => Err(ActError::Unknown(answer)),
-            425 | 429 | 500..=599 => Err(ActError::Retry(answer)),
+            425 | 429 | 500..=599 => Err(ActError::Retry { answer, after: reply.retry_after }),
             _ => Err(ActError::Refused(answer)),
         }
     }
@@ -88,10 +98,10 @@ impl TrafficRouter for FeatureFlag {
         self.read.is_some()
     }
 
-    async fn read_share(&self) -> Result<Share, String> {
-        let Some((url, pointer)) = &self.read else { return Err("no read_url is configured".into()) };
-        let reply = self.outbound.get(url.clone()).await.map_err(|error| error.to_string())?;
-        percentage(&reply, pointer)
+    async fn read_share(&self) -> Result<Share, ReadError> {
+        let Some(read) = &self.read else { return Err(ReadError::NotConfigured) };
+        let reply = self.outbound.get(read.url.clone()).await.map_err(ReadError::NoAnswer)?;
+        read.share(&reply)
     }
 }
 
@@ -100,47 +110,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_answer_is_a_share_or_an_error_of_bounded_length() {
-        bolero::check!().with_iterations(2_000).with_type::<(u8, Vec<u8>, f64)>().for_each(
-            |(shape, bytes, number)| {
-                let text = serde_json::Value::from(String::from_utf8_lossy(bytes).repeat(100));
-                let body = match shape % 4 {
-                    0 => bytes.clone(),
-                    1 => format!(r#"{{"percentage":{text}}}"#).into_bytes(),
-                    2 => format!(r#"{{"percentage":{number}}}"#).into_bytes(),
-                    _ => format!(r#"{{"percentage":"{number} %"}}"#).into_bytes(),
-                };
-                match percentage(&Reply { status: 200, body, date: None }, "/percentage") {
-                    Ok(share) => assert!(share.0 <= 100),
-                    Err(error) => assert!(error.len() < 4_096, "{} bytes", error.len()),
-                }
-            },
-        );
-    }
-
-    #[test]
-    fn a_percentage_is_read_from_numbers_and_texts_and_from_nothing_else() {
-        let cases: [(u16, &str, Result<u8, ()>); 12] = [
-            (200, r#"{"percentage":0}"#, Ok(0)),
-            (200, r#"{"percentage":25}"#, Ok(25)),
-            (200, r#"{"percentage":0.2}"#, Ok(1)),
-            (200, r#"{"percentage":"5 %"}"#, Ok(5)),
-            (200, r#"{"percentage":101}"#, Err(())),
-            (200, r#"{"percentage":-1}"#, Err(())),
-            (200, r#"{"percentage":null}"#, Err(())),
-            (200, r#"{"percentage":"off"}"#, Err(())),
-            (200, r#"{"share":0}"#, Err(())),
-            (200, "ok", Err(())),
-            (404, r#"{"percentage":0}"#, Err(())),
-            (500, "", Err(())),
-        ];
-        for (status, body, expected) in cases {
-            let reply = Reply { status, body: body.as_bytes().to_vec(), date: None };
-            assert_eq!(
-                percentage(&reply, "/percentage").map(|share| share.0).map_err(|_| ()),
-                expected,
-                "{status} {body}"
-            );
+    fn evidence_shows_which_request_was_made_without_the_values_of_its_query() {
+        let url = |text: &str| Url::parse(text).expect("a URL");
+        for (given, shown) in [
+            ("http://flags/api/set", "http://flags/api/set"),
+            ("http://flags/api/set?apikey=s3cret&f=v1", "http://flags/api/set?apikey=…&f=…"),
+            ("http://flags/set?s3cret#s3cret", "http://flags/set?…"),
+        ] {
+            assert_eq!(without_query_values(&url(given)), shown);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{ActError, TrafficRouter};
+use super::{ActError, ReadError, TrafficRouter};
 use crate::clock::Clock;
 use crate::incident::{Answer, Attempt, Share, Step, StepOutcome, StepRecord};
 
@@ -61,20 +61,32 @@ pub async fn traffic_off(
     let mut attempts = Vec::new();
     let mut pause = limits.first_pause;
     let outcome = loop {
-        let attempt = attempt(router, clock, limits).await;
+        let (attempt, retry_after) = attempt(router, clock, limits).await;
         let outcome = attempt.outcome;
         let refused = attempt.answer.status.is_some_and(is_final);
         attempts.push(attempt);
         let tries = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
         let spread = pause.mul_f64(0.5 + jitter().clamp(0.0, 1.0) / 2.0);
-        if outcome.is_done() || refused || tries >= limits.max_attempts || Instant::now() + spread >= deadline
-        {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let Some(wait) = next_pause(spread, retry_after, left) else { break outcome };
+        if outcome.is_done() || refused || tries >= limits.max_attempts {
             break outcome;
         }
-        tokio::time::sleep(spread).await;
+        tokio::time::sleep(wait).await;
         pause = (pause * 2).min(limits.longest_pause);
     };
-    StepRecord { step: Step::TrafficOff, started_at, ended_at: clock.now(), attempts, outcome }
+    let ended_at = clock.now();
+    StepRecord { step: Step::TrafficOff, started_at, ended_at, attempts, outcome, share_before: None }
+}
+
+/// How long to wait before the next attempt; `None`: there is no time for one. An API that asks to be
+/// left alone for longer than there is time gets its last attempt as the time ends: whether the
+/// rollback can wait is not for the API to say.
+fn next_pause(spread: Duration, retry_after: Option<Duration>, left: Duration) -> Option<Duration> {
+    if spread >= left {
+        return None;
+    }
+    Some(retry_after.map_or(spread, |asked| asked.max(spread).min(left)))
 }
 
 /// A status that the same request would get again.
@@ -82,7 +94,12 @@ fn is_final(status: u16) -> bool {
     (300..500).contains(&status) && ![408, 425, 429].contains(&status)
 }
 
-async fn attempt(router: &dyn TrafficRouter, clock: &dyn Clock, limits: StepLimits) -> Attempt {
+/// One attempt, and how long the API asks to be left alone after it.
+async fn attempt(
+    router: &dyn TrafficRouter,
+    clock: &dyn Clock,
+    limits: StepLimits,
+) -> (Attempt, Option<Duration>) {
     let started_at = clock.now();
     let request = router.describe_set(Share::ZERO);
     let sent = router.set_share(Share::ZERO).await;
@@ -90,6 +107,10 @@ async fn attempt(router: &dyn TrafficRouter, clock: &dyn Clock, limits: StepLimi
         Ok(answer) => (answer.clone(), true),
         Err(error) => (error.answer().clone(), false),
     };
+    let retry_after = sent.as_ref().err().and_then(ActError::retry_after);
+    if let Some(asked) = retry_after {
+        note(&mut answer, &format!("asks to be left alone for {} s", asked.as_secs()));
+    }
     let may_have_arrived = acknowledged || matches!(sent, Err(ActError::Unknown(_)));
     let mut read_back = None;
     if may_have_arrived && router.can_read() {
@@ -108,11 +129,11 @@ async fn attempt(router: &dyn TrafficRouter, clock: &dyn Clock, limits: StepLimi
         (false, true, _) => StepOutcome::Unknown,
         (false, false, _) => StepOutcome::Failed,
     };
-    Attempt { started_at, ended_at: clock.now(), request, answer, read_back, outcome }
+    (Attempt { started_at, ended_at: clock.now(), request, answer, read_back, outcome }, retry_after)
 }
 
-async fn read(router: &dyn TrafficRouter, limits: StepLimits) -> Result<Share, String> {
-    let mut last = Err("not read".to_owned());
+async fn read(router: &dyn TrafficRouter, limits: StepLimits) -> Result<Share, ReadError> {
+    let mut last = Err(ReadError::NotConfigured);
     for round in 0..limits.reads {
         if round > 0 {
             tokio::time::sleep(limits.read_pause).await;
@@ -133,113 +154,4 @@ fn note(answer: &mut Answer, text: &str) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::VecDeque;
-    use std::sync::Mutex;
-
-    use async_trait::async_trait;
-
-    use super::*;
-    use crate::clock::SteppedClock;
-
-    /// A router that answers by script; what is not scripted is an outage.
-    #[derive(Debug, Default)]
-    struct Scripted {
-        sets: Mutex<VecDeque<Result<Answer, ActError>>>,
-        reads: Mutex<VecDeque<Result<Share, String>>>,
-        readable: bool,
-    }
-
-    #[async_trait]
-    impl TrafficRouter for Scripted {
-        fn describe_set(&self, share: Share) -> String {
-            format!("set {share}")
-        }
-        async fn set_share(&self, _: Share) -> Result<Answer, ActError> {
-            let down = || Err(ActError::Retry(words(None, "connection refused")));
-            self.sets.lock().expect("a lock").pop_front().unwrap_or_else(down)
-        }
-        fn can_read(&self) -> bool {
-            self.readable
-        }
-        async fn read_share(&self) -> Result<Share, String> {
-            self.reads.lock().expect("a lock").pop_front().unwrap_or_else(|| Err("unreachable".into()))
-        }
-    }
-
-    fn words(status: Option<u16>, text: &str) -> Answer {
-        Answer { status, text: text.into() }
-    }
-
-    fn ok() -> Result<Answer, ActError> {
-        Ok(words(Some(200), "ok"))
-    }
-
-    async fn run(
-        sets: Vec<Result<Answer, ActError>>,
-        reads: Option<Vec<Result<Share, String>>>,
-    ) -> StepRecord {
-        let readable = reads.is_some();
-        let router = Scripted {
-            sets: Mutex::new(sets.into()),
-            reads: Mutex::new(reads.unwrap_or_default().into()),
-            readable,
-        };
-        let clock = SteppedClock::starting_at(chrono::DateTime::UNIX_EPOCH);
-        traffic_off(&router, &clock, StepLimits::default(), || 0.5).await
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_acknowledged_change_that_is_read_back_is_done_in_one_attempt() {
-        let step = run(vec![ok()], Some(vec![Ok(Share(0))])).await;
-        assert_eq!((step.outcome, step.attempts.len()), (StepOutcome::Done, 1));
-        assert_eq!(step.attempts[0].read_back, Some(Share::ZERO));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_acknowledged_change_without_effect_is_not_believed() {
-        let reads = vec![Ok(Share(25)); 64];
-        let step = run(vec![ok(); 8], Some(reads)).await;
-        assert_eq!(step.outcome, StepOutcome::NotEffective);
-        assert_eq!(step.attempts.len(), 8);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_change_that_takes_effect_a_moment_later_is_waited_for() {
-        let step = run(vec![ok()], Some(vec![Ok(Share(25)), Ok(Share(25)), Ok(Share(0))])).await;
-        assert_eq!((step.outcome, step.attempts.len()), (StepOutcome::Done, 1));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_unknown_outcome_is_resolved_by_reading() {
-        let lost = || Err(ActError::Unknown(words(None, "timed out")));
-        let applied = run(vec![lost()], Some(vec![Ok(Share(0))])).await;
-        assert_eq!((applied.outcome, applied.attempts.len()), (StepOutcome::Done, 1));
-        let reads = vec![Ok(Share(25)), Ok(Share(25)), Ok(Share(25)), Ok(Share(25)), Ok(Share(0))];
-        let again = run(vec![lost(), ok()], Some(reads)).await;
-        assert_eq!((again.outcome, again.attempts.len()), (StepOutcome::Done, 2));
-        assert_eq!(again.attempts[0].outcome, StepOutcome::Unknown);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn without_a_place_to_read_an_acknowledgement_is_reported_as_unread() {
-        assert_eq!(run(vec![ok()], None).await.outcome, StepOutcome::DoneUnread);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_refusal_is_not_repeated_and_an_outage_is_until_the_deadline() {
-        let refused = run(vec![Err(ActError::Refused(words(Some(404), "no such feature")))], None).await;
-        assert_eq!((refused.outcome, refused.attempts.len()), (StepOutcome::Failed, 1));
-        let down = run(vec![], None).await;
-        assert_eq!(down.outcome, StepOutcome::Failed);
-        assert!(down.attempts.len() > 4, "{} attempts", down.attempts.len());
-        assert!((down.ended_at - down.started_at).num_seconds() <= 30);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_api_that_recovers_is_used_at_the_next_attempt() {
-        let busy = Err(ActError::Retry(words(Some(503), "busy")));
-        let step = run(vec![busy.clone(), busy, ok()], Some(vec![Ok(Share(0))])).await;
-        assert_eq!((step.outcome, step.attempts.len()), (StepOutcome::Done, 3));
-    }
-}
+mod tests;

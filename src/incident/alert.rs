@@ -25,9 +25,7 @@ pub enum AlertStatus {
 pub enum Severity {
     /// Missing, or a text that the protocol doesn't know: recorded, never acted upon.
     Unknown,
-    /// Opens a grace.
     Warning,
-    /// Rolls back now.
     Critical,
 }
 
@@ -48,11 +46,9 @@ impl Severity {
 pub struct Alert {
     /// Identity over all labels.
     pub fingerprint: Fingerprint,
-    /// Firing or resolved.
     pub status: AlertStatus,
     /// All labels. `alertname` and `severity` may be missing.
     pub labels: Labels,
-    /// All annotations.
     #[serde(default)]
     pub annotations: Labels,
     /// When it began to fire. May move either way between two messages of one episode.

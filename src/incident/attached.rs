@@ -109,6 +109,7 @@ mod tests {
             revision: Revision::new("v1.4.0"),
             stage: None,
             share: None,
+            share_read_at: None,
             severity: Severity::Warning,
             reason: Reason::WarningAlert,
             cause: "cause".into(),

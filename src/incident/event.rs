@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Alert, BlobRef, EvidenceFile, Fingerprint, GraceCause, IncidentId, NoticeKind, Reason, Revision,
+    Alert, BlobRef, Cause, EvidenceFile, Fingerprint, GraceCause, IncidentId, NoticeKind, Reason, Revision,
     RolloutName, Severity, Share, Stage, StepRecord, Trigger, Verification, WhenTaken,
 };
 
@@ -13,7 +13,6 @@ use super::{
 pub struct Record {
     /// Place in the journal, from 1, without gaps inside one append.
     pub seq: u64,
-    /// What is stored.
     #[serde(flatten)]
     pub stored: StoredAs,
 }
@@ -23,23 +22,18 @@ pub struct Record {
 pub struct StoredAs {
     /// When it was decided or seen.
     pub at: DateTime<Utc>,
-    /// The rollout.
     pub rollout: RolloutName,
     /// The incident, for events of one incident.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incident: Option<IncidentId>,
-    /// What happened.
     pub event: Event,
 }
 
 /// An alert that belongs to an incident, and why it was attached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttachedAlert {
-    /// The alert as it came.
     pub alert: Alert,
-    /// When it was received.
     pub received_at: DateTime<Utc>,
-    /// Why it was attached.
     pub reason: Reason,
     /// The raw webhook body that brought it, where one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,19 +43,18 @@ pub struct AttachedAlert {
 /// What an incident opens with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenedIncident {
-    /// The revision on canary.
     pub revision: Revision,
     /// The stage, if the share could be read or a person told it.
     pub stage: Option<Stage>,
     /// The share that was last read.
     pub share: Option<Share>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share_read_at: Option<DateTime<Utc>>,
     /// The urgency that opened it.
     pub severity: Severity,
-    /// Why, as a name.
     pub reason: Reason,
     /// Why, in words: the alert's name, or what a person wrote.
     pub cause: String,
-    /// Who or what.
     pub trigger: Trigger,
     /// The alert that opened it, if one did.
     pub alert: Option<AttachedAlert>,
@@ -75,7 +68,6 @@ pub enum Event {
     // --- of the rollout ---
     /// An alert's status changed.
     AlertSeen {
-        /// The alert.
         alert: Alert,
         /// The earliest instant at which it can have begun, where its own times can't be believed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -83,7 +75,6 @@ pub enum Event {
     },
     /// An alert waits for the share to be read.
     TriageStarted {
-        /// The alert.
         alert: AttachedAlert,
     },
     /// The waiting alerts are dealt with.
@@ -94,6 +85,9 @@ pub enum Event {
         share: Option<Share>,
         /// The last time it was read otherwise: a canary that is seen now began after that.
         changed_after: Option<DateTime<Utc>>,
+        /// The revision that was configured then; another one than before is another canary.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        revision: Option<Revision>,
     },
     /// The Watchdog has been silent for too long while a canary runs.
     WatchdogLost {
@@ -109,77 +103,77 @@ pub enum Event {
     },
 
     // --- of an incident ---
-    /// An incident opened.
     IncidentOpened(OpenedIncident),
-    /// A grace runs.
     GraceStarted {
-        /// Why there is a grace.
         cause: GraceCause,
-        /// When it ends.
         ends_at: DateTime<Utc>,
     },
     /// The grace's end moved: another alert's is earlier, or the earliest one resolved.
     GraceMoved {
-        /// When it ends now.
         ends_at: DateTime<Utc>,
     },
     /// An alert joined the incident.
     AlertAttached(AttachedAlert),
     /// An alert of the incident resolved.
     AlertResolved {
-        /// Which.
         fingerprint: Fingerprint,
-        /// When, by Alertmanager.
         ends_at: DateTime<Utc>,
     },
     /// The outside world was asked about the incident's alerts.
     Confirmed {
         /// What followed from the answers.
         reason: Reason,
-        /// Who answered what.
         answers: Vec<String>,
     },
     /// The grace stops until then.
     Held {
-        /// Why.
         reason: Reason,
-        /// Who.
         actor: String,
         /// Until when; then the alerts are asked for again.
         until: DateTime<Utc>,
     },
-    /// The hold ended.
     Resumed {
-        /// Why.
         reason: Reason,
-        /// Who.
         actor: String,
     },
-    /// A person has taken note.
     Acknowledged {
-        /// Who.
         actor: String,
     },
     /// The grace ended without a rollback.
     Cancelled {
-        /// Why.
         reason: Reason,
     },
-    /// No rollback is made.
     Declined {
-        /// Why.
         reason: Reason,
+        /// What would have been rolled back for, in shadow mode.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<Cause>,
+    },
+    /// Another revision is on canary than the incident was about.
+    Superseded {
+        /// The one that is there now.
+        by: Revision,
+    },
+    /// A person closed the incident.
+    Closed {
+        actor: String,
+        words: String,
     },
     /// A rollback begins, or is tried again.
     RollbackStarted {
-        /// Why.
         reason: Reason,
         /// 1 for the first.
         attempt: u32,
         /// When the whole rollback has to have ended; told with the first attempt.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         due_at: Option<DateTime<Utc>>,
+        /// Who or what made it begin; `None` for a retry of its own, and for rollbacks stored before
+        /// causes were, whose cause is the opening.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<Cause>,
     },
+    /// A further cause arrived while the rollback runs. The first that acted is the reason.
+    CauseAdded(Cause),
     /// A step ended, well or not.
     StepEnded(StepRecord),
     /// All steps are done; verification begins.
@@ -193,34 +187,27 @@ pub enum Event {
     RolledBack,
     /// The rollback failed or can't be verified; it is tried again.
     Failed {
-        /// Why.
         reason: Reason,
-        /// In words.
         detail: String,
-        /// When it is tried again.
-        retry_at: DateTime<Utc>,
+        /// When it is tried again; `None`: it waits for a person.
+        #[serde(default)]
+        retry_at: Option<DateTime<Utc>>,
     },
     /// A metrics snapshot was taken, or could not be.
     SnapshotTaken {
-        /// Which.
         when: WhenTaken,
         /// The text, if it could be read.
         body: Option<BlobRef>,
-        /// Why not.
         error: Option<String>,
     },
     /// Evidence files were written.
     EvidenceWritten {
         /// Whether the incident has ended and these are its last.
         complete: bool,
-        /// The files.
         files: Vec<EvidenceFile>,
     },
-    /// People have to be told.
     NoticeRaised {
-        /// What about.
         kind: NoticeKind,
-        /// In a sentence.
         text: String,
     },
 }
@@ -248,6 +235,9 @@ impl Event {
             | Self::Acknowledged { .. }
             | Self::Cancelled { .. }
             | Self::Declined { .. }
+            | Self::Superseded { .. }
+            | Self::Closed { .. }
+            | Self::CauseAdded(_)
             | Self::RollbackStarted { .. }
             | Self::StepEnded(_)
             | Self::VerificationStarted { .. }
@@ -281,6 +271,9 @@ impl Event {
             Self::Acknowledged { .. } => "acknowledged",
             Self::Cancelled { .. } => "cancelled",
             Self::Declined { .. } => "declined",
+            Self::Superseded { .. } => "superseded",
+            Self::Closed { .. } => "closed",
+            Self::CauseAdded(_) => "cause_added",
             Self::RollbackStarted { .. } => "rollback_started",
             Self::StepEnded(_) => "step_ended",
             Self::VerificationStarted { .. } => "verification_started",

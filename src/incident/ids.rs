@@ -54,10 +54,17 @@ text_id! {
 }
 
 impl IncidentId {
-    /// The id of an incident opened at `at`. `nonce` tells two apart that open in the same second.
+    /// The id of an incident opened at `at`. `number` tells those apart that open in the same second.
     #[must_use]
-    pub fn compose(rollout: &RolloutName, at: DateTime<Utc>, nonce: u16) -> Self {
-        Self::new(format!("{rollout}-{}-{nonce:04x}", at.format("%Y%m%d-%H%M%S")))
+    pub fn compose(rollout: &RolloutName, at: DateTime<Utc>, number: u16) -> Self {
+        Self::new(format!("{rollout}-{}-{number:04x}", at.format("%Y%m%d-%H%M%S")))
+    }
+
+    /// The number that the id was composed with; `None` where it was not composed here.
+    #[must_use]
+    pub fn number(&self) -> Option<u16> {
+        let (_, number) = self.as_str().rsplit_once('-')?;
+        u16::from_str_radix(number, 16).ok().filter(|_| number.len() == 4)
     }
 }
 
@@ -129,10 +136,12 @@ mod tests {
     }
 
     #[test]
-    fn an_incident_id_names_rollout_second_and_nonce() {
+    fn an_incident_id_names_rollout_second_and_number() {
         let at = "2026-11-24T03:04:05.678Z".parse().expect("a time");
         let id = IncidentId::compose(&RolloutName::new("spark-trading"), at, 0x0a);
         assert_eq!(id.as_str(), "spark-trading-20261124-030405-000a");
+        assert_eq!(id.number(), Some(10));
+        assert_eq!(IncidentId::new("another-kind").number(), None);
     }
 
     #[test]

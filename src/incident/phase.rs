@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::Reason;
+use super::{Reason, Revision};
 
 /// Why a grace runs instead of a rollback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,11 +20,8 @@ pub enum GraceCause {
 /// A stop to a grace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
-    /// Who put it.
     pub actor: String,
-    /// Why.
     pub reason: Reason,
-    /// When it ends.
     pub until: DateTime<Utc>,
 }
 
@@ -36,7 +33,6 @@ pub enum Phase {
     Opened,
     /// Waiting for the end of the grace.
     Grace {
-        /// Why there is one.
         cause: GraceCause,
         /// Set when every alert has resolved by message and that is yet to be confirmed.
         confirm_early: bool,
@@ -47,14 +43,11 @@ pub enum Phase {
     RollingBack {
         /// 1 for the first.
         attempt: u32,
-        /// Since when.
         since: DateTime<Utc>,
     },
     /// The steps are done and the world is being read.
     Verifying {
-        /// Since when.
         since: DateTime<Utc>,
-        /// When a verdict is due.
         until: DateTime<Utc>,
         /// The attempt that is verified.
         attempt: u32,
@@ -63,22 +56,25 @@ pub enum Phase {
     RolledBack,
     /// The grace ended without a rollback.
     Cancelled {
-        /// Why.
         reason: Reason,
     },
-    /// Nothing was to be done.
     Declined {
-        /// Why.
         reason: Reason,
     },
     /// Failed or not verifiable; open, and tried again.
     Failed {
-        /// Why.
         reason: Reason,
-        /// The attempt that failed.
         attempt: u32,
-        /// When it is tried again.
-        retry_at: DateTime<Utc>,
+        /// When it is tried again; `None`: it waits for a person.
+        retry_at: Option<DateTime<Utc>>,
+    },
+    /// Another revision is on canary.
+    Superseded {
+        by: Revision,
+    },
+    Closed {
+        actor: String,
+        words: String,
     },
 }
 
@@ -95,6 +91,8 @@ impl Phase {
             Self::Cancelled { .. } => "cancelled",
             Self::Declined { .. } => "declined",
             Self::Failed { .. } => "failed",
+            Self::Superseded { .. } => "superseded",
+            Self::Closed { .. } => "closed",
         }
     }
 
@@ -102,7 +100,11 @@ impl Phase {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         match self {
-            Self::RolledBack | Self::Cancelled { .. } | Self::Declined { .. } => true,
+            Self::RolledBack
+            | Self::Cancelled { .. }
+            | Self::Declined { .. }
+            | Self::Superseded { .. }
+            | Self::Closed { .. } => true,
             Self::Opened
             | Self::Grace { .. }
             | Self::Held(_)

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 macro_rules! named {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident => $text:literal,)* }) => {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident => $text:literal, $meaning:literal;)* }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant,)* }
+        pub enum $name { $(#[doc = $meaning] #[serde(rename = $text)] $variant,)* }
 
         impl $name {
             /// Every variant, for metrics that exist at zero and for documentation tests.
@@ -16,6 +16,12 @@ macro_rules! named {
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)* }
+            }
+
+            /// What it means, in a sentence for people.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning,)* }
             }
         }
 
@@ -30,106 +36,70 @@ macro_rules! named {
 named! {
     /// The reason of a decision. The first group acts, the others are the named ways not to.
     Reason {
-        /// A critical alert fires while the canary has, or may have, traffic.
-        CriticalAlert => "critical_alert",
-        /// The grace ended and its alert is still listed.
-        StillFiring => "still_firing",
-        /// The grace ended and nobody could say whether the alert still fires.
-        Unverified => "unverified",
-        /// A person asked for it.
-        Manual => "manual",
-        /// A critical fired, and perhaps resolved, while Backstop was down.
-        MissedWhileDown => "missed_while_down",
-        /// A failed or undone rollback is tried again.
-        Retry => "retry",
+        CriticalAlert => "critical_alert", "A critical alert fires while the canary has, or may have, traffic.";
+        StillFiring => "still_firing", "The grace ended and its alert is still listed.";
+        Unverified => "unverified", "The grace ended and nobody could say whether the alert still fires.";
+        Manual => "manual", "A person asked for it.";
+        MissedWhileDown => "missed_while_down", "A critical fired, and perhaps resolved, while Backstop was down.";
+        NobodyToAsk => "nobody_to_ask", "The grace ended, its alert has not resolved by message, and neither Alertmanager nor Prometheus is configured to be asked.";
+        Retry => "retry", "A failed or undone rollback is tried again.";
 
-        /// A warning opened a grace.
-        WarningAlert => "warning_alert",
-        /// The alert began before the running canary did; it gets a grace to clear.
-        OlderThanCanary => "older_than_canary",
-        /// The alert began before its own last resolve: stale, or a real re-fire. Asked first.
-        OlderThanResolve => "older_than_resolve",
-        /// The canary's share was at 0 % or unread for too long; it is read before deciding.
-        ShareUnread => "share_unread",
+        WarningAlert => "warning_alert", "A warning opened a grace.";
+        OlderThanCanary => "older_than_canary", "The alert began before the running canary did; it gets a grace to clear.";
+        OlderThanResolve => "older_than_resolve", "The alert began before its own last resolve: stale, or a real re-fire. Asked first.";
+        ShareUnread => "share_unread", "The canary's share was at 0 % or unread for too long; it is read before deciding.";
 
-        /// The canary has no traffic: there is nothing to roll back.
-        NoCanary => "no_canary",
-        /// `mode = "shadow"`: it would have rolled back.
-        ShadowMode => "shadow_mode",
-        /// `mode = "off"`: alerts are not acted upon.
-        ModeOff => "mode_off",
-        /// The alert's `severity` is neither critical nor warning.
-        SeverityNotActionable => "severity_not_actionable",
+        NoCanary => "no_canary", "The canary has no traffic: there is nothing to roll back.";
+        ShadowMode => "shadow_mode", "`mode = \"shadow\"`: it would have rolled back.";
+        ModeOff => "mode_off", "`mode = \"off\"`: alerts are not acted upon.";
+        SeverityNotActionable => "severity_not_actionable", "The alert's `severity` is neither critical nor warning.";
 
-        /// The same message again.
-        Duplicate => "duplicate",
-        /// The alert joins the grace that is open.
-        JoinedGrace => "joined_grace",
-        /// The alert joins the hold that a person or a silence put.
-        JoinedHold => "joined_hold",
-        /// A rollback is under way; the alert is recorded with it.
-        RollbackRunning => "rollback_running",
-        /// This run of this revision has been rolled back; the alert is recorded with it.
-        AlreadyRolledBack => "already_rolled_back",
+        Duplicate => "duplicate", "The same message again.";
+        JoinedGrace => "joined_grace", "The alert joins the grace that is open.";
+        JoinedHold => "joined_hold", "The alert joins the hold that a person or a silence put.";
+        RollbackRunning => "rollback_running", "A rollback is under way; the alert is recorded with it.";
+        AlreadyRolledBack => "already_rolled_back", "This run of this revision has been rolled back; the alert is recorded with it.";
 
-        /// Gone, and the answer can be trusted.
-        ResolvedConfirmed => "resolved_confirmed",
-        /// Resolved by message; no API is configured that could confirm it.
-        ResolvedUnconfirmed => "resolved_unconfirmed",
-        /// Resolved by message, but not confirmed: the grace goes on.
-        ResolveNotTrusted => "resolve_not_trusted",
-        /// A resolve of an alert that opened nothing.
-        ResolvedElsewhere => "resolved_elsewhere",
+        AlreadyAnswered => "already_answered", "The alert began before the last incident ended, which dealt with it.";
+        Superseded => "superseded", "Another revision is on canary than the incident was about; nothing acts on the new one.";
+        ClosedByPerson => "closed_by_person", "A person closed the incident.";
 
-        /// A person stopped the grace.
-        HeldByPerson => "held_by_person",
-        /// The alert is silenced in Alertmanager: a person muted it.
-        HeldBySilence => "held_by_silence",
-        /// Nobody answered, and the setting says to hold.
-        HeldUnverified => "held_unverified",
-        /// The hold ended by a person.
-        ResumedByPerson => "resumed_by_person",
-        /// The hold ran out.
-        HoldExpired => "hold_expired",
-        /// A person has taken note.
-        Acknowledged => "acknowledged",
+        ResolvedConfirmed => "resolved_confirmed", "Gone, and the answer can be trusted.";
+        ResolvedUnconfirmed => "resolved_unconfirmed", "Resolved by message; no API is configured that could confirm it.";
+        ResolveNotTrusted => "resolve_not_trusted", "Resolved by message, but not confirmed: the grace goes on.";
+        ResolvedElsewhere => "resolved_elsewhere", "A resolve of an alert that opened nothing.";
 
-        /// A step could not be carried out.
-        StepFailed => "step_failed",
-        /// Something read back is wrong.
-        NotVerified => "not_verified",
-        /// What matters could not be read back.
-        NotReadable => "not_readable",
-        /// The canary has traffic again although it was rolled back.
-        TrafficReturned => "traffic_returned",
-        /// The rollback was carried out and read back.
-        ReadBack => "read_back",
+        HeldByPerson => "held_by_person", "A person stopped the grace.";
+        HeldBySilence => "held_by_silence", "The alert is silenced in Alertmanager: a person muted it.";
+        HeldUnverified => "held_unverified", "Nobody answered, and the setting says to hold.";
+        ResumedByPerson => "resumed_by_person", "The hold ended by a person.";
+        HoldExpired => "hold_expired", "The hold ran out.";
+        Acknowledged => "acknowledged", "A person has taken note.";
+
+        StepFailed => "step_failed", "A step could not be carried out.";
+        NotVerified => "not_verified", "Something read back is wrong.";
+        NotReadable => "not_readable", "What matters could not be read back.";
+        TrafficReturned => "traffic_returned", "The canary has traffic again although it was rolled back.";
+        ReadBack => "read_back", "The rollback was carried out and read back.";
     }
 }
 
 named! {
-    /// What people have to be told.
+    /// What is reported to people.
     NoticeKind {
-        /// A grace has opened.
-        GraceOpened => "grace_opened",
-        /// A rollback has begun.
-        RollbackStarted => "rollback_started",
-        /// A rollback has ended, with its verdict.
-        RollbackEnded => "rollback_ended",
-        /// A rollback failed or can't be verified.
-        RollbackFailed => "rollback_failed",
-        /// A rollback has not ended within its deadline.
-        RollbackOverdue => "rollback_overdue",
-        /// A grace was cancelled.
-        GraceCancelled => "grace_cancelled",
-        /// A grace is on hold.
-        GraceHeld => "grace_held",
-        /// Second rollback within an hour, or third within a day.
-        RepeatedRollback => "repeated_rollback",
-        /// The Watchdog has been silent for too long while a canary runs.
-        WatchdogLost => "watchdog_lost",
-        /// The Watchdog is heard again.
-        WatchdogBack => "watchdog_back",
+        GraceOpened => "grace_opened", "A grace has opened.";
+        RollbackStarted => "rollback_started", "A rollback has begun.";
+        RollbackEnded => "rollback_ended", "A rollback has ended, with its verdict.";
+        RollbackNotVerified => "rollback_not_verified", "The traffic was read back as off the canary, and something else that was read back is wrong.";
+        RollbackFailed => "rollback_failed", "A rollback failed or can't be verified.";
+        RollbackOverdue => "rollback_overdue", "A rollback has not ended within its deadline.";
+        GraceCancelled => "grace_cancelled", "A grace was cancelled.";
+        GraceHeld => "grace_held", "A grace is on hold.";
+        IncidentSuperseded => "incident_superseded", "An incident was closed because another revision is on canary.";
+        IncidentClosed => "incident_closed", "A person closed an incident.";
+        RepeatedRollback => "repeated_rollback", "Second rollback within an hour, or third within a day.";
+        WatchdogLost => "watchdog_lost", "The Watchdog has been silent for too long while a canary runs.";
+        WatchdogBack => "watchdog_back", "The Watchdog is heard again.";
     }
 }
 
@@ -138,37 +108,19 @@ impl NoticeKind {
     #[must_use]
     pub fn pages(self) -> bool {
         match self {
-            Self::RollbackFailed | Self::RollbackOverdue | Self::RepeatedRollback | Self::WatchdogLost => {
-                true
-            }
+            Self::RollbackFailed
+            | Self::RollbackNotVerified
+            | Self::RollbackOverdue
+            | Self::RepeatedRollback
+            | Self::WatchdogLost => true,
             Self::GraceOpened
             | Self::RollbackStarted
             | Self::RollbackEnded
             | Self::GraceCancelled
             | Self::GraceHeld
+            | Self::IncidentSuperseded
+            | Self::IncidentClosed
             | Self::WatchdogBack => false,
-        }
-    }
-}
-
-/// Who or what caused an incident.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Trigger {
-    /// An alert.
-    Automatic,
-    /// A person, by name.
-    Manual {
-        /// Who asked.
-        actor: String,
-    },
-}
-
-impl std::fmt::Display for Trigger {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Automatic => f.write_str("Automatic"),
-            Self::Manual { actor } => write!(f, "Manual ({actor})"),
         }
     }
 }

@@ -50,7 +50,6 @@ pub enum StepOutcome {
     DoneUnread,
     /// Acknowledged, but the read-back says otherwise: not believed.
     NotEffective,
-    /// Refused or unreachable.
     Failed,
     /// Sent, and no answer came: it may have been applied.
     Unknown,
@@ -86,28 +85,25 @@ pub struct Attempt {
     pub ended_at: DateTime<Utc>,
     /// What was asked, such as `POST http://…/rollout {"feature":…}`.
     pub request: String,
-    /// What came back.
     pub answer: Answer,
     /// What was read back afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_back: Option<Share>,
-    /// How this try came out.
     pub outcome: StepOutcome,
 }
 
 /// A step with all its attempts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepRecord {
-    /// Which step.
     pub step: Step,
-    /// When it began.
     pub started_at: DateTime<Utc>,
-    /// When it ended.
     pub ended_at: DateTime<Utc>,
-    /// Every try, in order.
     pub attempts: Vec<Attempt>,
-    /// How it came out.
     pub outcome: StepOutcome,
+    /// The share just before the first request, if it could be read within a moment: somebody may
+    /// have changed it since the reading that the decision rested on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share_before: Option<Share>,
 }
 
 /// What a verification looks at.
@@ -141,9 +137,7 @@ impl CheckName {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckOutcome {
-    /// Read, and right.
     Pass,
-    /// Read, and wrong.
     Fail,
     /// Could not be read, or no data: never taken as healthy.
     Unknown,
@@ -167,9 +161,7 @@ impl CheckOutcome {
 /// One check of a verification.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
-    /// What was looked at.
     pub name: CheckName,
-    /// How it came out.
     pub outcome: CheckOutcome,
     /// What was seen, in words and figures.
     pub detail: String,
@@ -202,13 +194,10 @@ impl Verdict {
 /// A finished verification.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verification {
-    /// When it began.
     pub started_at: DateTime<Utc>,
     /// When its verdict was reached.
     pub ended_at: DateTime<Utc>,
-    /// The verdict.
     pub verdict: Verdict,
-    /// The checks as last read.
     pub checks: Vec<Check>,
 }
 
@@ -233,7 +222,6 @@ impl Verification {
 pub struct BlobRef {
     /// SHA-256 in lower-case hex.
     pub sha256: String,
-    /// Length in bytes.
     pub bytes: u64,
 }
 
@@ -241,7 +229,6 @@ pub struct BlobRef {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WhenTaken {
-    /// As the rollback began.
     Before,
     /// As its verification ended.
     After,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{AttachedAlert, Event, Incident, IncidentId, KnownAlerts, Revision, Share, StoredAs};
+use super::{Event, Incident, IncidentId, KnownAlerts, Revision, Share, StoredAs, Triage};
 
 /// How long rollbacks are remembered: the longest span that a decision asks about
 /// ("the third in a day").
@@ -19,6 +19,9 @@ pub struct CanaryRun {
     /// `None` when it had traffic at the first reading ever. An alert that is older than this is
     /// about its predecessor; the estimate is early so that none is taken for older wrongly.
     pub started_at: Option<DateTime<Utc>>,
+    /// The revision that has the traffic; `None` in runs that were stored before it was.
+    #[serde(default)]
+    pub revision: Option<Revision>,
 }
 
 /// Everything that decisions about one rollout rest on.
@@ -27,7 +30,7 @@ pub struct RolloutState {
     /// Alerts by identity, firing and recently resolved.
     pub alerts: KnownAlerts,
     /// Alerts that wait for the share to be read.
-    pub triage: Vec<AttachedAlert>,
+    pub triage: Triage,
     /// The share as last read; `None`: never, or no longer readable.
     pub share: Option<Share>,
     /// When that reading was stored.
@@ -36,6 +39,14 @@ pub struct RolloutState {
     pub run: Option<CanaryRun>,
     /// The incident that is open, or else the one that closed last.
     pub incident: Option<Arc<Incident>>,
+    /// The declined incident that further alerts of the same episode join: until the canary's run
+    /// begins or ends, what leads to nothing is recorded once.
+    #[serde(default)]
+    pub declined: Option<IncidentId>,
+    /// The number in the last incident's id. Counted on, so that no two incidents get one id, however
+    /// many open in one second.
+    #[serde(default)]
+    pub last_number: Option<u16>,
     /// Closed incidents whose evidence is yet to be completed.
     pub unfinished_evidence: BTreeMap<IncidentId, Arc<Incident>>,
     /// When the last incident closed, on the clock as it is set now: alerts that began before are
@@ -60,18 +71,19 @@ impl RolloutState {
         let at = stored.at;
         match &stored.event {
             Event::AlertSeen { alert, not_before } => self.alerts.see(alert, *not_before),
-            Event::TriageStarted { alert } => {
-                self.triage.retain(|waiting| waiting.alert.fingerprint != alert.alert.fingerprint);
-                self.triage.push(alert.clone());
-            }
+            Event::TriageStarted { alert } => self.triage.add(alert),
             Event::TriageEnded => self.triage.clear(),
-            Event::ShareRead { share, changed_after } => self.read(at, *share, *changed_after),
+            Event::ShareRead { share, changed_after, revision } => {
+                self.read(at, *share, *changed_after, revision.as_ref());
+            }
             Event::WatchdogLost { .. } => self.watchdog_lost = true,
             Event::WatchdogBack => self.watchdog_lost = false,
             Event::ClockStepped { by_milliseconds } => self.clock_stepped(stored, *by_milliseconds),
             Event::IncidentOpened(opened) => {
                 if let Some(id) = &stored.incident {
                     self.retire_incident();
+                    self.last_number = id.number().or(self.last_number);
+                    self.declined = None;
                     let incident = Incident::open(id.clone(), stored.rollout.clone(), at, opened.clone());
                     self.incident = Some(Arc::new(incident));
                 }
@@ -83,8 +95,11 @@ impl RolloutState {
                         self.rollbacks.pop_front();
                     }
                 }
-                if let Event::RolledBack | Event::Cancelled { .. } | Event::Declined { .. } = event {
+                if ends_an_incident(event) {
                     self.answered_until = Some(at);
+                }
+                if let Event::Declined { .. } = event {
+                    self.declined.clone_from(&stored.incident);
                 }
                 self.apply_to_incident(stored);
             }
@@ -137,15 +152,48 @@ impl RolloutState {
         self.apply_to_incident(stored);
     }
 
-    fn read(&mut self, at: DateTime<Utc>, share: Option<Share>, changed_after: Option<DateTime<Utc>>) {
+    fn read(
+        &mut self,
+        at: DateTime<Utc>,
+        share: Option<Share>,
+        changed_after: Option<DateTime<Utc>>,
+        revision: Option<&Revision>,
+    ) {
+        let goes_on = self.run.as_ref().is_some_and(|run| run.is_of(revision));
         match share {
             // Unreadable: whether a run goes on is not known, so the one that was known stays.
             None => {}
-            Some(Share::ZERO) => self.run = None,
-            Some(_) if self.run.is_some() => {}
-            Some(_) => self.run = Some(CanaryRun { started_at: changed_after }),
+            Some(Share::ZERO) if self.run.take().is_some() => self.declined = None,
+            Some(Share::ZERO) => {}
+            Some(_) if goes_on => {}
+            Some(_) => {
+                self.run = Some(CanaryRun { started_at: changed_after, revision: revision.cloned() });
+                self.declined = None;
+            }
         }
         self.share = share;
         self.share_at = Some(at);
     }
+}
+
+impl CanaryRun {
+    /// Whether it can be a run of this revision.
+    #[must_use]
+    pub fn is_of(&self, revision: Option<&Revision>) -> bool {
+        match (&self.revision, revision) {
+            (Some(mine), Some(other)) => mine == other,
+            (None, _) | (_, None) => true,
+        }
+    }
+}
+
+fn ends_an_incident(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::RolledBack
+            | Event::Cancelled { .. }
+            | Event::Declined { .. }
+            | Event::Superseded { .. }
+            | Event::Closed { .. }
+    )
 }

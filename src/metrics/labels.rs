@@ -85,3 +85,8 @@ pub(super) struct Source {
 pub(super) struct Kind {
     pub(super) kind: String,
 }
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OfLoop {
+    pub(super) r#loop: String,
+}

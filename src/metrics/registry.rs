@@ -62,6 +62,7 @@ pub(super) fn of(figures: &Figures) -> Registry {
     );
     r.register("notices", "What people had to be told", figures.notices.clone());
     r.register("tasks_panicked", "Tasks that broke off", figures.tasks_panicked.clone());
+    register_health(&mut r, figures);
     register_server(&mut r, figures);
     r
 }
@@ -82,5 +83,21 @@ fn register_server(r: &mut Registry, figures: &Figures) {
         "tls_certificate_expiry_timestamp_seconds",
         "When the certificate in use expires, 0 without TLS",
         figures.tls_certificate_expiry.clone(),
+    );
+}
+
+fn register_health(r: &mut Registry, figures: &Figures) {
+    r.register("ready", "Whether /readyz answers 200", figures.ready.clone());
+    r.register("live", "Whether /livez answers 200", figures.live.clone());
+    r.register("loop_age_seconds", "Seconds since a vital loop has turned", figures.loop_age_seconds.clone());
+    r.register(
+        "store_rejected_submissions",
+        "Submissions that can't be stored, ever, and were set aside",
+        figures.store_rejected_submissions.clone(),
+    );
+    r.register(
+        "log_lines_lost",
+        "Stored events whose log lines are lost because the log is too slow",
+        figures.log_lines_lost.clone(),
     );
 }

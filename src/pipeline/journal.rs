@@ -1,16 +1,28 @@
 //! The one place where state changes: takes inputs in order, decides, stores, then publishes.
 //!
-//! Everything that waits is decided together and stored in one commit, so a storm of webhooks costs
-//! a few commits and not thousands.
+//! It decides at once and never waits for the disk. One append is in flight; what is decided
+//! meanwhile goes with the next, so a storm of webhooks costs a few commits and not thousands. States
+//! are published once they are durable; only what is urgent is published after half a second, durable
+//! or not, with everything that was decided before it.
 //!
 //! While the store can't be written, what was decided is held in memory and acted upon, because a bad
 //! canary doesn't wait for a disk. Nobody is told that it is accepted: a webhook is answered 503 and
 //! comes again, until all of it is on disk. If the process ends before that, the alert comes again
 //! and the steps, being absolute, are harmless to repeat.
 
+mod answer;
+mod checkpoints;
+mod commit;
+mod decider;
+mod held_blobs;
+mod limits;
+mod outage;
+mod pending;
 mod step_detector;
 mod task;
-mod unrecorded;
+mod teller;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,12 +30,17 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use task::{JournalParts, JournalTask};
-use unrecorded::HeldBlobs;
+use answer::{Caller, Publisher, Wants};
+use held_blobs::HeldBlobs;
+pub use task::JournalTask;
 
+use crate::clock::Clock;
 use crate::decision::{Input, Refusal};
 use crate::incident::{IncidentId, Reason, RolloutName, RolloutState};
-use crate::store::Blobs;
+use crate::metrics::Metrics;
+use crate::pipeline::{Observed, Rollouts};
+use crate::randomness::Randomness;
+use crate::store::{Blobs, IncidentStore, Loaded};
 
 /// Submissions that may wait. Beyond it a webhook is answered 503 and comes again: Alertmanager
 /// opens hundreds of sockets at once (reference notes, section 2), never thousands.
@@ -34,6 +51,23 @@ const ENQUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Every rollout's state. Cheap to clone.
 pub type States = BTreeMap<RolloutName, Arc<RolloutState>>;
+
+/// What a journal works with.
+#[derive(Debug, Clone)]
+pub struct JournalParts {
+    /// Where events go.
+    pub store: Arc<dyn IncidentStore>,
+    /// The rollouts.
+    pub rollouts: Rollouts,
+    /// Readings that decisions look at.
+    pub observed: Arc<Observed>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Nonces.
+    pub randomness: Randomness,
+    /// The metrics.
+    pub metrics: Metrics,
+}
 
 /// Inputs that are decided together, in order.
 #[derive(Debug, Default)]
@@ -63,8 +97,8 @@ pub struct Ruling {
 pub struct Taken {
     /// One for each input, in order.
     pub rulings: Vec<Ruling>,
-    /// Whether all that has been decided so far is durable. If not, it is held in memory and acted
-    /// upon, and must not be called accepted.
+    /// Whether all that has been decided so far is durable. If not, it is held in memory until it is,
+    /// and must not be called accepted.
     pub durable: bool,
 }
 
@@ -82,8 +116,7 @@ pub enum JournalError {
     ShuttingDown,
 }
 
-type Caller = oneshot::Sender<Result<Taken, JournalError>>;
-type Waiting = (Submission, Caller);
+type Waiting = (Submission, Wants, Caller);
 
 /// The journal's handle. Clones share one journal.
 #[derive(Debug, Clone)]
@@ -96,28 +129,39 @@ pub struct Journal {
 impl Journal {
     /// A journal over the parts' store, beginning with what is `stored` there.
     #[must_use]
-    pub fn new(parts: JournalParts, stored: crate::store::Loaded) -> (Self, JournalTask) {
-        let mut states: States =
-            stored.rollouts.into_iter().map(|(name, state)| (name, Arc::new(state))).collect();
-        for rollout in parts.rollouts.iter() {
-            states.entry(rollout.name.clone()).or_default();
-        }
-        let last_seen =
-            states.values().filter_map(|state| state.last_stored_at()).chain(stored.last_alive).max();
+    pub fn new(parts: JournalParts, stored: Loaded) -> (Self, JournalTask) {
+        let Loaded { seq, checkpoint_seq, rollouts, last_alive, caught_up_until: _ } = stored;
+        let states = states_of(&parts, rollouts);
+        let last_seen = states.values().filter_map(|state| state.last_stored_at()).chain(last_alive).max();
         let (sender, queue) = mpsc::channel(QUEUE);
         let (published, receiver) = watch::channel(states.clone());
-        let held = HeldBlobs::default();
-        let task = JournalTask::new(parts, queue, published, states, stored.seq, last_seen, held.clone());
+        let (publisher, held) = (Publisher::new(published), HeldBlobs::default());
+        let stored = (seq, checkpoint_seq);
+        let task = JournalTask::new(parts, queue, publisher, states, stored, last_seen, held.clone());
         (Self { queue: sender, states: receiver, held }, task)
     }
 
-    /// Submits inputs and waits until they are decided, and durable if they can be made so.
+    /// Submits inputs and waits until they are durable, or until that has taken too long: then they
+    /// are decided and held, and `durable` is false.
     ///
     /// # Errors
     /// See [`JournalError`]; nothing of the submission has happened.
     pub async fn submit(&self, submission: Submission) -> Result<Taken, JournalError> {
+        self.send(submission, Wants::Durability).await
+    }
+
+    /// Submits a result of work, and waits until it is acted upon: durable if the store takes it in
+    /// time, at once if nothing came of it.
+    ///
+    /// # Errors
+    /// See [`Journal::submit`].
+    pub async fn report(&self, submission: Submission) -> Result<Taken, JournalError> {
+        self.send(submission, Wants::Action).await
+    }
+
+    async fn send(&self, submission: Submission, wants: Wants) -> Result<Taken, JournalError> {
         let (reply, answer) = oneshot::channel();
-        match tokio::time::timeout(ENQUEUE_TIMEOUT, self.queue.send((submission, reply))).await {
+        match tokio::time::timeout(ENQUEUE_TIMEOUT, self.queue.send((submission, wants, reply))).await {
             Err(_) => return Err(JournalError::Overloaded),
             Ok(Err(_)) => return Err(JournalError::ShuttingDown),
             Ok(Ok(())) => {}
@@ -125,13 +169,13 @@ impl Journal {
         answer.await.unwrap_or(Err(JournalError::ShuttingDown))
     }
 
-    /// Submits one input, and does not insist on durability: for those who would rather act.
+    /// Submits one input, such as a person's request: see [`Journal::report`].
     ///
     /// # Errors
     /// See [`Journal::submit`].
     pub async fn submit_one(&self, rollout: &RolloutName, input: Input) -> Result<Ruling, JournalError> {
         let inputs = vec![(rollout.clone(), input)];
-        let taken = self.submit(Submission { inputs, blobs: Vec::new() }).await?;
+        let taken = self.report(Submission { inputs, blobs: Vec::new() }).await?;
         taken.rulings.into_iter().next().ok_or(JournalError::ShuttingDown)
     }
 
@@ -152,4 +196,13 @@ impl Journal {
     pub fn held_blob(&self, sha256: &str) -> Option<Arc<[u8]>> {
         self.held.get(sha256)
     }
+}
+
+/// Every configured rollout's state, and those that rest because they are no longer configured.
+fn states_of(parts: &JournalParts, stored: BTreeMap<RolloutName, RolloutState>) -> States {
+    let mut states: States = stored.into_iter().map(|(name, state)| (name, Arc::new(state))).collect();
+    for rollout in parts.rollouts.iter() {
+        states.entry(rollout.name.clone()).or_default();
+    }
+    states
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::{Observed, Rollout};
-use crate::execution::{ActError, TrafficRouter};
+use crate::execution::{ActError, ReadError, TrafficRouter};
 use crate::incident::{Answer, Share};
 
 /// The traffic system of a rollout, on behalf of a step: what the step reads back in between is
@@ -28,7 +28,7 @@ impl TrafficRouter for ObservedRouter<'_> {
         self.rollout.router.can_read()
     }
 
-    async fn read_share(&self) -> Result<Share, String> {
+    async fn read_share(&self) -> Result<Share, ReadError> {
         let asked_at = self.observed.moment();
         let share = self.rollout.router.read_share().await;
         if let Ok(share) = &share {

@@ -5,6 +5,7 @@
 //! the list is asked every poll and goes the same way as a webhook.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use super::unlisted::Unlisted;
 use super::{Rollout, Worker};
 use crate::decision::{Input, Mode};
 use crate::incident::{Alert, Reason, RolloutName};
+use crate::metrics::Loop;
 use crate::signals::{RuleSource, Sample, SignalError};
 use crate::text::shown;
 
@@ -51,7 +53,7 @@ pub struct Watcher {
     pub every: Duration,
     /// Wakes it at once: a webhook said that its list was cut.
     pub wake: Arc<Notify>,
-    /// When the process before this one was last alive.
+    /// Until when what fired is known; see [`crate::store::Loaded::known_until`].
     pub last_alive: Option<DateTime<Utc>>,
     /// How long closed incidents are kept.
     pub retention: TimeDelta,
@@ -66,6 +68,7 @@ impl Watcher {
             let unlisted: BTreeMap<_, _> = unlisted.collect();
             loop {
                 self.look(&unlisted).await;
+                self.worker.metrics.loop_turned(Loop::Watcher);
                 tokio::select! {
                     biased;
                     () = self.wake.notified() => {}
@@ -73,9 +76,23 @@ impl Watcher {
                 }
             }
         };
+        let is_caught_up = AtomicBool::new(self.last_alive.is_none());
+        let catch_up = async {
+            self.catch_up().await;
+            is_caught_up.store(true, Ordering::Relaxed);
+        };
         let alive = async {
+            // Before the sign of life, which must not be taken for it by the next process.
+            if let Some(known_until) = self.last_alive {
+                self.leave_caught_up(known_until).await;
+            }
             loop {
-                self.leave_sign_of_life().await;
+                let now = self.worker.clock.now();
+                self.leave_sign_of_life(now).await;
+                // Only now: what a look back has not decided is looked for again by the next process.
+                if is_caught_up.load(Ordering::Relaxed) {
+                    self.leave_caught_up(now).await;
+                }
                 tokio::time::sleep(ALIVE_EVERY).await;
             }
         };
@@ -90,7 +107,7 @@ impl Watcher {
             () = stop.cancelled() => {}
             // The sign of life first: also a process that lives for a moment leaves one. Nothing waits
             // for it, since the disk may hang.
-            () = async { tokio::join!(alive, self.catch_up(), look, prune); } => {}
+            () = async { tokio::join!(alive, catch_up, look, prune); } => {}
         }
     }
 
@@ -198,8 +215,17 @@ impl Watcher {
         }
     }
 
-    async fn leave_sign_of_life(&self) {
-        if let Err(error) = self.worker.store.alive(self.worker.clock.now()).await {
+    async fn leave_caught_up(&self, until: DateTime<Utc>) {
+        if let Err(error) = self.worker.store.caught_up(until).await {
+            tracing::warn!(
+                error = crate::logging::chain(&error),
+                "until when alerts are known can't be stored"
+            );
+        }
+    }
+
+    async fn leave_sign_of_life(&self, now: DateTime<Utc>) {
+        if let Err(error) = self.worker.store.alive(now).await {
             tracing::warn!(error = crate::logging::chain(&error), "no sign of life could be stored");
         }
     }

@@ -11,10 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Journal, Observed, Rollouts, States};
 use crate::clock::Clock;
-use crate::decision::{Command, commands, next_deadline};
+use crate::decision::{Command, Due, due};
 use crate::evidence::EvidenceWriter;
 use crate::incident::RolloutName;
-use crate::metrics::Metrics;
+use crate::metrics::{Loop, Metrics};
 use crate::pipeline::Sources;
 use crate::randomness::Randomness;
 use crate::store::IncidentStore;
@@ -81,6 +81,7 @@ impl Worker {
         let mut tasks = JoinSet::new();
         let mut running = Running::default();
         loop {
+            worker.metrics.loop_turned(Loop::Worker);
             let now_states = states.borrow_and_update().clone();
             let nap = worker.start_due(&now_states, &mut tasks, &mut running);
             tokio::select! {
@@ -110,7 +111,8 @@ impl Worker {
         let mut nap = LONGEST_NAP;
         for (name, state) in states {
             let Some(rollout) = self.rollouts.get(name) else { continue };
-            for command in commands(state, now) {
+            let Due { commands, next } = due(state, &rollout.policy.revision, now);
+            for command in commands {
                 let key = (name.clone(), command);
                 if running.keys.contains(&key) {
                     continue;
@@ -121,8 +123,8 @@ impl Worker {
                 let handle = tasks.spawn(async move { worker.perform(&rollout, command).await });
                 running.begin(handle.id(), key);
             }
-            if let Some(deadline) = next_deadline(state, now) {
-                nap = nap.min((deadline - now).to_std().unwrap_or(Duration::ZERO));
+            if let Some(next) = next {
+                nap = nap.min((next - now).to_std().unwrap_or(Duration::ZERO));
             }
         }
         nap

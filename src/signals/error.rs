@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn a_status_says_whether_to_ask_again() {
-        let error = |status| refused("/x", &Reply { status, body: b"why".to_vec(), date: None });
+        let error = |status| refused("/x", &Reply::new(status, b"why".to_vec()));
         let words = |status: u16| format!("/x: status {status}: why");
         assert_eq!(error(503), SignalError::NoAnswer(words(503)));
         assert_eq!(error(429), SignalError::NoAnswer(words(429)));

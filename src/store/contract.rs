@@ -31,6 +31,7 @@ pub(super) fn opened(number: u16, at: DateTime<Utc>) -> StoredAs {
         revision: Revision::new("v1.4.0"),
         stage: None,
         share: None,
+        share_read_at: None,
         severity: Severity::Warning,
         reason: Reason::WarningAlert,
         cause: format!("cause {number}"),
@@ -71,7 +72,11 @@ pub(super) async fn keeps_the_contract(store: &dyn IncidentStore) {
     events.push(stored(None, start(), Event::WatchdogLost { silent_seconds: 200 }));
     events.extend([
         opened(2, start()),
-        stored(Some(2), start(), Event::RollbackStarted { reason: Reason::Manual, attempt: 1, due_at: None }),
+        stored(
+            Some(2),
+            start(),
+            Event::RollbackStarted { reason: Reason::Manual, attempt: 1, due_at: None, cause: None },
+        ),
     ]);
     assert_eq!(append(store, events.clone()).await.expect("appended"), 6);
     let loaded = store.load().await.expect("loaded");

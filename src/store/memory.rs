@@ -1,14 +1,14 @@
 //! A store that keeps everything in memory: for tests and simulation, and for a person who rolls
 //! back by hand while the real store can't be had.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::{Batch, IncidentFilter, IncidentStore, Loaded, StoreError, fold};
-use crate::incident::{Incident, IncidentId, RolloutName, RolloutState, StoredAs};
+use crate::incident::{Event, Incident, IncidentId, RolloutName, RolloutState, StoredAs};
 
 /// The store. Clones share what they keep.
 #[derive(Debug, Clone, Default)]
@@ -17,8 +17,11 @@ pub struct MemoryStore(Arc<Mutex<Kept>>);
 #[derive(Debug, Default)]
 struct Kept {
     events: Vec<StoredAs>,
+    incidents: HashSet<IncidentId>,
     blobs: BTreeMap<String, Arc<[u8]>>,
     last_alive: Option<DateTime<Utc>>,
+    caught_up_until: Option<DateTime<Utc>>,
+    set_aside: Vec<StoredAs>,
     unavailable: bool,
     writes_fail: bool,
 }
@@ -43,6 +46,12 @@ impl MemoryStore {
     pub fn events(&self) -> Vec<StoredAs> {
         self.lock().events.clone()
     }
+
+    /// Every event that was set aside.
+    #[must_use]
+    pub fn events_set_aside(&self) -> Vec<StoredAs> {
+        self.lock().set_aside.clone()
+    }
 }
 
 impl Kept {
@@ -60,6 +69,28 @@ impl Kept {
         Ok(())
     }
 
+    /// What a database refuses by its constraints.
+    /// What a database refuses by its constraints. Returns the incidents that open.
+    fn check_constraints(&self, events: &[StoredAs]) -> Result<HashSet<IncidentId>, StoreError> {
+        let mut opened = HashSet::new();
+        for stored in events {
+            serde_json::to_string(stored).map_err(|error| StoreError::Rejected { source: error.into() })?;
+            let Some(id) = &stored.incident else { continue };
+            let is_known = self.incidents.contains(id) || opened.contains(id);
+            let what = match (&stored.event, is_known) {
+                (Event::IncidentOpened(_), true) => "is opened twice",
+                (Event::IncidentOpened(_), false) => {
+                    opened.insert(id.clone());
+                    continue;
+                }
+                (_, true) => continue,
+                (_, false) => "has an event but was never opened",
+            };
+            return Err(StoreError::Rejected { source: format!("incident {id} {what}").into() });
+        }
+        Ok(opened)
+    }
+
     fn of(&self, id: &IncidentId) -> Option<Incident> {
         fold::incident(self.events.iter().filter(|stored| stored.incident.as_ref() == Some(id)))
     }
@@ -75,6 +106,8 @@ impl IncidentStore for MemoryStore {
         if found != batch.expected_seq {
             return Err(StoreError::Conflict { expected: batch.expected_seq, found });
         }
+        let opened = kept.check_constraints(&batch.events)?;
+        kept.incidents.extend(opened);
         for (blob, bytes) in batch.blobs {
             if batch.events.iter().any(|stored| stored.event.blob() == Some(&blob)) {
                 kept.blobs.insert(blob.sha256, bytes);
@@ -87,8 +120,8 @@ impl IncidentStore for MemoryStore {
     async fn load(&self) -> Result<Loaded, StoreError> {
         let kept = self.lock();
         kept.check("load")?;
-        let mut loaded =
-            Loaded { seq: kept.events.len() as u64, last_alive: kept.last_alive, ..Loaded::default() };
+        let mut loaded = Loaded { seq: kept.events.len() as u64, ..Loaded::default() };
+        (loaded.last_alive, loaded.caught_up_until) = (kept.last_alive, kept.caught_up_until);
         for stored in &kept.events {
             fold::apply(&mut loaded.rollouts, stored);
         }
@@ -120,6 +153,19 @@ impl IncidentStore for MemoryStore {
         kept.check("leave a sign of life")?;
         kept.check_write("leave a sign of life")?;
         kept.last_alive = Some(now);
+        Ok(())
+    }
+
+    async fn set_aside(&self, events: Vec<StoredAs>, _: String) -> Result<(), StoreError> {
+        self.lock().set_aside.extend(events);
+        Ok(())
+    }
+
+    async fn caught_up(&self, until: DateTime<Utc>) -> Result<(), StoreError> {
+        let mut kept = self.lock();
+        kept.check("record what is caught up with")?;
+        kept.check_write("record what is caught up with")?;
+        kept.caught_up_until = Some(until);
         Ok(())
     }
 

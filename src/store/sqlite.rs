@@ -1,14 +1,14 @@
 //! SQLite: one file, one process, durable on every acknowledged append (WAL, `synchronous=FULL`).
 //!
-//! One thread owns the connection that writes, another one that reads for people.
+//! One thread owns the connection that writes, one reads for people, one for evidence.
 
+mod files;
 mod retention;
 mod rows;
 mod schema;
 mod thread;
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,10 +16,10 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 
-use thread::{Held, Thread};
+use thread::{Database, Held, Thread};
 
-use super::{Batch, IncidentFilter, IncidentStore, Loaded, StoreError};
-use crate::incident::{Incident, IncidentId, RolloutName, RolloutState};
+use super::{Batch, IncidentFilter, IncidentStore, Loaded, Settle, StoreError};
+use crate::incident::{Incident, IncidentId, RolloutName, RolloutState, StoredAs};
 
 /// The store.
 #[derive(Debug, Clone)]
@@ -27,6 +27,8 @@ pub struct SqliteStore {
     writer: Thread,
     /// Reads what people ask for: a long listing must not make a webhook wait.
     reader: Thread,
+    /// Reads what evidence consists of: people's listings must not make a rollback's evidence wait.
+    evidence_reader: Thread,
 }
 
 impl SqliteStore {
@@ -36,39 +38,43 @@ impl SqliteStore {
     /// [`StoreError::InUse`], [`StoreError::NewerSchema`], [`StoreError::Corrupt`] or
     /// [`StoreError::Unavailable`]; each says what to do.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let io =
-            |doing| move |source: std::io::Error| StoreError::Unavailable { doing, source: source.into() };
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(io("creating the folder of `store.path`"))?;
-        }
-        let lock = Arc::new(lock(path)?);
-        let held = |connection| Held { path: path.to_owned(), connection, lock: Arc::clone(&lock) };
-        let starting = io("starting the store's threads");
-        let writer = Thread::start("store", held(Some(schema::open(path)?))).map_err(starting)?;
-        let reader = Thread::start("store reader", held(None)).map_err(starting)?;
-        Ok(Self { writer, reader })
-    }
-}
-
-fn lock(path: &Path) -> Result<File, StoreError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let unavailable = |source: std::io::Error| StoreError::Unavailable {
-        doing: "locking `store.path`",
-        source: source.into(),
-    };
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(name).map_err(unavailable)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: path.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(unavailable(source)),
+        let (path, locks) = files::claim(path)?;
+        let database = Arc::new(Database::of(path, locks)?);
+        let connection = database.connect()?;
+        let start = |name, connection| {
+            Thread::start(name, Held { database: Arc::clone(&database), connection }).map_err(|source| {
+                let doing = "starting the store's threads";
+                StoreError::Unavailable { doing, source: source.into() }
+            })
+        };
+        Ok(Self {
+            writer: start("store", Some(connection))?,
+            reader: start("store reader", None)?,
+            evidence_reader: start("evidence reader", None)?,
+        })
     }
 }
 
 #[async_trait]
 impl IncidentStore for SqliteStore {
     async fn append(&self, batch: Batch) -> Result<u64, StoreError> {
-        self.writer.run("append", move |connection| rows::append(connection, &batch)).await
+        self.append_then(batch, Box::new(|| {})).await
+    }
+
+    async fn append_then(&self, batch: Batch, settle: Settle) -> Result<u64, StoreError> {
+        let append = move |connection: &mut Connection, database: &Database| {
+            let seq = rows::append(connection, &batch, || database.check())?;
+            settle();
+            Ok(seq)
+        };
+        self.writer.run_with("append", append).await
+    }
+
+    async fn set_aside(&self, events: Vec<StoredAs>, why: String) -> Result<(), StoreError> {
+        // What can't be encoded is kept as it prints: it is for a person to look at.
+        let events = serde_json::to_value(&events).unwrap_or_else(|_| format!("{events:?}").into());
+        let line = serde_json::json!({ "why": why, "events": events }).to_string();
+        self.reader.run_with("set aside", move |_, database| files::set_aside(&database.path, &line)).await
     }
 
     async fn load(&self) -> Result<Loaded, StoreError> {
@@ -87,11 +93,18 @@ impl IncidentStore for SqliteStore {
 
     async fn blob(&self, sha256: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let sha256 = sha256.to_owned();
-        self.reader.run("read bytes", move |connection| rows::blob(connection, &sha256)).await
+        self.evidence_reader.run("read bytes", move |connection| rows::blob(connection, &sha256)).await
     }
 
     async fn alive(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
-        self.writer.run("leave a sign of life", move |connection| rows::alive(connection, now)).await
+        let keep = move |connection: &mut Connection| rows::keep_time(connection, rows::LAST_ALIVE, now);
+        self.writer.run("leave a sign of life", keep).await
+    }
+
+    async fn caught_up(&self, until: DateTime<Utc>) -> Result<(), StoreError> {
+        let keep =
+            move |connection: &mut Connection| rows::keep_time(connection, rows::CAUGHT_UP_UNTIL, until);
+        self.writer.run("record what is caught up with", keep).await
     }
 
     async fn checkpoint(
@@ -118,6 +131,7 @@ impl IncidentStore for SqliteStore {
         tokio::select! {
             why = self.writer.ended() => why,
             why = self.reader.ended() => why,
+            why = self.evidence_reader.ended() => why,
         }
     }
 }

@@ -3,7 +3,7 @@
 use reqwest::Url;
 
 use crate::incident::{Check, CheckName, CheckOutcome};
-use crate::outbound::{Outbound, Reply};
+use crate::outbound::{MAX_SMALL_ANSWER_BYTES, Outbound, Reply};
 use crate::text::kept;
 
 /// How often healthz is asked in one reading. Behind a load balancer one answer may come from
@@ -74,7 +74,7 @@ impl Application {
     }
 
     async fn version(&self, url: &Url) -> Result<String, ApplicationError> {
-        let reply = self.get(url).await?;
+        let reply = get(&self.outbound.with_answers_up_to(MAX_SMALL_ANSWER_BYTES), url).await?;
         let json: serde_json::Value = serde_json::from_slice(&reply.body).map_err(|error| {
             ApplicationError::NotAsExpected(format!("healthz answers no JSON ({})", kept(&error.to_string())))
         })?;
@@ -90,19 +90,19 @@ impl Application {
     /// See [`ApplicationError`].
     pub async fn metrics(&self) -> Result<Vec<u8>, ApplicationError> {
         let url = self.metrics_url.as_ref().ok_or(ApplicationError::NotConfigured("verify.metrics_url"))?;
-        Ok(self.get(url).await?.body)
+        Ok(get(&self.outbound, url).await?.body)
     }
+}
 
-    async fn get(&self, url: &Url) -> Result<Reply, ApplicationError> {
-        let place = url.path();
-        let reply = self.outbound.get(url.clone()).await;
-        let reply = reply.map_err(|error| ApplicationError::NoAnswer(format!("{place}: {error}")))?;
-        let words = || format!("{place}: status {}: {}", reply.status, reply.kept_text());
-        match reply.status {
-            200..=299 => Ok(reply),
-            300..=399 | 404 | 405 | 410 => Err(ApplicationError::NotAsExpected(words())),
-            _ => Err(ApplicationError::NoAnswer(words())),
-        }
+async fn get(outbound: &Outbound, url: &Url) -> Result<Reply, ApplicationError> {
+    let place = url.path();
+    let reply = outbound.get(url.clone()).await;
+    let reply = reply.map_err(|error| ApplicationError::NoAnswer(format!("{place}: {error}")))?;
+    let words = || format!("{place}: status {}: {}", reply.status, reply.kept_text());
+    match reply.status {
+        200..=299 => Ok(reply),
+        300..=399 | 404 | 405 | 410 => Err(ApplicationError::NotAsExpected(words())),
+        _ => Err(ApplicationError::NoAnswer(words())),
     }
 }
 

@@ -85,7 +85,7 @@ impl Verifier {
             Ok(share) => {
                 Check { name, outcome: CheckOutcome::Fail, detail: format!("{share} on the canary") }
             }
-            Err(error) => Check { name, outcome: CheckOutcome::Unknown, detail: error },
+            Err(error) => Check { name, outcome: CheckOutcome::Unknown, detail: error.to_string() },
         }
     }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decision::{Mode, Reading};
 use crate::incident::{
-    AttachedAlert, EvidenceFile, Incident, NoteEntry, RolloutState, StepRecord, Verification,
+    AttachedAlert, Cause, EvidenceFile, Incident, NoteEntry, Reason, RolloutState, StepRecord, Verification,
 };
 use crate::pipeline::Rollout;
 
@@ -18,18 +18,27 @@ pub struct IncidentView {
     pub rollout: String,
     /// The revision on canary when it opened.
     pub revision: String,
-    /// The stage, 1 to 5, if known.
+    /// The stage, 1 to 5, if known: of the rollback once one began.
     pub stage: Option<u8>,
-    /// The canary's share in per cent when it opened, if known.
+    /// The canary's share in per cent that the decision rested on, if known.
     pub share_percent: Option<u8>,
-    /// Where it stands.
+    /// When that share was asked for.
+    pub share_read_at: Option<DateTime<Utc>>,
+    /// Where it stands, by name.
     pub state: String,
+    /// Where it stands, in a sentence.
+    pub state_sentence: String,
     /// `critical` or `warning`.
     pub severity: String,
-    /// Why it stands there, by name: `no_canary`, `critical_alert`, …
+    /// Why there is a rollback, by name (`critical_alert`, `manual`, …), once one began; until then
+    /// why it stands where it does (`no_canary`, `warning_alert`, …).
     pub reason: String,
-    /// The alert's name, or what a person wrote.
+    /// Why it stands where it does now, by name: a failed rollback's is not its cause.
+    pub state_reason: String,
+    /// The alert's name, or what a person wrote: of the rollback once one began.
     pub cause: String,
+    /// Causes that arrived after the one that acted.
+    pub further_causes: Vec<Cause>,
     /// `Automatic` or `Manual (<who>)`.
     pub triggered_by: String,
     /// When it opened.
@@ -67,8 +76,9 @@ pub struct NotificationView {
 
 impl From<&Incident> for IncidentView {
     fn from(incident: &Incident) -> Self {
-        // The last named reason says why it stands where it does; the first, why it opened.
-        let last = incident.notes.iter().rev().find_map(|note| note.reason.filter(|_| decides(&note.event)));
+        let cause = incident.cause();
+        let state_reason = state_reason(incident);
+        let reason = if incident.has_rolled_back() { cause.reason } else { state_reason };
         let notifications = incident.notices.iter().map(|(at, kind, text)| NotificationView {
             at: *at,
             kind: kind.to_string(),
@@ -78,18 +88,22 @@ impl From<&Incident> for IncidentView {
             id: incident.id.to_string(),
             rollout: incident.rollout.to_string(),
             revision: incident.revision().to_string(),
-            stage: incident.stage().map(crate::incident::Stage::number),
-            share_percent: incident.share().map(|share| share.0),
+            stage: cause.stage.map(crate::incident::Stage::number),
+            share_percent: cause.share.map(|share| share.0),
+            share_read_at: cause.share_read_at,
             state: incident.phase.name().to_owned(),
+            state_sentence: incident.phase.sentence(),
             severity: incident.severity.as_str().to_owned(),
-            reason: last.unwrap_or(incident.opened.reason).to_string(),
-            cause: incident.opened.cause.clone(),
-            triggered_by: incident.trigger().to_string(),
+            reason: reason.to_string(),
+            state_reason: state_reason.to_string(),
+            further_causes: incident.further_causes().cloned().collect(),
+            triggered_by: cause.trigger.to_string(),
+            cause: cause.words,
             opened_at: incident.opened_at,
             closed_at: incident.closed_at,
             grace_ends_at: incident.grace_ends_at,
             alerts: incident.alerts.iter().map(|alert| alert.as_ref().clone()).collect(),
-            steps: incident.steps.clone(),
+            steps: incident.steps.to_vec(),
             verification: incident.verification.clone(),
             evidence: incident.evidence.clone(),
             notifications: notifications.collect(),
@@ -99,10 +113,21 @@ impl From<&Incident> for IncidentView {
     }
 }
 
-/// Whether an event says why the incident stands where it does. That a rollback was read back does
-/// not say why there was one.
-fn decides(event: &str) -> bool {
-    ["incident_opened", "rollback_started", "cancelled", "declined", "held", "failed"].contains(&event)
+/// The last decision that says why the incident stands where it does. That a rollback was read back
+/// does not say why there was one.
+fn state_reason(incident: &Incident) -> Reason {
+    const DECIDES: [&str; 8] = [
+        "incident_opened",
+        "rollback_started",
+        "cancelled",
+        "declined",
+        "held",
+        "failed",
+        "superseded",
+        "closed",
+    ];
+    let mut decisions = incident.notes.iter().rev().filter(|note| DECIDES.contains(&note.event.as_str()));
+    decisions.find_map(|note| note.reason).unwrap_or(incident.opened.reason)
 }
 
 /// One rollout.

@@ -159,6 +159,7 @@ fn story(number: usize, at: DateTime<Utc>, body: &[u8], blob: &backstop::inciden
         revision: Revision::new("v1.4.0"),
         stage: None,
         share: None,
+        share_read_at: None,
         severity: Severity::Warning,
         reason: Reason::WarningAlert,
         cause: "CanaryErrorRate".into(),

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backstop::clock::{Clock, SystemClock};
+use backstop::config::{BodyTemplate, FlagMethod, ShareScale};
 use backstop::decision::{Context, Decided, Input, Mode, OnUnverified, Policy, Reading, decide};
-use backstop::execution::{FeatureFlag, TrafficRouter};
+use backstop::execution::{FeatureFlag, ReadRequest, SetRequest, TrafficRouter};
 use backstop::incident::{Alert, BlobRef, Event, Revision, RolloutName, RolloutState, Share, StoredAs};
 use backstop::outbound::Outbound;
 use backstop::pipeline::blob_ref;
@@ -29,8 +30,16 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) {
     let api = FlagApi::start(1).await;
     let url: reqwest::Url = format!("http://{}/flag/0", api.address).parse().expect("a URL");
     let outbound = Outbound::new(Duration::from_secs(5), None).expect("a client");
-    let read = Some((url.clone(), "/percentage".to_owned()));
-    let router = FeatureFlag::new(outbound, url, "v1.4.0".into(), read);
+    let scale = ShareScale::Percent;
+    let read = ReadRequest { url: url.clone(), pointer: "/percentage".to_owned(), scale };
+    let set = SetRequest {
+        method: FlagMethod::Post,
+        url,
+        body: BodyTemplate::protocol(scale),
+        feature: "v1.4.0".to_owned(),
+        revision: "v1.4.0".to_owned(),
+    };
+    let router = FeatureFlag::new(outbound, set, Some(read));
     let mut times = [(); STAGES.len()].map(|()| Times::new());
     let mut seq = 0;
     let (mut floor, mut floors, mut smallest) = (Floor::new(folder.path()), Times::new(), Times::new());

@@ -40,7 +40,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("evidence", &["text", "incident"]),
     ("config", &["clock", "decision"]),
     ("outbound", &["text", "config"]),
-    ("execution", &["text", "incident", "outbound", "clock"]),
+    ("execution", &["text", "config", "incident", "outbound", "clock"]),
     ("signals", &["text", "incident", "outbound", "decision"]),
     ("verification", &["text", "incident", "outbound", "clock", "execution", "signals"]),
     ("metrics", &["incident", "pipeline"]),

@@ -74,7 +74,8 @@ fn the_readme_lists_every_key_with_its_default_and_every_reason() {
         assert!(readme.contains(&row), "README.md has no row\n{row}");
     }
     for reason in Reason::ALL {
-        assert!(readme.contains(&format!("`{reason}`")), "README.md does not explain {reason}");
+        let row = format!("| `{reason}` | {} |", reason.meaning());
+        assert!(readme.contains(&row), "README.md has no row\n{row}");
     }
 }
 

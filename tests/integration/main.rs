@@ -21,6 +21,8 @@ mod load;
 mod real_chain;
 mod reconciliation;
 mod relabelling;
+mod secured_flags;
+mod secured_monitoring;
 mod store_outage;
 mod supervision;
 mod support;

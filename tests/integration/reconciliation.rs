@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use backstop::clock::{Clock, SteppedClock};
 use backstop::decision::{AlertmanagerReading, Input, ListedAlert, Mode, OnUnverified, Policy, Watchdog};
 use backstop::evidence::EvidenceDir;
-use backstop::execution::{ActError, StepLimits, TrafficRouter};
+use backstop::execution::{ActError, ReadError, StepLimits, TrafficRouter};
 use backstop::incident::{Alert, AlertStatus, Answer, Fingerprint, Labels, Revision, RolloutName, Share};
 use backstop::metrics::Metrics;
 use backstop::outbound::Outbound;
@@ -98,7 +98,7 @@ impl TrafficRouter for Off {
     fn can_read(&self) -> bool {
         true
     }
-    async fn read_share(&self) -> Result<Share, String> {
+    async fn read_share(&self) -> Result<Share, ReadError> {
         Ok(Share::ZERO)
     }
 }

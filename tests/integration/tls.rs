@@ -10,13 +10,13 @@ use serde_json::Value;
 use crate::support::{Site, binary, body, now, wait_for};
 
 /// An authority that signs certificates for tests.
-struct Authority {
-    pem: String,
+pub(crate) struct Authority {
+    pub(crate) pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new(Vec::new()).expect("parameters");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -25,7 +25,7 @@ impl Authority {
     }
 
     /// Certificate and key for these names; the last day it is valid, if it matters.
-    fn sign(&self, names: &[&str], last_year: Option<i32>) -> (String, String) {
+    pub(crate) fn sign(&self, names: &[&str], last_year: Option<i32>) -> (String, String) {
         let key = KeyPair::generate().expect("a key");
         let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).expect("parameters");

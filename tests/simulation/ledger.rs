@@ -289,7 +289,7 @@ impl Ledger {
         let first = self.first_orders.insert((id.clone(), attempt));
         if first && sound && !self.sets_clock && since >= self.started_at {
             let waited = now - since;
-            promise!(waited <= TimeDelta::milliseconds(50), "{id}: the first order waited for {waited}");
+            promise!(waited <= TimeDelta::milliseconds(150), "{id}: the first order waited for {waited}");
         }
         Ok(())
     }

@@ -91,7 +91,7 @@ impl Process {
     pub(crate) async fn start(world: &World, plan: &Plan, clock: &Arc<SteppedClock>, seed: u64) -> Self {
         world.reborn();
         let stored = world.load().await.expect("memory");
-        let last_alive = stored.last_alive;
+        let last_alive = stored.known_until();
         let rollouts = Rollouts::new([rollout(world)]);
         let metrics = Metrics::new(&[rollout_name()], &[]);
         let observed = Arc::new(Observed::new(clock.clone(), Watchdog::named("Watchdog")));

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use backstop::execution::{ActError, TrafficRouter};
+use backstop::execution::{ActError, ReadError, TrafficRouter};
 use backstop::incident::{Answer, Share};
+use backstop::outbound::OutboundError;
 use chrono::{DateTime, Utc};
 
 use crate::world::World;
@@ -115,7 +116,7 @@ impl TrafficRouter for World {
         self.step().await;
         match on_set {
             OnSet::Obeys | OnSet::Slow | OnSet::Lies => Ok(answer("ok")),
-            OnSet::Down => Err(ActError::Retry(answer("connection refused"))),
+            OnSet::Down => Err(ActError::Retry { answer: answer("connection refused"), after: None }),
             OnSet::Refuses => Err(ActError::Refused(Answer { status: Some(403), text: "no".to_owned() })),
             OnSet::ObeysSilently | OnSet::IgnoresSilently => {
                 tokio::time::sleep(Duration::from_secs(1)).await;
@@ -128,12 +129,15 @@ impl TrafficRouter for World {
         true
     }
 
-    async fn read_share(&self) -> Result<Share, String> {
+    async fn read_share(&self) -> Result<Share, ReadError> {
         self.step().await;
         let on_read = self.lock().traffic.on_read;
         match on_read {
             OnRead::Tells => {}
-            OnRead::Down => return Err("unreachable".to_owned()),
+            OnRead::Down => {
+                let error = OutboundError::Unreachable("connection refused".to_owned());
+                return Err(ReadError::NoAnswer(error));
+            }
             OnRead::Hangs => tokio::time::sleep(Duration::from_secs(5)).await,
         }
         let now = self.now();

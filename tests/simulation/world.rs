@@ -147,6 +147,14 @@ impl IncidentStore for World {
         Ok(appended)
     }
 
+    async fn set_aside(&self, events: Vec<StoredAs>, why: String) -> Result<(), StoreError> {
+        self.store.set_aside(events, why).await
+    }
+
+    async fn caught_up(&self, until: DateTime<Utc>) -> Result<(), StoreError> {
+        self.store.caught_up(until).await
+    }
+
     async fn load(&self) -> Result<Loaded, StoreError> {
         self.store.load().await
     }

@@ -93,7 +93,7 @@ fn every_answer_at_the_end_of_a_grace_has_its_consequence() {
         (Confirmation::Silenced, "held", Reason::HeldBySilence),
         (Confirmation::Gone, "cancelled", Reason::ResolvedConfirmed),
         (Confirmation::NoAnswer, "rolling_back", Reason::Unverified),
-        (Confirmation::NobodyToAsk, "rolling_back", Reason::StillFiring),
+        (Confirmation::NobodyToAsk, "rolling_back", Reason::NobodyToAsk),
     ] {
         let mut world = World::with_canary();
         world.warning("Latency");

@@ -1,7 +1,7 @@
 //! What follows from steps, read-backs, time and the Watchdog.
 
 use crate::decision::world::World;
-use crate::decision::{Command, Input, Reading};
+use crate::decision::{Command, Input, Reading, Request};
 use crate::incident::{CheckOutcome, Reason, Revision, Share, StepOutcome, Verdict};
 
 #[test]
@@ -70,7 +70,7 @@ fn only_traffic_that_was_read_back_off_makes_a_rollback() {
         (Verdict::Inconclusive, CheckOutcome::Unknown, "failed"),
         (Verdict::Inconclusive, CheckOutcome::NotConfigured, "failed"),
         (Verdict::NotVerified, CheckOutcome::Fail, "failed"),
-        (Verdict::NotVerified, CheckOutcome::Pass, "failed"),
+        (Verdict::NotVerified, CheckOutcome::Pass, "rolled_back"),
     ] {
         let mut world = World::with_canary();
         world.critical("ErrorRate");
@@ -78,6 +78,95 @@ fn only_traffic_that_was_read_back_off_makes_a_rollback() {
         world.verify(verdict, share);
         assert_eq!(world.phase(), phase, "{verdict:?} {share:?}");
     }
+}
+
+#[test]
+fn with_the_traffic_off_whatever_else_is_wrong_is_loud_and_never_acted_upon_again() {
+    let mut world = World::with_canary();
+    world.critical("ErrorRate");
+    world.step(StepOutcome::Done);
+    world.share(0);
+    assert_eq!(world.verify(Verdict::NotVerified, CheckOutcome::Pass), Some(Reason::NotVerified));
+    assert_eq!(world.notices().last(), Some(&"rollback_not_verified"));
+    world.wait(1);
+    world.resolve("ErrorRate");
+    // The next canary of the same revision gets traffic, and no alert fires.
+    for _ in 0..100 {
+        world.wait(60);
+        world.share(25);
+        world.send(&Input::Tick);
+        assert!(
+            !world.due().iter().any(|command| matches!(command, Command::RunStep { .. } | Command::Tick))
+        );
+    }
+    assert_eq!((world.phase(), world.rollbacks()), ("rolled_back", 1));
+}
+
+#[test]
+fn without_a_place_to_read_a_sent_rollback_is_repeated_a_few_times_and_then_waits_for_a_person() {
+    let mut world = World::with_canary();
+    world.reading = Reading::NotConfigured;
+    world.critical("ErrorRate");
+    let mut sent = 0;
+    for _ in 0..50 {
+        if world.phase() == "rolling_back" {
+            world.step(StepOutcome::DoneUnread);
+            sent += 1;
+            world.verify(Verdict::Inconclusive, CheckOutcome::NotConfigured);
+        }
+        world.wait(600);
+        world.send(&Input::Tick);
+    }
+    assert_eq!((sent, world.phase()), (3, "failed"));
+    assert_eq!(world.due().len(), 2, "only snapshot and evidence are left: {:?}", world.due());
+    let fresh = world.alert("Csp", "critical", 0);
+    assert_eq!(
+        world.fire(&fresh),
+        Some(Reason::CriticalAlert),
+        "a fresh critical doesn't wait for the person"
+    );
+    assert_eq!(world.phase(), "rolling_back");
+}
+
+#[test]
+fn what_was_never_carried_out_is_tried_for_as_long_as_it_takes_and_reported_ever_rarer() {
+    let mut world = World::with_canary();
+    world.critical("ErrorRate");
+    for _ in 0..40 {
+        world.step(StepOutcome::Failed);
+        world.wait(300);
+        world.send(&Input::Tick);
+        assert_eq!(world.phase(), "rolling_back");
+    }
+    let reported = world.notices().iter().filter(|kind| **kind == "rollback_failed").count();
+    assert_eq!(reported, 6, "after attempts 1, 2, 4, 8, 16 and 32");
+}
+
+#[test]
+fn traffic_that_keeps_coming_back_is_taken_off_three_times_and_then_waits_for_a_person() {
+    let mut world = World::with_canary();
+    world.critical("ErrorRate");
+    for round in 1..=4 {
+        world.step(StepOutcome::Done);
+        world.wait(1);
+        world.share(25);
+        assert_eq!(world.phase(), "failed", "round {round}");
+        world.wait(300);
+        world.send(&Input::Tick);
+        assert_eq!(world.phase(), if round <= 3 { "rolling_back" } else { "failed" }, "round {round}");
+    }
+}
+
+#[test]
+fn a_reading_that_was_asked_for_before_the_traffic_was_off_is_not_its_return() {
+    let mut world = World::with_canary();
+    world.critical("ErrorRate");
+    let asked_at = world.now;
+    world.wait(2);
+    world.step(StepOutcome::Done);
+    world.reading = Reading::At { at: asked_at, share: Some(Share(25)) };
+    assert_eq!(world.send(&Input::ShareRead), None);
+    assert_eq!(world.phase(), "verifying");
 }
 
 #[test]
@@ -119,7 +208,7 @@ fn a_critical_that_fired_while_backstop_was_down_rolls_back_the_canary_it_is_abo
     let missed = world.alert("ErrorRate", "critical", 30);
     assert_eq!(world.send(&Input::Missed { alert: missed.clone() }), Some(Reason::MissedWhileDown));
     world.finish();
-    assert_eq!(world.send(&Input::Missed { alert: missed }), Some(Reason::AlreadyRolledBack));
+    assert_eq!(world.send(&Input::Missed { alert: missed }), Some(Reason::AlreadyAnswered));
 
     let mut newer = World::with_canary();
     newer.share(0);
@@ -127,6 +216,35 @@ fn a_critical_that_fired_while_backstop_was_down_rolls_back_the_canary_it_is_abo
     newer.share(5);
     let old = newer.alert("ErrorRate", "critical", 90);
     assert_eq!(newer.send(&Input::Missed { alert: old }), Some(Reason::OlderThanCanary));
+}
+
+#[test]
+fn a_critical_that_fired_while_backstop_was_down_ends_a_warnings_grace_or_hold() {
+    for held in [false, true] {
+        let mut world = World::with_canary();
+        world.warning("Latency");
+        if held {
+            world.person(Request::Hold { incident: world.id(), until: None });
+        }
+        world.wait(20);
+        let missed = world.alert("ErrorRate", "critical", 10);
+        assert_eq!(
+            world.send(&Input::Missed { alert: missed }),
+            Some(Reason::MissedWhileDown),
+            "held: {held}"
+        );
+        assert_eq!((world.phase(), world.incident().cause().words.as_str()), ("rolling_back", "ErrorRate"));
+    }
+}
+
+#[test]
+fn a_missed_critical_joins_a_rollback_that_runs() {
+    let mut world = World::with_canary();
+    world.critical("ErrorRate");
+    world.wait(20);
+    let missed = world.alert("Csp", "critical", 10);
+    assert_eq!(world.send(&Input::Missed { alert: missed }), Some(Reason::RollbackRunning));
+    assert_eq!(world.rollbacks(), 1);
 }
 
 #[test]

@@ -21,6 +21,7 @@ fn incident(number: u16, cause: &str, trigger: Trigger) -> Incident {
         revision: Revision::new("v1.4.0"),
         stage: Stage::from_share(25),
         share: Some(Share(25)),
+        share_read_at: None,
         severity: Severity::Critical,
         reason: Reason::CriticalAlert,
         cause: cause.to_owned(),
@@ -28,7 +29,10 @@ fn incident(number: u16, cause: &str, trigger: Trigger) -> Incident {
         alert: None,
     };
     let mut incident = Incident::open(IncidentId::compose(&rollout, at(), number), rollout, at(), opened);
-    incident.apply(at(), &Event::RollbackStarted { reason: Reason::CriticalAlert, attempt: 1, due_at: None });
+    incident.apply(
+        at(),
+        &Event::RollbackStarted { reason: Reason::CriticalAlert, attempt: 1, due_at: None, cause: None },
+    );
     incident
 }
 

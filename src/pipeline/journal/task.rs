@@ -1,327 +1,277 @@
-//! The journal's task: batches, decides, stores, publishes, answers.
+//! The journal's loop: decides what comes, has one append in flight, and keeps its promises by the
+//! clock while that takes long. It never waits for the disk itself.
 
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::step_detector::StepDetector;
-use super::unrecorded::{HeldBlobs, Unrecorded};
-use super::{Caller, JournalError, Ruling, States, Taken, Waiting};
-use crate::clock::Clock;
-use crate::decision::{Context, Decided, Input, Reading, decide};
-use crate::incident::{Event, RolloutName, Severity, StoredAs};
-use crate::metrics::Metrics;
-use crate::pipeline::{Observed, Rollouts};
-use crate::randomness::Randomness;
-use crate::store::{Batch, Blobs, IncidentStore, StoreError};
+use super::answer::{Answer, Publisher, Wants};
+use super::checkpoints::Checkpoints;
+use super::commit::{Committed, Stopped, commit};
+use super::decider::Decider;
+use super::held_blobs::HeldBlobs;
+use super::limits::is_urgent;
+use super::outage::Outage;
+use super::pending::{ACT_AFTER, Decision, Pending};
+use super::teller::Teller;
+use super::{JournalError, JournalParts, States, Submission, Taken, Waiting};
+use crate::metrics::Loop;
+use crate::store::{Loaded, StoreError};
 
-/// Submissions decided and stored in one commit. Bounds how long the first of them waits.
+/// Submissions that are decided together. Bounds how long the first of them waits.
 const MAX_BATCH: usize = 512;
-
-/// After this many events the fold is saved, so that a start needn't read them all.
-const CHECKPOINT_EVERY: u64 = 5_000;
 
 /// How often the store is tried while it can't be written and nothing else comes.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// How long a commit may hold up a rollback that it begins. A commit takes milliseconds; a disk that
-/// hangs must not keep the traffic on a bad canary.
-const ACT_AFTER: Duration = Duration::from_millis(500);
-
-/// How often an operator is reminded in the log that the store can't be written.
-const REMIND_EVERY: Duration = Duration::from_secs(30);
-
-/// What a journal works with.
-#[derive(Debug, Clone)]
-pub struct JournalParts {
-    /// Where events go.
-    pub store: Arc<dyn IncidentStore>,
-    /// The rollouts.
-    pub rollouts: Rollouts,
-    /// Readings that decisions look at.
-    pub observed: Arc<Observed>,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
-    /// Nonces.
-    pub randomness: Randomness,
-    /// The figures.
-    pub metrics: Metrics,
-}
+/// The loop turns at least this often, so that a probe can tell that it does.
+const LONGEST_NAP: Duration = Duration::from_secs(1);
 
 /// The journal's task: run it until it ends.
 #[derive(Debug)]
 pub struct JournalTask {
     parts: JournalParts,
     queue: mpsc::Receiver<Waiting>,
-    published: watch::Sender<States>,
-    states: States,
+    decider: Decider,
+    pending: Pending,
+    flight: Option<Flight>,
     seq: u64,
-    checkpointed: u64,
-    unrecorded: Unrecorded,
-    steps: StepDetector,
-    reminded: Option<Instant>,
+    /// The newest decision that an append was tried with.
+    tried: u64,
+    retry_at: Option<Instant>,
+    outage: Outage,
+    checkpoints: Checkpoints,
 }
 
-/// What was decided in one batch.
-#[derive(Default)]
-struct Drafted {
-    events: Vec<StoredAs>,
-    blobs: Blobs,
-    callers: Vec<(Vec<Ruling>, Caller)>,
+/// The append that is in flight.
+struct Flight {
+    since: Instant,
+    until: u64,
+    commit: Pin<Box<dyn Future<Output = Committed> + Send>>,
 }
 
-/// What became of a batch's events.
-enum Recorded {
-    /// On disk, and so is all that was held.
-    Durable,
-    /// Held in memory and acted upon.
-    Held,
-    /// Nothing of it has happened.
-    Nothing(String),
+impl fmt::Debug for Flight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flight").field("since", &self.since).field("until", &self.until).finish()
+    }
 }
 
 impl JournalTask {
     pub(super) fn new(
         parts: JournalParts,
         queue: mpsc::Receiver<Waiting>,
-        published: watch::Sender<States>,
+        publisher: Publisher,
         states: States,
-        seq: u64,
+        stored: (u64, u64),
         last_seen: Option<DateTime<Utc>>,
         held: HeldBlobs,
     ) -> Self {
-        let steps = StepDetector::starting(parts.clock.as_ref(), last_seen);
-        let unrecorded = Unrecorded::new(held);
-        Self { parts, queue, published, states, seq, checkpointed: seq, unrecorded, steps, reminded: None }
+        let (seq, checkpoint_seq) = stored;
+        let checkpoints = Checkpoints::new(&parts, checkpoint_seq, (seq, states.clone()));
+        Self {
+            decider: Decider::new(parts.clone(), states, last_seen),
+            outage: Outage::new(parts.metrics.clone()),
+            pending: Pending::new(publisher, held),
+            parts,
+            queue,
+            flight: None,
+            seq,
+            tried: 0,
+            retry_at: None,
+            checkpoints,
+        }
     }
 
     /// Takes submissions until `stop` or until every handle is gone; then takes what still waits,
     /// and saves the fold.
     pub async fn run(mut self, stop: CancellationToken) {
+        let teller = Teller::start(self.parts.metrics.clone());
         let mut waiting = Vec::with_capacity(MAX_BATCH);
         loop {
+            self.begin_append();
+            self.checkpoints.begin_if_due();
+            let wakes_at = self.wakes_at();
             tokio::select! {
                 biased;
                 () = stop.cancelled(), if !self.queue.is_closed() => self.queue.close(),
-                taken = self.queue.recv_many(&mut waiting, MAX_BATCH) => if taken == 0 { break },
-                () = tokio::time::sleep(RETRY), if !self.unrecorded.is_empty() => {}
+                committed = in_flight(&mut self.flight) => self.ended(committed, &teller),
+                () = self.checkpoints.saved() => {}
+                () = tokio::time::sleep_until(wakes_at) => {}
+                taken = self.queue.recv_many(&mut waiting, MAX_BATCH) => match taken {
+                    0 => break,
+                    _ => self.decide(&mut waiting),
+                },
             }
-            self.batch(&mut waiting).await;
-            if self.seq >= self.checkpointed + CHECKPOINT_EVERY {
-                self.checkpoint().await;
+            self.keep_time(&teller);
+        }
+        self.drain(&teller).await;
+        teller.end().await;
+    }
+
+    fn wakes_at(&self) -> Instant {
+        let nap = Instant::now() + LONGEST_NAP;
+        let retry = self.retry_at.filter(|_| self.flight.is_none());
+        [self.pending.next_deadline(), retry].into_iter().flatten().fold(nap, Instant::min)
+    }
+
+    /// Whether the store takes what is decided about as fast as it comes.
+    fn keeps_up(&self) -> bool {
+        !self.outage.is_on() && self.flight.as_ref().is_none_or(|flight| flight.since.elapsed() < ACT_AFTER)
+    }
+
+    fn decide(&mut self, waiting: &mut Vec<Waiting>) {
+        let keeps_up = self.keeps_up();
+        let mut decisions = Vec::with_capacity(waiting.len());
+        let stepped = self.decider.notice_a_step();
+        let (mut decided, mut urgent) = (stepped.len(), false);
+        if !stepped.is_empty() {
+            decisions.push(Decision::new(stepped, Vec::new(), None));
+        }
+        for (submission, wants, caller) in waiting.drain(..) {
+            let Submission { inputs, blobs } = submission;
+            if !keeps_up && !self.pending.has_room_for(decided, inputs.iter().map(|(_, input)| input)) {
+                let why = "the store can't be written, and as much as may be is held in memory".to_owned();
+                let _gone = caller.send(Err(JournalError::Unavailable(why)));
+                continue;
+            }
+            let mut events = Vec::new();
+            let mut rulings = Vec::with_capacity(inputs.len());
+            for (rollout, input) in &inputs {
+                rulings.push(self.decider.decide(rollout, input, &mut events));
+            }
+            if events.is_empty() && wants == Wants::Action {
+                let durable = decided == 0 && self.pending.is_empty();
+                let _gone = caller.send(Ok(Taken { rulings, durable }));
+                continue;
+            }
+            decided += events.len();
+            urgent |= !events.is_empty() && inputs.iter().any(|(_, input)| is_urgent(input, &events));
+            let blobs = match (events.is_empty(), keeps_up) {
+                (true, _) => Vec::new(),
+                (false, true) => blobs,
+                (false, false) => self.pending.without_excess(blobs),
+            };
+            decisions.push(Decision::new(events, blobs, Some((Answer::new(rulings, caller), wants))));
+        }
+        if !decisions.is_empty() {
+            let busy_since = self.flight.as_ref().map(|flight| flight.since);
+            self.pending.push(decisions, &self.decider.states, urgent, busy_since);
+        }
+    }
+
+    /// Begins an append of everything that is pending, unless one is in flight.
+    fn begin_append(&mut self) {
+        let is_due = self.pending.end() > self.tried || self.retry_at.is_none_or(|at| at <= Instant::now());
+        if self.flight.is_some() || self.pending.is_empty() || !is_due {
+            return;
+        }
+        if self.pending.events() == 0 {
+            // Nothing new, and all before is durable.
+            let nothing_new = self.pending.settle_all();
+            return self.checkpoints.durable(self.seq, nothing_new);
+        }
+        let (decisions, settle) = self.pending.to_append();
+        let store = Arc::clone(&self.parts.store);
+        self.tried = self.pending.end();
+        let commit = Box::pin(commit(store, self.seq, decisions, settle));
+        self.flight = Some(Flight { since: Instant::now(), until: self.tried, commit });
+    }
+
+    /// Acts and answers in time, whatever the disk does.
+    fn keep_time(&mut self, teller: &Teller) {
+        let now = Instant::now();
+        self.parts.metrics.loop_turned(Loop::Journal);
+        let acted = self.pending.act_if_due(now);
+        let answered = self.pending.answer_if_due(now);
+        if acted || answered {
+            self.outage.hangs(self.pending.events());
+            teller.tell(self.pending.untold());
+        }
+    }
+
+    fn ended(&mut self, committed: Committed, teller: &Teller) {
+        let until = self.flight.take().map_or(0, |flight| flight.until);
+        let Committed { seq, settled, set_aside, stopped } = committed;
+        self.seq = seq;
+        if !set_aside.is_empty() {
+            self.parts.metrics.store_rejected(set_aside.len());
+            self.checkpoints.end("what was set aside is in the state and not in the store");
+        }
+        self.pending.refuse(&set_aside);
+        if settled > 0 {
+            let (states, untold) = self.pending.settle(settled);
+            self.checkpoints.durable(seq, states);
+            teller.tell(untold);
+        }
+        match stopped {
+            None => {
+                self.retry_at = None;
+                self.outage.over();
+            }
+            Some(Stopped::Unavailable(error)) => self.hold(until, &error, teller),
+            Some(Stopped::Overtaken(error, loaded)) => self.reload(&error, loaded),
+        }
+    }
+
+    /// What was tried is acted upon and stays in memory; nobody is told that it is accepted.
+    fn hold(&mut self, until: u64, error: &StoreError, teller: &Teller) {
+        self.pending.act_until(until);
+        self.pending.answer_until(until);
+        self.retry_at = Some(Instant::now() + RETRY);
+        self.outage.refuses(error, self.pending.events());
+        teller.tell(self.pending.untold());
+    }
+
+    /// Somebody else wrote: what is stored counts, not what is remembered here; but what was acted
+    /// upon has happened, and is recorded after it.
+    fn reload(&mut self, error: &StoreError, stored: Loaded) {
+        let why = crate::logging::chain(error);
+        tracing::error!(error = why, "somebody else wrote the store; it is loaded again");
+        self.parts.metrics.store_failed(0);
+        self.seq = stored.seq;
+        self.tried = 0;
+        self.retry_at = None;
+        let mut states = super::states_of(&self.parts, stored.rollouts);
+        self.checkpoints.restart(stored.checkpoint_seq, (stored.seq, states.clone()));
+        for stored in self.pending.keep_acted(&why) {
+            Arc::make_mut(states.entry(stored.rollout.clone()).or_default()).apply(&stored);
+        }
+        self.pending.show(&states);
+        self.decider.states = states;
+    }
+
+    async fn drain(&mut self, teller: &Teller) {
+        // The disk may be free by now: what is held is tried once more.
+        for _ in 0..2 {
+            self.retry_at = None;
+            self.begin_append();
+            if self.flight.is_some() {
+                let committed = in_flight(&mut self.flight).await;
+                self.ended(committed, teller);
             }
         }
-        if !self.unrecorded.is_empty() {
-            // The disk may be free by now.
-            self.batch(&mut waiting).await;
-        }
-        if !self.unrecorded.is_empty() {
-            let events = self.unrecorded.len();
+        if !self.pending.is_empty() {
+            let events = self.pending.events();
             tracing::error!(
                 events,
                 "the store could not be written until the end: these events are lost, and nobody was told that they are kept"
             );
         }
-        self.checkpoint().await;
-    }
-
-    async fn batch(&mut self, waiting: &mut Vec<Waiting>) {
-        let before = self.states.clone();
-        let mut drafted = Drafted::default();
-        self.notice_a_step(&mut drafted.events);
-        for (submission, reply) in waiting.drain(..) {
-            let inputs = submission.inputs.iter().map(|(_, input)| input);
-            if !self.unrecorded.has_room_for(drafted.events.len(), inputs) {
-                let why = "the store can't be written, and as much as may be is held in memory".to_owned();
-                let _gone = reply.send(Err(JournalError::Unavailable(why)));
-                continue;
-            }
-            let events_before = drafted.events.len();
-            let decide =
-                |(rollout, input): &(RolloutName, Input)| self.decide(rollout, input, &mut drafted.events);
-            let rulings: Vec<_> = submission.inputs.iter().map(decide).collect();
-            if drafted.events.len() > events_before {
-                drafted.blobs.extend(submission.blobs);
-            }
-            drafted.callers.push((rulings, reply));
-        }
-        let Drafted { events, blobs, callers } = drafted;
-        let recorded = self.record(&events, blobs, before).await;
-        match &recorded {
-            Recorded::Durable | Recorded::Held if !events.is_empty() => self.publish(),
-            Recorded::Durable | Recorded::Held | Recorded::Nothing(_) => {}
-        }
-        let durable = matches!(recorded, Recorded::Durable);
-        for (rulings, reply) in callers {
-            let answer = match &recorded {
-                Recorded::Durable | Recorded::Held => Ok(Taken { rulings, durable }),
-                Recorded::Nothing(why) => Err(JournalError::Unavailable(why.clone())),
-            };
-            // A caller that went away (a closed connection) loses nothing: its alert is stored.
-            let _gone = reply.send(answer);
-        }
-        if !matches!(recorded, Recorded::Nothing(_)) {
-            // After everybody has been told and has begun to act: a log on a slow terminal holds up nobody.
-            tokio::task::yield_now().await;
-            for stored in &events {
-                crate::logging::stored(stored);
-                self.parts.metrics.stored(stored);
-            }
-        }
-    }
-
-    fn publish(&self) {
-        self.published.send_replace(self.states.clone());
-    }
-
-    /// Before anything else is decided: no deadline may be compared with a clock it was not made for.
-    fn notice_a_step(&mut self, events: &mut Vec<StoredAs>) {
-        let Some(by) = self.steps.stepped(self.parts.clock.as_ref()) else { return };
-        self.parts.observed.clock_set(by);
-        let names: Vec<_> = self.states.keys().cloned().collect();
-        for name in names {
-            let _nobody_asked = self.decide(&name, &Input::ClockStepped { by }, events);
-        }
-    }
-
-    fn decide(&mut self, name: &RolloutName, input: &Input, events: &mut Vec<StoredAs>) -> Ruling {
-        let nothing = Ruling { reason: None, incident: None, refusal: None, news: false };
-        // An input for a rollout that is no longer configured has nobody to act for.
-        let Some(rollout) = self.parts.rollouts.get(name) else { return nothing };
-        let now = self.parts.clock.now();
-        let observed = &self.parts.observed;
-        let (reading, last_zero_at) = observed.reading(name, now);
-        let not_before = match input {
-            Input::Alert { alert, .. } => observed.not_before(name, alert, now),
-            _ => None,
-        };
-        let context = Context {
-            rollout: name,
-            policy: &rollout.policy,
-            now,
-            nonce: self.parts.randomness.nonce(),
-            reading: if rollout.router.can_read() { reading } else { Reading::NotConfigured },
-            last_zero_at,
-            not_before,
-            watchdog_silent_seconds: Some(observed.watchdog_silent_seconds(&rollout.policy.matching)),
-        };
-        // Taken out of the map so that the decision needn't copy it unless somebody still reads it.
-        let state = self.states.remove(name).unwrap_or_default();
-        let Decided { state, events: decided, reason, incident, refusal } =
-            decide(Arc::unwrap_or_clone(state), input, &context);
-        self.states.insert(name.clone(), Arc::new(state));
-        if let Some(reason) = reason {
-            self.parts.metrics.decided(name, reason);
-            tracing::debug!(rollout = %name, %reason, incident = incident.as_ref().map(tracing::field::display), "decided");
-        }
-        let news = !decided.is_empty();
-        events.extend(decided);
-        Ruling { reason, incident, refusal, news }
-    }
-
-    async fn record(&mut self, events: &[StoredAs], blobs: Blobs, before: States) -> Recorded {
-        if events.is_empty() && self.unrecorded.is_empty() {
-            return Recorded::Durable;
-        }
-        let (all, all_blobs) = self.unrecorded.followed_by(events, &blobs);
-        let batch = Batch { expected_seq: self.seq, events: all, blobs: all_blobs };
-        let store = Arc::clone(&self.parts.store);
-        let mut append = store.append(batch);
-        let outcome = tokio::select! {
-            biased;
-            outcome = &mut append => outcome,
-            () = tokio::time::sleep(ACT_AFTER), if events.iter().any(begins_to_act) => {
-                tracing::error!("the store takes long; the rollback begins before it is recorded");
-                self.publish();
-                append.await
-            }
-        };
-        match outcome {
-            Ok(seq) => {
-                self.seq = seq;
-                self.recovered();
-                Recorded::Durable
-            }
-            Err(error @ StoreError::Conflict { .. }) => {
-                let chain = crate::logging::chain(&error);
-                tracing::error!(error = chain, "somebody else wrote the store; it is loaded again");
-                self.parts.metrics.store_failed(0);
-                self.states = before;
-                self.reload().await;
-                Recorded::Nothing(chain)
-            }
-            Err(error) => {
-                self.hold(error, events, blobs);
-                Recorded::Held
-            }
-        }
-    }
-
-    fn recovered(&mut self) {
-        if self.reminded.take().is_some() {
-            tracing::info!(
-                events = self.unrecorded.len(),
-                "the store can be written again; what was held is recorded"
-            );
-        }
-        self.unrecorded.clear();
-        self.parts.metrics.store_healthy();
-    }
-
-    fn hold(&mut self, error: StoreError, events: &[StoredAs], blobs: Blobs) {
-        self.unrecorded.hold(events.to_vec(), blobs);
-        self.parts.metrics.store_failed(self.unrecorded.len());
-        if self.reminded.is_none_or(|at| at.elapsed() >= REMIND_EVERY) {
-            self.reminded = Some(Instant::now());
-            tracing::error!(
-                error = crate::logging::chain(&error),
-                held_events = self.unrecorded.len(),
-                "the store can't be written; alerts are acted upon, and answered 503 so that they come again until all is recorded"
-            );
-        }
-    }
-
-    /// Somebody else wrote: what is stored counts, not what is remembered here.
-    async fn reload(&mut self) {
-        match self.parts.store.load().await {
-            Ok(stored) => {
-                self.seq = stored.seq;
-                self.unrecorded.clear();
-                for (name, state) in stored.rollouts {
-                    self.states.insert(name, Arc::new(state));
-                }
-                self.publish();
-            }
-            Err(error) => {
-                tracing::error!(error = crate::logging::chain(&error), "the store can't be loaded again")
-            }
-        }
-    }
-
-    async fn checkpoint(&mut self) {
-        // The fold of what is not stored must not be saved as the fold of what is.
-        if self.seq == self.checkpointed || !self.unrecorded.is_empty() {
-            return;
-        }
-        match self.parts.store.checkpoint(self.seq, self.states.clone()).await {
-            Ok(()) => self.checkpointed = self.seq,
-            Err(error) => tracing::warn!(
-                error = crate::logging::chain(&error),
-                "the fold could not be saved; starts take longer"
-            ),
-        }
+        self.checkpoints.finish().await;
     }
 }
 
-/// Whether somebody has to act on this at once.
-fn begins_to_act(stored: &StoredAs) -> bool {
-    match &stored.event {
-        Event::RollbackStarted { .. } => true,
-        Event::TriageStarted { alert } => alert.alert.severity() == Severity::Critical,
-        _ => false,
+/// The end of the append that is in flight; never, if there is none.
+async fn in_flight(flight: &mut Option<Flight>) -> Committed {
+    match flight {
+        Some(flight) => flight.commit.as_mut().await,
+        None => std::future::pending().await,
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, SecondsFormat, Utc};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::schema::failed;
+use super::schema::{failed, refused_or};
 use crate::incident::{Event, Incident, IncidentId, RolloutName, RolloutState, StoredAs};
 use crate::store::{Batch, IncidentFilter, Loaded, StoreError, fold};
 
@@ -25,14 +25,20 @@ fn end(connection: &Connection) -> Result<u64, StoreError> {
         .map_err(|error| failed("reading the journal's end", error))
 }
 
-pub(super) fn append(connection: &mut Connection, batch: &Batch) -> Result<u64, StoreError> {
+/// Appends a batch. `check` has the last word before it is committed.
+pub(super) fn append(
+    connection: &mut Connection,
+    batch: &Batch,
+    check: impl FnOnce() -> Result<(), StoreError>,
+) -> Result<u64, StoreError> {
     let doing = "appending events";
     let transaction = connection.transaction().map_err(|error| failed(doing, error))?;
     let found = end(&transaction)?;
     if found != batch.expected_seq {
         return Err(StoreError::Conflict { expected: batch.expected_seq, found });
     }
-    let seq = insert(&transaction, batch, found).map_err(|error| failed(doing, error))?;
+    let seq = insert(&transaction, batch, found).map_err(|error| refused_or(doing, error))?;
+    check()?;
     transaction.commit().map_err(|error| failed(doing, error))?;
     Ok(seq)
 }
@@ -94,12 +100,25 @@ fn index(transaction: &Transaction<'_>, stored: &StoredAs, seq: u64) -> Result<(
         Event::RolledBack => ("rolled_back", true),
         Event::Cancelled { .. } => ("cancelled", true),
         Event::Declined { .. } => ("declined", true),
-        _ => return Ok(()),
+        Event::Superseded { .. } => ("superseded", true),
+        Event::Closed { .. } => ("closed", true),
+        _ => {
+            let query = "SELECT 1 FROM incidents WHERE id = ?";
+            let is_known = transaction.prepare_cached(query)?.exists([id])?;
+            return if is_known { Ok(()) } else { Err(unknown(id)) };
+        }
     };
     let closed_at = closed.then(|| text(stored.at));
     let query = "UPDATE incidents SET state = ?, closed_at = ? WHERE id = ?";
-    transaction.prepare_cached(query)?.execute(params![state, closed_at, id])?;
-    Ok(())
+    match transaction.prepare_cached(query)?.execute(params![state, closed_at, id])? {
+        0 => Err(unknown(id)),
+        _ => Ok(()),
+    }
+}
+
+/// No column refers to an incident, so that an old database needs no new table: it is asked here.
+fn unknown(id: &str) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(format!("incident {id} has an event but was never opened").into())
 }
 
 fn parse(seq: u64, json: &str) -> Result<StoredAs, StoreError> {
@@ -128,17 +147,22 @@ fn query_events(
 
 pub(super) fn load(connection: &mut Connection) -> Result<Loaded, StoreError> {
     let doing = "loading";
-    let last_alive: Option<String> = connection
-        .query_row("SELECT value FROM meta WHERE key = 'last_alive'", [], |row| row.get(0))
-        .optional()
-        .map_err(|error| failed(doing, error))?;
+    let time_of = |key: &str| {
+        let query = "SELECT value FROM meta WHERE key = ?";
+        let found = connection.query_row(query, [key], |row| row.get::<_, String>(0)).optional();
+        found.map(|text| text?.parse().ok()).map_err(|error| failed(doing, error))
+    };
     let mut loaded = Loaded {
         seq: end(connection)?,
-        last_alive: last_alive.and_then(|text| text.parse().ok()),
+        checkpoint_seq: 0,
+        last_alive: time_of(LAST_ALIVE)?,
+        caught_up_until: time_of(CAUGHT_UP_UNTIL)?,
         rollouts: BTreeMap::new(),
     };
-    let after = load_checkpoint(connection, &mut loaded)?;
-    query_events(connection, "seq > ?", [after], |_, stored| fold::apply(&mut loaded.rollouts, &stored))?;
+    loaded.checkpoint_seq = load_checkpoint(connection, &mut loaded)?;
+    query_events(connection, "seq > ?", [loaded.checkpoint_seq], |_, stored| {
+        fold::apply(&mut loaded.rollouts, &stored)
+    })?;
     Ok(loaded)
 }
 
@@ -208,9 +232,18 @@ pub(super) fn blob(connection: &mut Connection, sha256: &str) -> Result<Option<V
         .map_err(|error| failed("reading bytes", error))
 }
 
-pub(super) fn alive(connection: &mut Connection, now: DateTime<Utc>) -> Result<(), StoreError> {
+/// Keys of `meta`.
+pub(super) const LAST_ALIVE: &str = "last_alive";
+pub(super) const CAUGHT_UP_UNTIL: &str = "caught_up_until";
+
+/// Keeps a time under a key.
+pub(super) fn keep_time(
+    connection: &mut Connection,
+    key: &'static str,
+    at: DateTime<Utc>,
+) -> Result<(), StoreError> {
     connection
-        .execute("INSERT OR REPLACE INTO meta (key, value) VALUES ('last_alive', ?)", [text(now)])
+        .execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", [key, text(at).as_str()])
         .map(|_| ())
         .map_err(|error| failed("leaving a sign of life", error))
 }

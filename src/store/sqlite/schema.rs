@@ -101,6 +101,18 @@ pub(super) fn failed(doing: &'static str, error: rusqlite::Error) -> StoreError 
     StoreError::Unavailable { doing, source: error.into() }
 }
 
+/// An error of what is stored rather than of where: it never passes.
+pub(super) fn refused_or(doing: &'static str, error: rusqlite::Error) -> StoreError {
+    let is_refused = match &error {
+        rusqlite::Error::ToSqlConversionFailure(_) | rusqlite::Error::InvalidParameterName(_) => true,
+        _ => matches!(
+            error.sqlite_error_code(),
+            Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig)
+        ),
+    };
+    if is_refused { StoreError::Rejected { source: error.into() } } else { failed(doing, error) }
+}
+
 /// A file that is no database never becomes one by waiting.
 pub(super) fn broken_or(path: &Path, doing: &'static str, error: rusqlite::Error) -> StoreError {
     damaged_or(path, failed(doing, error))

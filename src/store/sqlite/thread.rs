@@ -3,7 +3,6 @@
 //! After an error that may lie in the connection or the file it is opened again at the next use, so
 //! that a disk that was full or read-only needs no restart.
 
-use std::fs::File;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
@@ -11,6 +10,7 @@ use std::sync::{Arc, mpsc};
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
+use super::files::{Identity, Locks};
 use super::{StoreError, schema};
 use crate::supervision::panic_message;
 
@@ -27,14 +27,45 @@ pub(super) struct Thread {
     ended: watch::Receiver<Option<String>>,
 }
 
+/// The database's file, claimed by this process.
+#[derive(Debug)]
+pub(super) struct Database {
+    pub(super) path: PathBuf,
+    /// Which file it was when it was claimed.
+    identity: Identity,
+    /// Held as long as the store lives: nobody else may write the file.
+    _locks: Locks,
+}
+
+impl Database {
+    pub(super) fn of(path: PathBuf, locks: Locks) -> Result<Self, StoreError> {
+        match Identity::of(&path) {
+            Some(identity) => Ok(Self { path, identity, _locks: locks }),
+            None => Err(StoreError::Replaced { path }),
+        }
+    }
+
+    /// Whether the path still leads to the file that was claimed. What is written into one that is
+    /// not found again is lost.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        if Identity::of(&self.path) == Some(self.identity) {
+            Ok(())
+        } else {
+            Err(StoreError::Replaced { path: self.path.clone() })
+        }
+    }
+
+    pub(super) fn connect(&self) -> Result<Connection, StoreError> {
+        self.check()?;
+        schema::open(&self.path)
+    }
+}
+
 /// What the thread owns.
 pub(super) struct Held {
-    /// The database's file.
-    pub(super) path: PathBuf,
+    pub(super) database: Arc<Database>,
     /// `None`: it is opened at the next use.
     pub(super) connection: Option<Connection>,
-    /// Held as long as the store lives: nobody else may write the file.
-    pub(super) lock: Arc<File>,
 }
 
 impl Thread {
@@ -52,7 +83,8 @@ impl Thread {
             if let Err(panic) = worked {
                 report.send_replace(Some(format!("its thread panicked: {}", panic_message(&*panic))));
             }
-            drop(held.lock);
+            // Before the locks: closing their file would take SQLite's locks with it.
+            drop(held.connection);
         })?;
         Ok(Self { jobs, ended })
     }
@@ -72,6 +104,14 @@ impl Thread {
         &self,
         doing: &'static str,
         work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.run_with(doing, |connection, _| work(connection)).await
+    }
+
+    pub(super) async fn run_with<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce(&mut Connection, &Database) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let gone = || StoreError::Unavailable { doing, source: "the store's thread has ended".into() };
         let (reply, answer) = oneshot::channel();
@@ -99,13 +139,14 @@ impl Thread {
 impl Held {
     fn work<T>(
         &mut self,
-        work: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
+        work: impl FnOnce(&mut Connection, &Database) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => schema::open(&self.path)?,
+            None => self.database.connect()?,
         };
-        let done = work(&mut connection).map_err(|error| schema::damaged_or(&self.path, error));
+        let done = work(&mut connection, &self.database);
+        let done = done.map_err(|error| schema::damaged_or(&self.database.path, error));
         // After an outage the connection may hold on to what is gone (a read-only fallback, a lost
         // WAL, pages of a file that was restored since): the next use opens the file anew.
         if !matches!(done, Err(StoreError::Unavailable { .. } | StoreError::Corrupt { .. })) {

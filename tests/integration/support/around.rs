@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use backstop::incident::{Incident, IncidentId};
+use backstop::incident::{Incident, IncidentId, StoredAs};
 use backstop::pipeline::States;
 use backstop::store::{Batch, IncidentFilter, IncidentStore, Loaded, StoreError};
 use chrono::{DateTime, Utc};
@@ -36,6 +36,14 @@ impl<T: OnAppend + 'static> Around<T> {
 impl<T: OnAppend> IncidentStore for Around<T> {
     async fn append(&self, batch: Batch) -> Result<u64, StoreError> {
         self.test.append(self.inner.as_ref(), batch).await
+    }
+
+    async fn set_aside(&self, events: Vec<StoredAs>, why: String) -> Result<(), StoreError> {
+        self.inner.set_aside(events, why).await
+    }
+
+    async fn caught_up(&self, until: DateTime<Utc>) -> Result<(), StoreError> {
+        self.inner.caught_up(until).await
     }
 
     async fn load(&self) -> Result<Loaded, StoreError> {

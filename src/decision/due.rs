@@ -1,0 +1,150 @@
+//! What is to be done and when, read off the state.
+//!
+//! Level-triggered: as long as the state asks for something, the command is there. Whoever carries
+//! it out reports an input that changes the state, and the command is gone. Nothing else has to be
+//! remembered across a restart.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::incident::{Incident, IncidentId, Phase, Revision, RolloutState, Step, WhenTaken};
+
+/// The evidence of a rollback that takes long (an unreachable API) appears after this, before its
+/// steps have ended: design, section 6, "within a second".
+const EVIDENCE_AFTER: TimeDelta = TimeDelta::milliseconds(800);
+
+/// One piece of work.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Command {
+    /// Read the canary's share: alerts wait for it.
+    ReadShare,
+    RunStep {
+        incident: IncidentId,
+        attempt: u32,
+        step: Step,
+    },
+    /// Read the world until there is a verdict.
+    Verify {
+        incident: IncidentId,
+        attempt: u32,
+        since: DateTime<Utc>,
+        until: DateTime<Utc>,
+    },
+    /// Ask the outside world about an incident's alerts.
+    Confirm {
+        incident: IncidentId,
+    },
+    Snapshot {
+        incident: IncidentId,
+        when: WhenTaken,
+    },
+    WriteEvidence {
+        incident: IncidentId,
+        complete: bool,
+    },
+    /// Decide again: a deadline that needs nobody's answer has passed.
+    Tick,
+}
+
+/// What a state asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Due {
+    pub commands: Vec<Command>,
+    /// The next instant at which there is more, although no event came.
+    pub next: Option<DateTime<Utc>>,
+}
+
+/// Each piece of work is planned once, with its time; what is due and when to look again both follow
+/// from the plan, so that they can't disagree.
+struct Plan {
+    now: DateTime<Utc>,
+    due: Due,
+}
+
+impl Plan {
+    fn now(&mut self, command: Command) {
+        if !self.due.commands.contains(&command) {
+            self.due.commands.push(command);
+        }
+    }
+
+    fn at(&mut self, at: DateTime<Utc>, command: Command) {
+        if at <= self.now {
+            self.now(command);
+        } else {
+            self.due.next = Some(self.due.next.map_or(at, |next| next.min(at)));
+        }
+    }
+}
+
+/// What the state asks for at `now`, while `revision` is on canary.
+#[must_use]
+pub fn due(state: &RolloutState, revision: &Revision, now: DateTime<Utc>) -> Due {
+    let mut plan = Plan { now, due: Due::default() };
+    if !state.triage.is_empty() {
+        plan.now(Command::ReadShare);
+    }
+    if let Some(incident) = &state.incident {
+        if incident.phase.is_closed() || incident.revision() == revision {
+            drive(incident, &mut plan);
+        } else {
+            // Another revision is on canary: nothing is done for this one but to close it.
+            plan.now(Command::Tick);
+        }
+        record(incident, &mut plan);
+    }
+    for incident in state.unfinished_evidence.values() {
+        record(incident, &mut plan);
+    }
+    plan.due
+}
+
+fn drive(incident: &Incident, plan: &mut Plan) {
+    let incident_id = || incident.id.clone();
+    match &incident.phase {
+        Phase::Grace { confirm_early, .. } => {
+            let ends_at = incident.grace_ends_at.filter(|_| !confirm_early);
+            plan.at(ends_at.unwrap_or(plan.now), Command::Confirm { incident: incident_id() });
+        }
+        Phase::Held(hold) => plan.at(hold.until, Command::Confirm { incident: incident_id() }),
+        Phase::RollingBack { attempt, .. } => {
+            // One step for now; with more, the first that this attempt has not done.
+            for step in Step::PLAN {
+                plan.now(Command::RunStep { incident: incident_id(), attempt: *attempt, step: *step });
+            }
+        }
+        Phase::Verifying { since, until, attempt } => {
+            let (attempt, since, until) = (*attempt, *since, *until);
+            plan.now(Command::Verify { incident: incident_id(), attempt, since, until });
+        }
+        Phase::Failed { retry_at: Some(retry_at), .. } => plan.at(*retry_at, Command::Tick),
+        Phase::Failed { retry_at: None, .. } | Phase::Opened => {}
+        Phase::RolledBack
+        | Phase::Cancelled { .. }
+        | Phase::Declined { .. }
+        | Phase::Superseded { .. }
+        | Phase::Closed { .. } => {}
+    }
+    if let Some(due_at) = incident.rollback_due_at.filter(|_| incident.may_be_overdue()) {
+        plan.at(due_at, Command::Tick);
+    }
+}
+
+/// Snapshots and evidence: beside the action, never before it.
+fn record(incident: &Incident, plan: &mut Plan) {
+    let Some(started_at) = incident.rollback_started_at else { return };
+    let taken = |when| incident.snapshots.iter().any(|(taken, ..)| *taken == when);
+    let id = || incident.id.clone();
+    let closed = incident.phase.is_closed();
+    if !taken(WhenTaken::Before) {
+        plan.now(Command::Snapshot { incident: id(), when: WhenTaken::Before });
+    }
+    if closed && !taken(WhenTaken::After) {
+        plan.now(Command::Snapshot { incident: id(), when: WhenTaken::After });
+    }
+    if incident.evidence.is_empty() {
+        let first = if incident.steps.is_empty() { started_at + EVIDENCE_AFTER } else { plan.now };
+        plan.at(first, Command::WriteEvidence { incident: id(), complete: false });
+    } else if closed && !incident.evidence_complete && taken(WhenTaken::After) {
+        plan.now(Command::WriteEvidence { incident: id(), complete: true });
+    }
+}

@@ -1,0 +1,123 @@
+//! The words for people of everything that has a name for machines.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use super::{CheckName, CheckOutcome, Phase, Share, Step, StepOutcome, StepRecord, Verdict};
+use crate::text::shown;
+
+/// A time as people are shown it: RFC 3339, UTC, to the second.
+#[must_use]
+pub(super) fn time(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+impl Step {
+    /// What it does, such as `take the traffic off the canary`.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::TrafficOff => "take the traffic off the canary",
+        }
+    }
+}
+
+impl StepOutcome {
+    /// How it came out, to follow the step's words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Done => "done, and read back as wanted",
+            Self::DoneUnread => "acknowledged; there is nowhere to read it back",
+            Self::NotEffective => "acknowledged, but what was read back says otherwise",
+            Self::Failed => "not carried out",
+            Self::Unknown => "sent, and no answer came; it may have been carried out",
+        }
+    }
+}
+
+impl StepRecord {
+    /// The step in a sentence, such as `take the traffic off the canary: done, and read back as wanted
+    /// (1 attempt)`.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let attempts = match self.attempts.len() {
+            1 => "1 attempt".to_owned(),
+            many => format!("{many} attempts"),
+        };
+        let before = match self.share_before {
+            Some(Share::ZERO) => "; the canary had no traffic any more when this began",
+            Some(_) | None => "",
+        };
+        format!("{}: {} ({attempts}){before}", self.step.words(), self.outcome.words())
+    }
+}
+
+impl CheckName {
+    /// What is looked at.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::TrafficShare => "the canary's share of the traffic",
+            Self::StableVersion => "the version that answers",
+            Self::AlertExpression => "the alerts' own expressions",
+            Self::Metrics => "the application's metrics",
+        }
+    }
+}
+
+impl CheckOutcome {
+    /// How it came out, to follow what is looked at.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Pass => "as it should be",
+            Self::Fail => "WRONG",
+            Self::Unknown => "not known",
+            Self::NotConfigured => "not configured",
+        }
+    }
+}
+
+impl Verdict {
+    /// The verdict in a sentence.
+    #[must_use]
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Verified => "everything that is configured was read and is as it should be",
+            Self::NotVerified => "something that was read is wrong",
+            Self::Inconclusive => "what could be read is as it should be, something could not be read",
+        }
+    }
+}
+
+impl Phase {
+    /// Where the incident stands, in a sentence.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Opened => "opened a moment ago".to_owned(),
+            Self::Grace { .. } => "waiting for the end of the grace".to_owned(),
+            Self::Held(hold) => {
+                format!("held by {} until {}", shown(&hold.actor), time(hold.until))
+            }
+            Self::RollingBack { attempt: 1, .. } => "rolling back".to_owned(),
+            Self::RollingBack { attempt, .. } => format!("rolling back, attempt {attempt}"),
+            Self::Verifying { until, .. } => {
+                format!("the traffic was taken off; verifying until {} at the latest", time(*until))
+            }
+            Self::RolledBack => "rolled back: the traffic was read back as off the canary".to_owned(),
+            Self::Cancelled { reason } => format!("ended without a rollback: {}", reason.meaning()),
+            Self::Declined { reason } => format!("nothing was done: {}", reason.meaning()),
+            Self::Failed { reason, retry_at: Some(retry_at), .. } => {
+                format!("NOT rolled back: {} It is tried again at {}", reason.meaning(), time(*retry_at))
+            }
+            Self::Failed { reason, retry_at: None, .. } => {
+                format!("NOT known to be rolled back: {} It waits for a person", reason.meaning())
+            }
+            Self::Superseded { by } => {
+                format!("closed: {} is on canary now, and nothing is done to it", shown(by.as_str()))
+            }
+            Self::Closed { actor, words } => format!("closed by {}: {}", shown(actor), shown(words)),
+        }
+    }
+}

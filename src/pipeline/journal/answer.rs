@@ -1,0 +1,72 @@
+//! Who waits for what became of a submission, answered once.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{oneshot, watch};
+
+use super::{JournalError, Ruling, States, Taken};
+
+/// The way back to who submitted.
+pub(super) type Caller = oneshot::Sender<Result<Taken, JournalError>>;
+
+/// What a caller waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wants {
+    /// That it is durable: a webhook, which comes again if it is not.
+    Durability,
+    /// That it is acted upon: a person, or a result of work, who have nothing to gain from a disk.
+    Action,
+}
+
+/// A caller's answer, to be given by whoever knows it first: the store's thread when it is durable,
+/// the journal when it takes too long. The second finds nobody.
+#[derive(Debug, Clone)]
+pub(super) struct Answer(Arc<Mutex<Option<(Vec<Ruling>, Caller)>>>);
+
+impl Answer {
+    pub(super) fn new(rulings: Vec<Ruling>, caller: Caller) -> Self {
+        Self(Arc::new(Mutex::new(Some((rulings, caller)))))
+    }
+
+    fn take(&self) -> Option<(Vec<Ruling>, Caller)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Says that it was decided, and whether it is durable.
+    pub(super) fn taken(&self, durable: bool) {
+        if let Some((rulings, caller)) = self.take() {
+            // A caller that went away (a closed connection) loses nothing: what it sent is kept.
+            let _gone = caller.send(Ok(Taken { rulings, durable }));
+        }
+    }
+
+    /// Says that nothing of it has happened.
+    pub(super) fn void(&self, why: &str) {
+        if let Some((_, caller)) = self.take() {
+            let _gone = caller.send(Err(JournalError::Unavailable(why.to_owned())));
+        }
+    }
+}
+
+/// Shows states to those who act on them, only ever newer ones: the store's thread and the journal
+/// both publish, and neither waits for the other.
+#[derive(Debug, Clone)]
+pub(super) struct Publisher {
+    shown: watch::Sender<States>,
+    latest: Arc<Mutex<u64>>,
+}
+
+impl Publisher {
+    pub(super) fn new(shown: watch::Sender<States>) -> Self {
+        Self { shown, latest: Arc::default() }
+    }
+
+    /// Publishes the states after the decision of this number, unless newer ones are out.
+    pub(super) fn publish(&self, number: u64, states: &States) {
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        if number > *latest {
+            *latest = number;
+            self.shown.send_replace(states.clone());
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! How much is held while the store does not keep up, and what is urgent enough not to wait for it.
+
+use crate::decision::{Input, Request};
+use crate::incident::{AlertStatus, Event, Severity, StoredAs};
+
+/// Events that are held before what is not urgent is turned away: twice the largest body that is
+/// known (10,000 alerts), some tens of megabytes.
+const MANY_EVENTS: usize = 20_000;
+
+/// Events that are held at the most, urgent ones included.
+const MOST_EVENTS: usize = 2 * MANY_EVENTS;
+
+/// Raw bodies that are held at the most.
+pub(super) const MOST_BLOB_BYTES: usize = 64 << 20;
+
+/// Whether inputs may still be decided with so many events held.
+pub(super) fn has_room<'a>(held: usize, mut inputs: impl Iterator<Item = &'a Input>) -> bool {
+    match held {
+        0..MANY_EVENTS => true,
+        MANY_EVENTS..MOST_EVENTS => inputs.any(may_lead_to_a_rollback),
+        _ => false,
+    }
+}
+
+/// Whether an input may lead to a rollback, or tells what became of one.
+fn may_lead_to_a_rollback(input: &Input) -> bool {
+    match input {
+        Input::Alert { alert, .. } => {
+            alert.status == AlertStatus::Firing && alert.severity() == Severity::Critical
+        }
+        Input::Person { request, .. } => matches!(request, Request::RollBack { .. }),
+        Input::Missed { .. }
+        | Input::ShareRead
+        | Input::Confirmation { .. }
+        | Input::StepEnded { .. }
+        | Input::Verified { .. }
+        | Input::Snapshot { .. }
+        | Input::EvidenceWritten { .. }
+        | Input::ClockStepped { .. }
+        | Input::Tick => true,
+    }
+}
+
+/// Whether what came of an input must be acted upon in time, stored or not: it begins a rollback, it
+/// is a step of one, or a person asked for it. What only waits (a grace, a cancelled one) does not:
+/// after a crash it would not have happened.
+pub(super) fn is_urgent(input: &Input, events: &[StoredAs]) -> bool {
+    match input {
+        Input::Person { .. }
+        | Input::ShareRead
+        | Input::StepEnded { .. }
+        | Input::Verified { .. }
+        | Input::Snapshot { .. }
+        | Input::EvidenceWritten { .. } => true,
+        Input::Alert { .. }
+        | Input::Missed { .. }
+        | Input::Confirmation { .. }
+        | Input::ClockStepped { .. }
+        | Input::Tick => events.iter().any(begins_to_act),
+    }
+}
+
+/// Whether somebody has to act on this at once.
+fn begins_to_act(stored: &StoredAs) -> bool {
+    match &stored.event {
+        Event::RollbackStarted { .. } => true,
+        Event::TriageStarted { alert } => alert.alert.severity() == Severity::Critical,
+        _ => false,
+    }
+}

@@ -1,0 +1,49 @@
+//! Tells metrics and log of events, in a task of its own: a log that is slow holds up no decision.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::incident::StoredAs;
+use crate::metrics::Metrics;
+
+/// Appends whose events may wait to be logged. Beyond it the lines are lost and counted: the events
+/// themselves are in the store.
+const QUEUE: usize = 1_024;
+
+/// How long the last lines are waited for when the process ends.
+const END_WITHIN: Duration = Duration::from_secs(1);
+
+pub(super) struct Teller {
+    metrics: Metrics,
+    lines: mpsc::Sender<Vec<StoredAs>>,
+    logs: AbortOnDropHandle<()>,
+}
+
+impl Teller {
+    pub(super) fn start(metrics: Metrics) -> Self {
+        let (lines, mut queue) = mpsc::channel::<Vec<StoredAs>>(QUEUE);
+        let logs = tokio::spawn(async move {
+            while let Some(events) = queue.recv().await {
+                events.iter().for_each(crate::logging::stored);
+            }
+        });
+        Self { metrics, lines, logs: AbortOnDropHandle::new(logs) }
+    }
+
+    pub(super) fn tell(&self, events: Vec<StoredAs>) {
+        if events.is_empty() {
+            return;
+        }
+        events.iter().for_each(|stored| self.metrics.stored(stored));
+        if let Err(mpsc::error::TrySendError::Full(events)) = self.lines.try_send(events) {
+            self.metrics.log_lines_lost(events.len());
+        }
+    }
+
+    pub(super) async fn end(self) {
+        drop(self.lines);
+        let _unlogged = tokio::time::timeout(END_WITHIN, self.logs).await;
+    }
+}

@@ -1,0 +1,251 @@
+//! A journal over a store that a test makes hang, fail or refuse.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::super::{Journal, JournalError, JournalParts, States, Submission, Taken};
+use crate::clock::SteppedClock;
+use crate::decision::{Input, Mode, OnUnverified, Policy, Request};
+use crate::execution::{ActError, StepLimits, TrafficRouter};
+use crate::incident::{
+    Alert, AlertStatus, Answer, Fingerprint, Incident, IncidentId, Labels, Revision, RolloutName, Share,
+    StoredAs,
+};
+use crate::metrics::Metrics;
+use crate::outbound::Outbound;
+use crate::pipeline::{Observed, Rollout, Rollouts};
+use crate::randomness::Randomness;
+use crate::store::{Batch, IncidentFilter, IncidentStore, Loaded, MemoryStore, StoreError};
+use crate::verification::{Application, Verifier};
+
+pub(super) fn name() -> RolloutName {
+    RolloutName::new("spark-trading")
+}
+
+pub(super) fn start() -> DateTime<Utc> {
+    "2026-11-24T03:00:00Z".parse().expect("a time")
+}
+
+pub(super) async fn seconds(seconds: f64) {
+    tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+}
+
+/// A store whose appends wait while it hangs, and that refuses what a test says.
+#[derive(Debug)]
+pub(super) struct Gate {
+    pub(super) inner: MemoryStore,
+    hangs: watch::Sender<bool>,
+    pub(super) refused: Mutex<Option<&'static str>>,
+    pub(super) appends: Mutex<Vec<usize>>,
+    pub(super) checkpoints: Mutex<Vec<(u64, States)>>,
+}
+
+impl Gate {
+    pub(super) fn hang(&self, hangs: bool) {
+        self.hangs.send_replace(hangs);
+    }
+
+    pub(super) fn names(&self) -> Vec<&'static str> {
+        self.inner.events().iter().map(|stored| stored.event.name()).collect()
+    }
+}
+
+#[async_trait]
+impl IncidentStore for Gate {
+    async fn append(&self, batch: Batch) -> Result<u64, StoreError> {
+        self.appends.lock().expect("locked").push(batch.events.len());
+        drop(self.hangs.subscribe().wait_for(|hangs| !hangs).await);
+        let refused = self
+            .refused
+            .lock()
+            .expect("locked")
+            .is_some_and(|part| serde_json::to_string(&batch.events).expect("JSON").contains(part));
+        if refused {
+            return Err(StoreError::Rejected { source: "UNIQUE constraint failed".into() });
+        }
+        self.inner.append(batch).await
+    }
+
+    async fn set_aside(&self, events: Vec<StoredAs>, why: String) -> Result<(), StoreError> {
+        self.inner.set_aside(events, why).await
+    }
+
+    async fn caught_up(&self, until: DateTime<Utc>) -> Result<(), StoreError> {
+        self.inner.caught_up(until).await
+    }
+
+    async fn load(&self) -> Result<Loaded, StoreError> {
+        self.inner.load().await
+    }
+
+    async fn incident(&self, id: &IncidentId) -> Result<Option<Incident>, StoreError> {
+        self.inner.incident(id).await
+    }
+
+    async fn incidents(&self, filter: &IncidentFilter) -> Result<Vec<Incident>, StoreError> {
+        self.inner.incidents(filter).await
+    }
+
+    async fn blob(&self, sha256: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.blob(sha256).await
+    }
+
+    async fn alive(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        self.inner.alive(now).await
+    }
+
+    async fn checkpoint(&self, seq: u64, states: States) -> Result<(), StoreError> {
+        self.checkpoints.lock().expect("locked").push((seq, states));
+        Ok(())
+    }
+
+    async fn prune(&self, before: DateTime<Utc>) -> Result<u64, StoreError> {
+        self.inner.prune(before).await
+    }
+}
+
+/// A flag that nobody can read, so that a critical is decided as it comes; or that can be.
+#[derive(Debug)]
+struct Flag {
+    readable: bool,
+}
+
+#[async_trait]
+impl TrafficRouter for Flag {
+    fn describe_set(&self, _: Share) -> String {
+        String::new()
+    }
+
+    async fn set_share(&self, _: Share) -> Result<Answer, ActError> {
+        unreachable!("nobody works here")
+    }
+
+    fn can_read(&self) -> bool {
+        self.readable
+    }
+
+    async fn read_share(&self) -> Result<Share, crate::execution::ReadError> {
+        unreachable!("nobody works here")
+    }
+}
+
+fn rollouts(readable: bool) -> Rollouts {
+    let _second_is_an_error = rustls::crypto::ring::default_provider().install_default();
+    let outbound = Outbound::new(Duration::from_secs(1), None).expect("a client");
+    let router: Arc<dyn TrafficRouter> = Arc::new(Flag { readable });
+    let policy = Policy {
+        mode: Mode::Armed,
+        matching: BTreeMap::new(),
+        revision: Revision::new("v1.4.0"),
+        grace: TimeDelta::minutes(5),
+        hold: TimeDelta::minutes(30),
+        on_unverified: OnUnverified::RollBack,
+        verify_window: TimeDelta::minutes(10),
+        rollback_deadline: TimeDelta::minutes(12),
+        reading_valid: TimeDelta::seconds(30),
+        watchdog_timeout: TimeDelta::minutes(3),
+    };
+    let application = Application::new(outbound, None, None);
+    Rollouts::new([Rollout {
+        name: name(),
+        policy,
+        router: Arc::clone(&router),
+        verifier: Verifier { router, application, prometheus: None },
+        step_limits: StepLimits::default(),
+        verify_interval: Duration::from_secs(1),
+    }])
+}
+
+pub(super) struct Scene {
+    pub(super) journal: Journal,
+    pub(super) store: Arc<Gate>,
+    pub(super) metrics: Metrics,
+    pub(super) observed: Arc<Observed>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Scene {
+    pub(super) async fn new() -> Self {
+        Self::over(MemoryStore::default(), false).await
+    }
+
+    pub(super) async fn over(inner: MemoryStore, readable: bool) -> Self {
+        let store = Arc::new(Gate {
+            inner,
+            hangs: watch::channel(false).0,
+            refused: Mutex::default(),
+            appends: Mutex::default(),
+            checkpoints: Mutex::default(),
+        });
+        let metrics = Metrics::new(&[name()], &[]);
+        let clock = Arc::new(SteppedClock::starting_at(start()));
+        let observed = Arc::new(Observed::new(clock.clone(), crate::decision::Watchdog::named("Watchdog")));
+        let stored = store.load().await.expect("loaded");
+        let parts = JournalParts {
+            store: store.clone(),
+            rollouts: rollouts(readable),
+            observed: Arc::clone(&observed),
+            clock,
+            randomness: Randomness::seeded(1),
+            metrics: metrics.clone(),
+        };
+        let (journal, task) = Journal::new(parts, stored);
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(task.run(stop.clone()));
+        Self { journal, store, metrics, observed, stop, task }
+    }
+
+    /// Submits an alert as a webhook does.
+    pub(super) fn webhook(&self, alert: &str, severity: &str) -> JoinHandle<Result<Taken, JournalError>> {
+        let submission = Submission { inputs: vec![(name(), firing(alert, severity))], blobs: Vec::new() };
+        let journal = self.journal.clone();
+        tokio::spawn(async move { journal.submit(submission).await })
+    }
+
+    /// The state that is published.
+    pub(super) fn phase(&self) -> &'static str {
+        let states = self.journal.states();
+        states[&name()].open_incident().map_or("none", |incident| incident.phase.name())
+    }
+
+    /// The causes that are known of the published incident.
+    pub(super) fn alerts(&self) -> Vec<String> {
+        let states = self.journal.states();
+        let incident = states[&name()].incident.clone().expect("an incident");
+        incident.alerts.iter().map(|attached| attached.alert.name().to_owned()).collect()
+    }
+
+    pub(super) async fn stop(self) -> Arc<Gate> {
+        self.stop.cancel();
+        self.task.await.expect("it ends");
+        self.store
+    }
+}
+
+pub(super) fn firing(alert: &str, severity: &str) -> Input {
+    let labels = [("alertname", alert), ("severity", severity)];
+    let labels: BTreeMap<_, _> = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let alert = Alert {
+        fingerprint: Fingerprint::new(alert),
+        status: AlertStatus::Firing,
+        labels: labels.into(),
+        annotations: Labels::default(),
+        starts_at: start(),
+        ends_at: None,
+        generator_url: String::new(),
+    };
+    Input::Alert { alert, body: None }
+}
+
+pub(super) fn person() -> Input {
+    let request = Request::RollBack { reason: "it smells".to_owned(), stage: None };
+    Input::Person { actor: "ada".to_owned(), request }
+}
