@@ -18,11 +18,12 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, TokenSet};
 use crate::listener::{Guard, Limits, Listener, Tls, guarded};
 use crate::metrics::{Metrics, WebhookOutcome};
+use crate::pipeline::Kinds;
 use crate::store::{IncidentStore, SqliteStore};
 use crate::supervision::Supervisor;
 use crate::web::{Api, Readiness, admin_router, api_router};
 use crate::webhook::body::Budget;
-use crate::webhook::{self, Receiver, router};
+use crate::webhook::{self, Quarantine, Receiver, router};
 
 /// How much longer than `server.drain` the end may take: open connections have 5 s of their own.
 const DRAIN_MARGIN: Duration = Duration::from_secs(10);
@@ -74,7 +75,6 @@ impl App {
         let (listen, admin_listen) = (public.local_addr()?, admin.local_addr()?);
         let stop = CancellationToken::new();
         let readiness = Readiness::default();
-        let budget = Budget::default();
         let receiver = Receiver {
             journal: worker.journal.clone(),
             rollouts: worker.rollouts.clone(),
@@ -83,13 +83,17 @@ impl App {
             tokens: TokenSet::new(&config.server.webhook_tokens).map(Arc::new),
             reconcile,
             metrics: metrics.clone(),
-            strangers: crate::webhook::receive::Strangers::default(),
-            budget: budget.clone(),
+            strangers: Kinds::default(),
+            told: Kinds::default(),
+            severities: worker.sources.severities.clone(),
+            quarantine: Quarantine::new(config.store.path.with_file_name("unreadable-alerts")),
+            clock: Arc::clone(&worker.clock),
+            budget: Budget::default(),
         };
         let operators = TokenSet::new(&config.server.operator_tokens).map(Arc::new);
-        let api = Api { worker: worker.clone(), operators, budget };
+        let api = Api::new(worker.clone(), operators);
         let (limits, admin_limits) = Limits::of_process(config.rollouts.len());
-        let guard = Guard::new(&limits, metrics.clone(), turned_away);
+        let guard = Guard::new(&limits, metrics.clone(), turned_away).reserving(is_of_a_person);
         let routes = guarded(router(receiver).merge(api_router(api)), guard);
         let admin_guard = Guard::new(&admin_limits, metrics.clone(), |_, _| {});
         let admin_routes = guarded(admin_router(worker.clone(), readiness.clone()), admin_guard);
@@ -161,4 +165,9 @@ fn turned_away(metrics: &Metrics, uri: &axum::http::Uri) {
     if uri.path() == webhook::PATH {
         metrics.webhook(WebhookOutcome::Unavailable);
     }
+}
+
+/// What a person asks for changes something, and must be possible in a storm of webhooks.
+fn is_of_a_person(method: &axum::http::Method, uri: &axum::http::Uri) -> bool {
+    *method == axum::http::Method::POST && uri.path() != webhook::PATH
 }

@@ -257,4 +257,6 @@ impl Config {
 }
 
 #[cfg(test)]
+mod access_tests;
+#[cfg(test)]
 mod tests;

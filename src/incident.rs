@@ -19,10 +19,11 @@ mod phase;
 mod reason;
 mod records;
 mod rollout;
+mod severity;
 mod triage;
 mod words;
 
-pub use alert::{Alert, AlertStatus, Severity};
+pub use alert::{Alert, AlertStatus};
 pub use attached::AttachedAlerts;
 pub use bounded::Bounded;
 pub use cause::{Cause, Trigger};
@@ -38,4 +39,5 @@ pub use records::{
     StepRecord, Verdict, Verification, WhenTaken,
 };
 pub use rollout::{CanaryRun, RolloutState};
+pub use severity::{Severity, SeverityMap};
 pub use triage::Triage;

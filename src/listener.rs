@@ -7,6 +7,7 @@
 
 mod accept;
 mod activity;
+mod answers;
 mod connection;
 mod guard;
 mod limits;

@@ -13,7 +13,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-pub use labels::WebhookOutcome;
+pub use labels::{AlertOutcome, WebhookOutcome};
 use labels::{Kind, OfLoop, OfRollout, Outcome, RolloutReason, RolloutState, RolloutVerdict, Source};
 pub use loops::Loop;
 
@@ -24,6 +24,8 @@ use crate::pipeline::States;
 struct Figures {
     webhook_requests: Family<Outcome, Counter>,
     alerts: Family<Outcome, Counter>,
+    alerts_of_unknown_severity: Counter,
+    alerts_known: Family<OfRollout, Gauge>,
     decisions: Family<RolloutReason, Counter>,
     rollbacks: Family<OfRollout, Counter>,
     rollback_failures: Family<OfRollout, Counter>,
@@ -80,8 +82,8 @@ impl Metrics {
         for outcome in WebhookOutcome::ALL {
             touch(&figures.webhook_requests, &Outcome { outcome: outcome.as_str().into() });
         }
-        for outcome in ["accepted", "malformed", "irrelevant"] {
-            touch(&figures.alerts, &Outcome { outcome: outcome.into() });
+        for outcome in AlertOutcome::ALL {
+            touch(&figures.alerts, &Outcome { outcome: outcome.as_str().into() });
         }
         for outcome in ["written", "failed"] {
             touch(&figures.evidence_writes, &Outcome { outcome: outcome.into() });
@@ -98,6 +100,7 @@ impl Metrics {
             let of_rollout = OfRollout { rollout: rollout.to_string() };
             touch(&figures.rollbacks, &of_rollout);
             touch(&figures.rollback_failures, &of_rollout);
+            touch(&figures.alerts_known, &of_rollout);
             touch(&figures.grace_overdue_seconds, &of_rollout);
             touch(&figures.rollback_overdue_seconds, &of_rollout);
             touch(&figures.canary_share_percent, &of_rollout);
@@ -113,6 +116,7 @@ impl Metrics {
             }
         }
         figures.store_healthy.set(1);
+        self.probes(false, true);
     }
 
     fn open(&self, rollout: &RolloutName, state: &str) -> Gauge {
@@ -125,9 +129,15 @@ impl Metrics {
         self.figures.webhook_requests.get_or_create(&Outcome { outcome: outcome.as_str().into() }).inc();
     }
 
-    /// Alerts were counted: `accepted`, `malformed` or `irrelevant`.
-    pub fn alerts(&self, outcome: &'static str, count: usize) {
-        self.figures.alerts.get_or_create(&Outcome { outcome: outcome.into() }).inc_by(count as u64);
+    /// Alerts of a webhook were counted.
+    pub fn alerts(&self, outcome: AlertOutcome, count: usize) {
+        let labels = Outcome { outcome: outcome.as_str().into() };
+        self.figures.alerts.get_or_create(&labels).inc_by(count as u64);
+    }
+
+    /// An alert of a rollout fires with a severity that nobody knows.
+    pub fn severity_unknown(&self) {
+        self.figures.alerts_of_unknown_severity.inc();
     }
 
     /// A decision was made.
@@ -291,6 +301,8 @@ impl Metrics {
                 .and_then(|incident| incident.grace_ends_at)
                 .map_or(0, |ends_at| (now - ends_at).num_seconds().max(0));
             let of_rollout = OfRollout { rollout: name.to_string() };
+            let known = i64::try_from(state.alerts.len()).unwrap_or(i64::MAX);
+            self.figures.alerts_known.get_or_create(&of_rollout).set(known);
             self.figures.grace_overdue_seconds.get_or_create(&of_rollout).set(overdue);
             let overdue = open
                 .filter(|incident| incident.is_overdue(now))

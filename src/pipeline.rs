@@ -11,6 +11,7 @@ mod observed_router;
 mod perform;
 mod reconcile;
 mod rollouts;
+mod severities;
 mod sources;
 mod unlisted;
 mod watcher;
@@ -20,6 +21,7 @@ pub use journal::{Journal, JournalError, JournalParts, JournalTask, Ruling, Stat
 pub use observed::Observed;
 pub use perform::blob_ref;
 pub use rollouts::{Rollout, Rollouts};
+pub use severities::{Kinds, Severities};
 pub use sources::Sources;
 pub(crate) use watcher::PROMETHEUS;
 pub use watcher::Watcher;

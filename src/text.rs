@@ -33,8 +33,13 @@ pub fn shown(text: &str) -> String {
 /// A foreign text cut to a length that may be stored.
 #[must_use]
 pub fn kept(text: &str) -> String {
-    let text = text.trim();
-    match text.char_indices().nth(MAX_KEPT_CHARS) {
+    kept_within(text.trim(), MAX_KEPT_CHARS)
+}
+
+/// A foreign text of at most so many characters, with the whole length beside it if it was cut.
+#[must_use]
+pub fn kept_within(text: &str, max_chars: usize) -> String {
+    match text.char_indices().nth(max_chars) {
         Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
         None => text.to_owned(),
     }

@@ -3,8 +3,10 @@
 
 mod admin;
 mod api;
+mod listing;
 mod view;
 
 pub use admin::{Readiness, admin_router};
 pub use api::{Api, api_router};
+pub use listing::Listings;
 pub use view::{IncidentView, RolloutView};

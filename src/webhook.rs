@@ -7,7 +7,9 @@
 
 pub mod body;
 mod payload;
+mod quarantine;
 pub mod receive;
+mod wire;
 
 use std::sync::Arc;
 
@@ -15,11 +17,13 @@ use axum::Router;
 use axum::routing::post;
 use tokio::sync::Notify;
 
-pub use payload::{MalformedAlert, Payload, PayloadError, parse};
+pub use payload::{MAX_ALERTS, MAX_ALERTS_BYTES, MAX_LISTED, Payload, PayloadError, UnreadableAlert, parse};
+pub use quarantine::Quarantine;
 
+use crate::clock::Clock;
 use crate::config::TokenSet;
 use crate::metrics::Metrics;
-use crate::pipeline::{Journal, Observed, Rollouts};
+use crate::pipeline::{Journal, Kinds, Observed, Rollouts, Severities};
 
 /// The largest body that is read. Ten thousand alerts with the usual labels are 8.25 MB (reference
 /// notes, section 1); a 5 MB annotation is sent up to three times.
@@ -46,7 +50,15 @@ pub struct Receiver {
     /// The figures.
     pub metrics: Metrics,
     /// Label sets of no known rollout that were logged already.
-    pub strangers: receive::Strangers,
+    pub strangers: Kinds,
+    /// Other things that are logged once.
+    pub told: Kinds,
+    /// Reads severities.
+    pub severities: Severities,
+    /// Keeps what can't be read.
+    pub quarantine: Quarantine,
+    /// Dates what carries no date of its own.
+    pub clock: Arc<dyn Clock>,
     /// The memory that bodies share.
     pub budget: body::Budget,
 }

@@ -16,7 +16,8 @@ use crate::incident::{Revision, RolloutName};
 use crate::metrics::Metrics;
 use crate::outbound::Connections;
 use crate::pipeline::{
-    Journal, JournalParts, JournalTask, Observed, PROMETHEUS, Rollout, Rollouts, Sources, Watcher, Worker,
+    Journal, JournalParts, JournalTask, Observed, PROMETHEUS, Rollout, Rollouts, Severities, Sources,
+    Watcher, Worker,
 };
 use crate::randomness::Randomness;
 use crate::signals::{AlertSource, Alertmanager, Prometheus, RuleSource};
@@ -99,7 +100,12 @@ pub async fn build(
         journal,
         rollouts,
         observed,
-        sources: Sources { alertmanagers, prometheus, watchdog: config.alertmanager.watchdog.clone() },
+        sources: Sources {
+            alertmanagers,
+            prometheus,
+            watchdog: config.alertmanager.watchdog.clone(),
+            severities: Severities::new(config.alertmanager.severity_map.clone(), metrics.clone()),
+        },
         evidence: Arc::new(EvidenceDir::new(config.evidence.directory.clone())),
         store,
         clock,

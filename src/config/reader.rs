@@ -237,6 +237,14 @@ impl<'a> Reader<'a> {
         self.text(key).and_then(|text| self.parse_url(key, &text))
     }
 
+    /// Says so where an address can't be the base of others: a path can't follow a query.
+    pub(super) fn expect_bases(&self, key: &str, urls: &[Url]) {
+        if urls.iter().any(|url| url.query().is_some() || url.fragment().is_some()) {
+            let remedy = "end it with the path; a key or tenant goes into headers";
+            self.error(key, "has a query, and the API's paths can't follow one", remedy);
+        }
+    }
+
     pub(super) fn urls(&self, key: &str) -> Vec<Url> {
         self.texts(key).iter().filter_map(|text| self.parse_url(key, text)).collect()
     }

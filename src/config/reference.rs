@@ -41,6 +41,7 @@ reference! {
     "alertmanager.watchdog_alertname", "Watchdog", "The alert that always fires";
     "alertmanager.watchdog_match", "{}", "Labels that it must carry to count, such as `{ prometheus = \"monitoring/k8s\" }`; without them it counts for alerts that it agrees with in every label both carry";
     "alertmanager.watchdog_timeout", "3m", "After this long without it, missing data is not trusted and people are told";
+    "alertmanager.severity_map", "none", "Your own words in the label `severity`, such as `{ page = \"critical\", P2 = \"warning\", info = \"ignore\" }`; case and blanks don't count";
     "prometheus.url", "none", "Prometheus, for verification and as tie-breaker";
     "slack.token_file", "required in [slack]", "The bot's token (messages follow in a later version)";
     "slack.channel", "#spark-incidents", "Where messages go";

@@ -12,6 +12,7 @@ use super::rollout::warn_of_new_names;
 use super::secret::SecretFile;
 use super::tls::TlsConfig;
 use crate::decision::Watchdog;
+use crate::incident::{Severity, SeverityMap};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -151,6 +152,8 @@ pub struct AlertmanagerConfig {
     pub watchdog: Watchdog,
     /// After this long without it, missing data is not trusted.
     pub watchdog_timeout: Duration,
+    /// The organisation's own words in the label `severity`.
+    pub severity_map: SeverityMap,
 }
 
 impl AlertmanagerConfig {
@@ -164,6 +167,7 @@ impl AlertmanagerConfig {
                 remedy,
             );
         }
+        reader.expect_bases("urls", &urls);
         let poll_interval = reader.duration("poll_interval", 20 * SECOND, SECOND, 5 * MINUTE);
         let access = AccessConfig::read(reader);
         let watchdog = Watchdog {
@@ -172,9 +176,25 @@ impl AlertmanagerConfig {
         };
         warn_of_new_names(reader, "watchdog_match", &watchdog.matching);
         let watchdog_timeout = reader.duration("watchdog_timeout", 3 * MINUTE, 10 * SECOND, 60 * MINUTE);
+        let severity_map = severity_map(reader);
         reader.finish();
-        Self { urls, poll_interval, access, watchdog, watchdog_timeout }
+        Self { urls, poll_interval, access, watchdog, watchdog_timeout, severity_map }
     }
+}
+
+fn severity_map(reader: &Reader<'_>) -> SeverityMap {
+    const KEY: &str = "severity_map";
+    let meanings =
+        [("critical", Severity::Critical), ("warning", Severity::Warning), ("ignore", Severity::Unknown)];
+    let words = reader.labels(KEY).unwrap_or_default().into_iter();
+    SeverityMap::new(words.filter_map(|(word, meaning)| {
+        let known = meanings.iter().find(|(name, _)| *name == meaning);
+        if known.is_none() {
+            let message = format!("{word:?} means {meaning:?}, which is no severity");
+            reader.error(KEY, message, "choose \"critical\", \"warning\" or \"ignore\"");
+        }
+        known.map(|(_, severity)| (word, *severity))
+    }))
 }
 
 /// `[prometheus]`
@@ -189,6 +209,7 @@ pub struct PrometheusConfig {
 impl PrometheusConfig {
     pub(super) fn read(reader: &Reader<'_>) -> Self {
         let config = Self { url: reader.url("url"), access: AccessConfig::read(reader) };
+        reader.expect_bases("url", config.url.as_slice());
         if config.url.is_none() && !reader.has("url") {
             reader.warning(
                 "url",

@@ -103,6 +103,8 @@ fn each_mistake_is_named_with_its_key_line_and_remedy() {
             "leave it out",
         ),
         ("http://127.0.0.1:9090", "ftp://127.0.0.1", "prometheus.url", 14, "http"),
+        ("http://127.0.0.1:9090", "http://127.0.0.1:9090/?tenant=a", "prometheus.url", 14, "headers"),
+        ("http://127.0.0.1:9093", "http://127.0.0.1:9093?key=s3cret", "alertmanager.urls", 12, "headers"),
         ("http://127.0.0.1:9090", "http://me:pw@127.0.0.1", "prometheus.url", 14, "bearer_token_file"),
         ("\"/percentage\"", "\"percentage\"", "rollouts[0].traffic.read_pointer", 36, "/percentage"),
         ("\"feature-flag\"", "\"ingress-nginx\"", "rollouts[0].traffic.kind", 32, "feature-flag"),

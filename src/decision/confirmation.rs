@@ -134,6 +134,7 @@ mod tests {
             starts_at: chrono::DateTime::UNIX_EPOCH,
             ends_at: None,
             generator_url: String::new(),
+            mapped_severity: None,
         }
     }
 

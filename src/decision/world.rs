@@ -108,6 +108,7 @@ impl World {
             starts_at: self.now - TimeDelta::seconds(started_seconds_ago),
             ends_at: None,
             generator_url: String::new(),
+            mapped_severity: None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::time::Instant;
 
 use super::{ActError, ReadError, TrafficRouter};
@@ -59,13 +60,15 @@ pub async fn traffic_off(
     let started_at = clock.now();
     let deadline = Instant::now() + limits.deadline;
     let mut attempts = Vec::new();
-    let mut pause = limits.first_pause;
+    let pauses = ExponentialBuilder::new().with_min_delay(limits.first_pause);
+    let mut pauses = pauses.with_max_delay(limits.longest_pause).without_max_times().build();
     let outcome = loop {
         let (attempt, retry_after) = attempt(router, clock, limits).await;
         let outcome = attempt.outcome;
         let refused = attempt.answer.status.is_some_and(is_final);
         attempts.push(attempt);
         let tries = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
+        let pause = pauses.next().unwrap_or(limits.longest_pause);
         let spread = pause.mul_f64(0.5 + jitter().clamp(0.0, 1.0) / 2.0);
         let left = deadline.saturating_duration_since(Instant::now());
         let Some(wait) = next_pause(spread, retry_after, left) else { break outcome };
@@ -73,7 +76,6 @@ pub async fn traffic_off(
             break outcome;
         }
         tokio::time::sleep(wait).await;
-        pause = (pause * 2).min(limits.longest_pause);
     };
     let ended_at = clock.now();
     StepRecord { step: Step::TrafficOff, started_at, ended_at, attempts, outcome, share_before: None }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Fingerprint, Labels};
+use super::{Fingerprint, Labels, Severity, SeverityMap};
 
 /// Whether the alert fires or has resolved. The only status to act on: a group's status lies
 /// (reference notes on Alertmanager, section 0, finding 6).
@@ -17,28 +17,6 @@ pub enum AlertStatus {
     /// Alertmanager no longer holds it as firing. This is not yet proof of recovery
     /// (reference notes on Alertmanager, section 0, finding 4).
     Resolved,
-}
-
-/// How urgent an alert is, by its `severity` label.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// Missing, or a text that the protocol doesn't know: recorded, never acted upon.
-    Unknown,
-    Warning,
-    Critical,
-}
-
-impl Severity {
-    /// The text used in JSON, logs and metrics.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Unknown => "unknown",
-            Self::Warning => "warning",
-            Self::Critical => "critical",
-        }
-    }
 }
 
 /// One alert.
@@ -59,6 +37,10 @@ pub struct Alert {
     /// Link to the expression in Prometheus; may be empty.
     #[serde(default)]
     pub generator_url: String,
+    /// What `severity_map` said of its `severity` label as it came in. Stored, so that a changed
+    /// configuration changes no event of the past; `None` where the map says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mapped_severity: Option<Severity>,
 }
 
 impl Alert {
@@ -68,14 +50,38 @@ impl Alert {
         self.labels.get("alertname").map_or("(no alertname)", String::as_str)
     }
 
-    /// The urgency by the `severity` label.
+    /// The urgency: by the organisation's own words, or else by the protocol's.
     #[must_use]
     pub fn severity(&self) -> Severity {
-        match self.labels.get("severity").map(String::as_str) {
-            Some("critical") => Severity::Critical,
-            Some("warning") => Severity::Warning,
-            _ => Severity::Unknown,
-        }
+        self.known_severity().unwrap_or(Severity::Unknown)
+    }
+
+    /// Whether the `severity` label is a word that somebody knows. If not, the alert leads to nothing,
+    /// and its author should be told.
+    #[must_use]
+    pub fn is_severity_known(&self) -> bool {
+        self.known_severity().is_some()
+    }
+
+    fn known_severity(&self) -> Option<Severity> {
+        self.mapped_severity.or_else(|| Severity::of_word(self.labels.get("severity")?))
+    }
+
+    /// The alert, read with the organisation's own words for a severity.
+    #[must_use]
+    pub fn read_with(mut self, words: &SeverityMap) -> Self {
+        self.mapped_severity = self.labels.get("severity").and_then(|word| words.of_word(word));
+        self
+    }
+
+    /// About how much memory it takes, in bytes: every text, and what a map needs around it.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        const ALERT: usize = 512;
+        const PAIR: usize = 96;
+        let pairs = self.labels.iter().chain(self.annotations.iter());
+        let texts: usize = pairs.map(|(name, value)| PAIR + name.len() + value.len()).sum();
+        ALERT + texts + self.generator_url.len()
     }
 
     /// Whether every pair of `wanted` is among the labels.

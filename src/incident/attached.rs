@@ -99,6 +99,7 @@ mod tests {
             starts_at: DateTime::UNIX_EPOCH,
             ends_at: None,
             generator_url: String::new(),
+            mapped_severity: None,
         };
         AttachedAlert { alert, received_at: DateTime::UNIX_EPOCH, reason: Reason::JoinedGrace, body: None }
     }

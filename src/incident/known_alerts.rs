@@ -8,12 +8,23 @@ use chrono::{DateTime, TimeDelta, Utc};
 use imbl::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 
-use super::{Alert, AlertStatus, Fingerprint};
+use super::{Alert, AlertStatus, Fingerprint, Severity};
 
 /// How many alerts a rollout remembers once they have resolved. A storm of ever new label sets must
 /// not grow the state without bound; what falls out is the oldest resolve, needed only to spot stale
-/// messages. Firing ones are never forgotten.
+/// messages.
 const MAX_RESOLVED_ALERTS: usize = 2_000;
+
+/// How many firing alerts a rollout remembers: twice the largest storm that is known, in one body
+/// (10,000). What falls out is the least urgent and oldest; if it is told again it is news again, and
+/// acted upon as such. Without a bound, label sets that never resolve fill the memory.
+const MAX_FIRING_ALERTS: usize = 20_000;
+
+/// The memory of those alerts, in bytes: a storm of 10,000 with the usual labels takes 25 MB.
+const MAX_FIRING_BYTES: usize = 64 << 20;
+
+/// More than one alert takes: an edge that reads webhooks keeps 16 KiB of labels, as much of annotations.
+const MAX_ALERT_BYTES: usize = 64 << 10;
 
 /// What is known of one alert.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,28 +49,65 @@ pub struct KnownAlerts {
     /// The resolved ones, the oldest first: looking for it among thousands for every alert of a
     /// storm would cost their square.
     resolved: OrdSet<(Option<DateTime<Utc>>, Fingerprint)>,
+    /// The firing ones, the least urgent first, and of those the oldest.
+    firing: OrdSet<(Severity, DateTime<Utc>, Fingerprint)>,
+    /// [`Alert::weight`] of the firing ones together.
+    firing_bytes: usize,
 }
 
 impl KnownAlerts {
     /// Records the last message about an alert.
     pub(super) fn see(&mut self, alert: &Alert, not_before: Option<DateTime<Utc>>) {
-        let earlier = self.alerts.get(&alert.fingerprint).and_then(|known| known.resolved_at);
+        let earlier = self.forget(&alert.fingerprint).and_then(|known| known.resolved_at);
         let resolved_at = match alert.status {
             AlertStatus::Firing => earlier,
             AlertStatus::Resolved => earlier.max(alert.ends_at),
         };
-        self.resolved.remove(&(earlier, alert.fingerprint.clone()));
-        if alert.status == AlertStatus::Resolved {
-            self.resolved.insert((resolved_at, alert.fingerprint.clone()));
-        }
-        let state = AlertState { alert: alert.clone(), resolved_at, not_before };
-        self.alerts.insert(alert.fingerprint.clone(), Arc::new(state));
+        self.remember(Arc::new(AlertState { alert: alert.clone(), resolved_at, not_before }));
         if self.resolved.len() > MAX_RESOLVED_ALERTS
-            && let Some(oldest) = self.resolved.get_min().cloned()
+            && let Some((_, oldest)) = self.resolved.get_min().cloned()
         {
-            self.resolved.remove(&oldest);
-            self.alerts.remove(&oldest.1);
+            self.forget(&oldest);
         }
+        while self.firing.len() > MAX_FIRING_ALERTS || self.firing_bytes > MAX_FIRING_BYTES {
+            let Some((.., least)) = self.firing.get_min().cloned() else { break };
+            self.forget(&least);
+        }
+    }
+
+    /// Whether an alert that fires anew makes another one be forgotten.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.firing.len() >= MAX_FIRING_ALERTS || self.firing_bytes >= MAX_FIRING_BYTES - MAX_ALERT_BYTES
+    }
+
+    fn remember(&mut self, known: Arc<AlertState>) {
+        let alert = &known.alert;
+        match alert.status {
+            AlertStatus::Resolved => {
+                self.resolved.insert((known.resolved_at, alert.fingerprint.clone()));
+            }
+            AlertStatus::Firing => {
+                self.firing.insert((alert.severity(), alert.starts_at, alert.fingerprint.clone()));
+                self.firing_bytes += alert.weight();
+            }
+        }
+        self.alerts.insert(alert.fingerprint.clone(), known);
+    }
+
+    fn forget(&mut self, fingerprint: &Fingerprint) -> Option<Arc<AlertState>> {
+        let known = self.alerts.remove(fingerprint)?;
+        let alert = &known.alert;
+        match alert.status {
+            AlertStatus::Resolved => {
+                self.resolved.remove(&(known.resolved_at, fingerprint.clone()));
+            }
+            AlertStatus::Firing => {
+                self.firing.remove(&(alert.severity(), alert.starts_at, fingerprint.clone()));
+                self.firing_bytes -= alert.weight();
+            }
+        }
+        Some(known)
     }
 
     /// The clock was set; what is compared with it moves along.
@@ -84,12 +132,9 @@ impl Deref for KnownAlerts {
 
 impl From<Stored> for KnownAlerts {
     fn from(alerts: Stored) -> Self {
-        let resolved = alerts
-            .iter()
-            .filter(|(_, known)| known.alert.status == AlertStatus::Resolved)
-            .map(|(fingerprint, known)| (known.resolved_at, fingerprint.clone()))
-            .collect();
-        Self { alerts: alerts.into(), resolved }
+        let mut known = Self::default();
+        alerts.into_values().for_each(|state| known.remember(state));
+        known
     }
 }
 
@@ -113,6 +158,7 @@ mod tests {
             starts_at: at,
             ends_at: (status == AlertStatus::Resolved).then_some(at),
             generator_url: String::new(),
+            mapped_severity: None,
         }
     }
 
@@ -137,5 +183,40 @@ mod tests {
 
         let text = serde_json::to_string(&known).expect("serialised");
         assert_eq!(serde_json::from_str::<KnownAlerts>(&text).expect("read"), known);
+    }
+
+    #[test]
+    fn of_too_many_firing_alerts_the_oldest_that_are_not_critical_are_forgotten() {
+        let mut known = KnownAlerts::default();
+        let critical = |number: i64| {
+            let mut alert = alert(number, AlertStatus::Firing);
+            alert.mapped_severity = Some(Severity::Critical);
+            alert
+        };
+        let most = i64::try_from(MAX_FIRING_ALERTS).expect("few");
+        known.see(&critical(0), None);
+        for number in 1..most {
+            known.see(&alert(number, AlertStatus::Firing), None);
+        }
+        assert!(known.is_full() && known.len() == MAX_FIRING_ALERTS);
+        known.see(&critical(most), None);
+        known.see(&alert(most + 1, AlertStatus::Firing), None);
+        assert_eq!(known.len(), MAX_FIRING_ALERTS);
+        let kept = |number: i64| known.contains_key(&Fingerprint::new(format!("{number:016x}")));
+        assert!(kept(0) && !kept(1) && !kept(2) && kept(3) && kept(most) && kept(most + 1));
+    }
+
+    #[test]
+    fn firing_alerts_with_large_labels_are_bounded_by_their_memory() {
+        let mut known = KnownAlerts::default();
+        for number in 0..2_000 {
+            let mut alert = alert(number, AlertStatus::Firing);
+            alert.annotations = [("a".to_owned(), "x".repeat(60_000))].into_iter().collect();
+            known.see(&alert, None);
+        }
+        let bytes: usize = known.values().map(|known| known.alert.weight()).sum();
+        assert!(bytes <= MAX_FIRING_BYTES && known.len() > 1_000 && known.is_full(), "{bytes}");
+        let again: KnownAlerts = Stored::from(known.clone()).into();
+        assert_eq!(again, known, "read back it counts the same");
     }
 }

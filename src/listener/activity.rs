@@ -4,6 +4,7 @@
 //! the next head: it would cut an idle keep-alive connection as early as a slow head. So bytes are
 //! watched here, where the two can be told apart.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,6 +30,9 @@ pub(super) struct Activity {
 #[derive(Debug)]
 struct State {
     in_flight: usize,
+    /// The answers that are not yet with the kernel, by number, each since when.
+    unread: BTreeMap<u64, Instant>,
+    answered: u64,
     /// Since when it waits, while nothing is in flight.
     waiting_since: Instant,
     /// Since when a head arrives: its first byte.
@@ -48,6 +52,8 @@ impl Activity {
     pub(super) fn begun() -> Arc<Self> {
         let state = State {
             in_flight: 0,
+            unread: BTreeMap::new(),
+            answered: 0,
             waiting_since: Instant::now(),
             head_since: None,
             protocol: Protocol::Unknown(0),
@@ -72,10 +78,11 @@ impl Activity {
     /// When it has waited too long, unless something happens until then.
     pub(super) fn overdue_at(&self, limits: &Limits) -> Option<Instant> {
         let state = self.state();
+        let unread = state.unread.first_key_value().map(|(_, since)| *since + limits.answer_timeout);
         if state.in_flight > 0 {
-            return None;
+            return unread;
         }
-        let idle = state.waiting_since + limits.idle_timeout;
+        let idle = unread.into_iter().fold(state.waiting_since + limits.idle_timeout, Instant::min);
         // Between its requests an HTTP/2 client sends frames that begin no head.
         let head = state.head_since.filter(|_| state.protocol != Protocol::Http2);
         Some(head.map_or(idle, |since| idle.min(since + limits.head_timeout)))
@@ -88,6 +95,16 @@ impl Activity {
         state.head_since = None;
         drop(state);
         InFlight(Arc::clone(self))
+    }
+
+    /// An answer begins to be written; it is read when this is dropped.
+    pub(super) fn answer(self: &Arc<Self>) -> Unread {
+        let mut state = self.state();
+        state.answered += 1;
+        let number = state.answered;
+        state.unread.insert(number, Instant::now());
+        drop(state);
+        Unread { activity: Arc::clone(self), number }
     }
 
     fn received(&self, bytes: &[u8]) {
@@ -117,6 +134,19 @@ impl Drop for InFlight {
         state.in_flight -= 1;
         state.waiting_since = Instant::now();
         state.head_since = None;
+    }
+}
+
+/// An answer that is not yet with the kernel.
+#[derive(Debug)]
+pub(super) struct Unread {
+    activity: Arc<Activity>,
+    number: u64,
+}
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        self.activity.state().unread.remove(&self.number);
     }
 }
 
@@ -177,6 +207,7 @@ mod tests {
         requests_in_flight: 1,
         head_timeout: Duration::from_secs(10),
         idle_timeout: Duration::from_secs(360),
+        answer_timeout: Duration::from_secs(60),
         spared: Duration::from_secs(1),
     };
 
@@ -195,6 +226,21 @@ mod tests {
         let request = activity.request();
         activity.received(b"a body");
         assert_eq!((seconds_left(&activity), activity.waiting_since()), (None, None));
+        drop(request);
+        assert_eq!(seconds_left(&activity), Some(360));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_nobody_reads_has_its_own_clock_also_while_another_request_is_in_flight() {
+        let activity = Activity::begun();
+        let (first, request) = (activity.answer(), activity.request());
+        tokio::time::advance(Duration::from_secs(20)).await;
+        let second = activity.answer();
+        assert_eq!(seconds_left(&activity), Some(40));
+        drop(first);
+        assert_eq!(seconds_left(&activity), Some(60));
+        drop(second);
+        assert_eq!(seconds_left(&activity), None);
         drop(request);
         assert_eq!(seconds_left(&activity), Some(360));
     }

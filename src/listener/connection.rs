@@ -20,8 +20,10 @@ use tower::ServiceExt;
 
 use super::Limits;
 use super::activity::{Activity, Watched};
+use super::answers::tied;
 use super::limits::{
-    HEAD_BYTES, HEADERS, HTTP2_PENDING_RESETS, HTTP2_PING_EVERY, HTTP2_PING_TIMEOUT, HTTP2_STREAMS,
+    HEAD_BYTES, HEADERS, HTTP2_PENDING_RESETS, HTTP2_PING_EVERY, HTTP2_PING_TIMEOUT, HTTP2_SEND_BYTES,
+    HTTP2_STREAMS,
 };
 
 /// How often a connection's clock is looked at: a slow head is cut this much late at most, and an
@@ -52,6 +54,7 @@ pub(super) fn http() -> auto::Builder<TokioExecutor> {
         .max_concurrent_streams(HTTP2_STREAMS)
         .max_pending_accept_reset_streams(HTTP2_PENDING_RESETS)
         .max_header_list_size(HEAD_BYTES as u32)
+        .max_send_buf_size(HTTP2_SEND_BYTES)
         .keep_alive_interval(HTTP2_PING_EVERY)
         .keep_alive_timeout(HTTP2_PING_TIMEOUT);
     http
@@ -89,10 +92,12 @@ where
     let service = service_fn(|request: Request<Incoming>| {
         let in_flight = activity.request();
         let answer = shared.routes.clone().oneshot(request);
+        let activity = Arc::clone(activity);
         async move {
             let answer = answer.await;
+            let unread = activity.answer();
             drop(in_flight);
-            answer
+            answer.map(|answer| tied(answer, unread))
         }
     });
     let stream = TokioIo::new(Watched { stream, activity: Arc::clone(activity) });

@@ -31,6 +31,21 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Alertmanager's client closes by itself: if the server closed first, a request could meet it.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(6 * 60);
 
+/// How long an answer may take to be read. The largest is some megabytes, a second on one site; who
+/// reads nothing for so long holds memory that others need.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Bytes of the answers that are under way on one listener, where they are more than a line. Beyond
+/// it a reader is answered 503 and comes again.
+pub(super) const ANSWERS_BYTES: usize = 64 << 20;
+
+/// Answers up to this size are not counted: no storm of webhooks may be refused for their sum.
+pub(super) const SMALL_ANSWER_BYTES: usize = 4 << 10;
+
+/// Requests of people that are served although [`REQUESTS_IN_FLIGHT`] are: nobody rolls back by hand
+/// more often.
+pub(super) const RESERVED_REQUESTS: usize = 64;
+
 /// How long a connection has to have waited before it may be closed to make room: whoever is about
 /// to send its request is not the one to close.
 const SPARED: Duration = Duration::from_secs(1);
@@ -45,8 +60,12 @@ pub(super) const HEAD_BYTES: usize = 64 << 10;
 /// The most header lines.
 pub(super) const HEADERS: usize = 100;
 
-/// Streams of one HTTP/2 connection at once. Go's client opens another connection beyond it.
-pub(super) const HTTP2_STREAMS: u32 = 250;
+/// Streams of one HTTP/2 connection at once, as few as the standard recommends: each can hold an
+/// answer that is not read. Go's client opens another connection beyond it.
+pub(super) const HTTP2_STREAMS: u32 = 100;
+
+/// What one HTTP/2 stream may hold of its answer beside the piece that is being written.
+pub(super) const HTTP2_SEND_BYTES: usize = 64 << 10;
 
 /// Streams that a client may open and reset before it is answered ("rapid reset"); a healthy one
 /// resets only what timed out.
@@ -68,6 +87,8 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// How long a connection may rest between requests.
     pub idle_timeout: Duration,
+    /// How long an answer may take to be read.
+    pub answer_timeout: Duration,
     /// How long a connection has to have waited before it may be closed to make room.
     pub spared: Duration,
 }
@@ -99,7 +120,9 @@ impl Limits {
                 "few open files are allowed, so few connections are: raise it (systemd: LimitNOFILE=8192)"
             );
         }
-        (Self::of_connections(public), Self::of_connections(admin))
+        // A probe comes and goes, and whoever only holds a socket there may lose it at any time: a probe
+        // must not wait behind it.
+        (Self::of_connections(public), Self { spared: Duration::ZERO, ..Self::of_connections(admin) })
     }
 
     fn of_connections(connections: usize) -> Self {
@@ -108,6 +131,7 @@ impl Limits {
             requests_in_flight: REQUESTS_IN_FLIGHT,
             head_timeout: HEAD_TIMEOUT,
             idle_timeout: IDLE_TIMEOUT,
+            answer_timeout: ANSWER_TIMEOUT,
             spared: SPARED,
         }
     }

@@ -14,6 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 
+mod unread;
+
 /// The longest that anything is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -24,6 +26,7 @@ fn limits(connections: usize) -> Limits {
         requests_in_flight: 100,
         head_timeout: PATIENCE,
         idle_timeout: PATIENCE,
+        answer_timeout: PATIENCE,
         spared: Duration::ZERO,
     }
 }
@@ -36,6 +39,10 @@ struct Served {
 }
 
 fn serve(limits: Limits, routes: Router) -> Served {
+    serve_guarded(limits, routes, |guard| guard)
+}
+
+fn serve_guarded(limits: Limits, routes: Router, with: impl FnOnce(Guard) -> Guard) -> Served {
     let tcp = bind("127.0.0.1:0".parse().expect("an address")).expect("bound");
     let address = tcp.local_addr().expect("an address");
     let metrics = Metrics::new(&[], &[]);
@@ -44,7 +51,7 @@ fn serve(limits: Limits, routes: Router) -> Served {
     });
     let stop = CancellationToken::new();
     let listener = Listener { tcp, tls: None, limits, metrics: metrics.clone() };
-    let serving = listener.serve(guarded(routes, guard), stop.clone());
+    let serving = listener.serve(guarded(routes, with(guard)), stop.clone());
     Served { address, metrics, stop, server: JoinSet::from_iter([serving]) }
 }
 

@@ -11,6 +11,8 @@ pub enum WebhookOutcome {
     Duplicate,
     /// No alert belonged to a rollout.
     Irrelevant,
+    /// No alert that could be read belonged to a rollout, and one or more could not be read.
+    Unreadable,
     /// Not version 4 JSON.
     BadRequest,
     /// No or a wrong token.
@@ -23,10 +25,11 @@ pub enum WebhookOutcome {
 
 impl WebhookOutcome {
     /// Every outcome.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Stored,
         Self::Duplicate,
         Self::Irrelevant,
+        Self::Unreadable,
         Self::BadRequest,
         Self::Unauthorized,
         Self::TooLarge,
@@ -40,10 +43,40 @@ impl WebhookOutcome {
             Self::Stored => "stored",
             Self::Duplicate => "duplicate",
             Self::Irrelevant => "irrelevant",
+            Self::Unreadable => "unreadable",
             Self::BadRequest => "bad_request",
             Self::Unauthorized => "unauthorized",
             Self::TooLarge => "too_large",
             Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+/// What may come of one alert in a webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AlertOutcome {
+    /// It belongs to a rollout and is decided about.
+    Accepted,
+    /// It belongs to none.
+    Irrelevant,
+    /// Its status or its labels can't be read.
+    Unreadable,
+    /// It can be read, and is more than is taken of one body.
+    OverLimit,
+}
+
+impl AlertOutcome {
+    /// Every outcome.
+    pub const ALL: [Self; 4] = [Self::Accepted, Self::Irrelevant, Self::Unreadable, Self::OverLimit];
+
+    /// The text used in metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Irrelevant => "irrelevant",
+            Self::Unreadable => "unreadable",
+            Self::OverLimit => "over_limit",
         }
     }
 }

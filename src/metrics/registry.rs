@@ -8,6 +8,16 @@ pub(super) fn of(figures: &Figures) -> Registry {
     let mut r = Registry::with_prefix("backstop");
     r.register("webhook_requests", "Webhook requests by what came of them", figures.webhook_requests.clone());
     r.register("alerts", "Alerts in webhooks", figures.alerts.clone());
+    r.register(
+        "alerts_of_unknown_severity",
+        "Firing alerts of a rollout whose severity nobody knows, each time they are reported",
+        figures.alerts_of_unknown_severity.clone(),
+    );
+    r.register(
+        "alerts_known",
+        "Alerts that a rollout remembers, firing or lately resolved",
+        figures.alerts_known.clone(),
+    );
     r.register("decisions", "Decisions by reason", figures.decisions.clone());
     r.register("rollbacks", "Rollbacks begun", figures.rollbacks.clone());
     r.register(

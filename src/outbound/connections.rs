@@ -49,3 +49,6 @@ impl Connections {
         Ok(Outbound { client, timeout, max_answer_bytes: MAX_ANSWER_BYTES, access: access.clone() })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 
 use crate::decision::is_legacy_label_name;
-use crate::incident::{Alert, AlertStatus, Fingerprint, Labels, Severity};
+use crate::incident::{Alert, AlertStatus, Fingerprint, Labels, Severity, SeverityMap};
 use crate::signals::matcher;
 
 type Pairs = BTreeMap<String, String>;
@@ -68,10 +68,10 @@ pub(super) enum Remembered {
 }
 
 /// Judges an alert by its labels in Prometheus and by those that Alertmanager told of before.
-pub(super) fn judge(mut labels: Pairs, matching: &Pairs, known: &[Alert]) -> Remembered {
+pub(super) fn judge(mut labels: Pairs, matching: &Pairs, known: &[Alert], words: &SeverityMap) -> Remembered {
     labels.remove("alertstate");
     labels.remove("__name__");
-    let remembered = alert_with(labels.into());
+    let remembered = alert_with(labels.into()).read_with(words);
     let alike = closest(&remembered, matching, known);
     if !remembered.matches(matching) && alike.is_empty() {
         return Remembered::Elsewhere;
@@ -122,12 +122,13 @@ fn alert_with(labels: Labels) -> Alert {
         starts_at: chrono::DateTime::UNIX_EPOCH,
         ends_at: None,
         generator_url: String::new(),
+        mapped_severity: None,
     }
 }
 
 /// The critical with these labels that last fired at this time.
-pub(super) fn missed(labels: Labels, fired_at: chrono::DateTime<chrono::Utc>) -> Alert {
-    Alert { starts_at: fired_at, ..alert_with(labels) }
+pub(super) fn missed(labels: Labels, fired_at: chrono::DateTime<chrono::Utc>, words: &SeverityMap) -> Alert {
+    Alert { starts_at: fired_at, ..alert_with(labels).read_with(words) }
 }
 
 #[cfg(test)]
@@ -190,17 +191,24 @@ mod tests {
             ),
         ] {
             let labels = pairs(&[&[("alertname", "Slow"), ("alertstate", "firing")], labels].concat());
-            assert_eq!(judge(labels, &matching, &known), expected, "{case}");
+            assert_eq!(judge(labels, &matching, &known, &SeverityMap::default()), expected, "{case}");
         }
         let unheard =
             |severity: &str| pairs(&[("alertname", "New"), ("severity", severity), ("rollout", "a")]);
         let labels = |severity: &str| Labels::from(unheard(severity));
+        let words = SeverityMap::new([("P1".to_owned(), Severity::Critical)]);
+        let own = judge(unheard("p1"), &matching, &known, &words);
+        assert_eq!(own, Remembered::Critical(labels("p1")), "by the organisation's own word");
         for (severity, expected) in [
             ("critical", Remembered::Critical(labels("critical"))),
             ("warning", Remembered::Lesser),
             ("notify", Remembered::Unclear(labels("notify"))),
         ] {
-            assert_eq!(judge(unheard(severity), &matching, &known), expected, "{severity}");
+            assert_eq!(
+                judge(unheard(severity), &matching, &known, &SeverityMap::default()),
+                expected,
+                "{severity}"
+            );
         }
     }
 }

@@ -204,6 +204,7 @@ mod tests {
             starts_at,
             ends_at: None,
             generator_url: String::new(),
+            mapped_severity: None,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use backon::{ExponentialBuilder, Retryable};
 use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
@@ -147,22 +148,19 @@ impl Worker {
     }
 
     async fn write_evidence(&self, rollout: &Rollout, id: IncidentId, complete: bool) {
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let Some(incident) = self.incident(&rollout.name, &id) else { return };
-            match self.try_write_evidence(incident, complete).await {
-                Ok(files) => {
-                    self.metrics.evidence_written(true);
-                    let input = Input::EvidenceWritten { incident: id, complete, files };
-                    return self.report(&rollout.name, input).await;
-                }
-                Err(error) => {
-                    self.metrics.evidence_written(false);
-                    tracing::error!(incident = %id, error, "evidence not written; the rollback goes on, and this is tried again");
-                }
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+        let write = || async {
+            // None: it is closed and its evidence complete.
+            let Some(incident) = self.incident(&rollout.name, &id) else { return Ok(None) };
+            self.try_write_evidence(incident, complete).await.map(Some)
+        };
+        let failed = |error: &String, _| {
+            self.metrics.evidence_written(false);
+            tracing::error!(incident = %id, error, "evidence not written; the rollback goes on, and this is tried again");
+        };
+        if let Ok(Some(files)) = write.retry(untiring()).notify(failed).await {
+            self.metrics.evidence_written(true);
+            let input = Input::EvidenceWritten { incident: id, complete, files };
+            self.report(&rollout.name, input).await;
         }
     }
 
@@ -225,17 +223,22 @@ impl Worker {
     }
 
     async fn report_all(&self, inputs: Vec<(RolloutName, Input)>, blobs: Vec<(BlobRef, Arc<[u8]>)>) {
-        let mut pause = FIRST_PAUSE;
-        loop {
+        let submit = || async {
             let submission = Submission { inputs: inputs.clone(), blobs: blobs.clone() };
             match self.journal.report(submission).await {
-                Ok(_) | Err(super::JournalError::ShuttingDown) => return,
-                Err(error) => tracing::warn!(%error, "a result waits to be taken"),
+                Ok(_) | Err(super::JournalError::ShuttingDown) => Ok(()),
+                Err(error) => Err(error),
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
+        };
+        let failed = |error: &super::JournalError, _| tracing::warn!(%error, "a result waits to be taken");
+        // Ends only with a success.
+        let _taken = submit.retry(untiring()).notify(failed).await;
     }
+}
+
+/// Tries until it works, at growing gaps.
+fn untiring() -> ExponentialBuilder {
+    ExponentialBuilder::new().with_min_delay(FIRST_PAUSE).with_max_delay(LONGEST_PAUSE).without_max_times()
 }
 
 /// Reads the share within [`READ_TIMEOUT`]; `None`: it could not be read.

@@ -29,7 +29,11 @@ impl Watcher {
                 if let Some(theirs) = clock {
                     self.worker.observed.clock_of(&address, theirs, self.worker.clock.now());
                 }
-                let input = |alert| (rollout.name.clone(), Input::Alert { alert, body: None });
+                let input = |alert: Alert| {
+                    let alert = alert.read_with(&sources.severities.words);
+                    sources.severities.check(&alert);
+                    (rollout.name.clone(), Input::Alert { alert, body: None })
+                };
                 inputs.extend(alerts.into_iter().map(input));
                 readings.push(Some(reading));
             }

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use backon::{ConstantBuilder, Retryable};
 use futures_util::future::join_all;
 
+use super::Severities;
 use crate::clock::Clock;
 use crate::decision::{AlertmanagerReading, Confirmation, PrometheusReading, Watchdog, weigh};
 use crate::incident::Alert;
@@ -13,7 +15,7 @@ use crate::signals::{AlertSource, Listing, RuleSource, SignalError};
 
 /// Tries to get an answer before a grace is decided without one (reference notes on Alertmanager,
 /// section 5: three tries of five seconds).
-const CONFIRM_TRIES: u32 = 3;
+const CONFIRM_TRIES: usize = 3;
 /// The pause between two of them.
 const CONFIRM_PAUSE: Duration = Duration::from_secs(1);
 
@@ -26,6 +28,8 @@ pub struct Sources {
     pub prometheus: Option<Arc<dyn RuleSource>>,
     /// The always-firing alert.
     pub watchdog: Watchdog,
+    /// Reads the severity of what they list.
+    pub severities: Severities,
 }
 
 impl Sources {
@@ -36,15 +40,12 @@ impl Sources {
         alerts: &[Alert],
         clock: &dyn Clock,
     ) -> (Confirmation, Vec<String>) {
-        let mut tries = 0;
-        loop {
-            tries += 1;
+        let ask = || async {
             let (answer, answers) = self.ask(matching, alerts, clock).await;
-            if answer != Confirmation::NoAnswer || tries >= CONFIRM_TRIES {
-                return (answer, answers);
-            }
-            tokio::time::sleep(CONFIRM_PAUSE).await;
-        }
+            if answer == Confirmation::NoAnswer { Err((answer, answers)) } else { Ok((answer, answers)) }
+        };
+        let pauses = ConstantBuilder::new().with_delay(CONFIRM_PAUSE).with_max_times(CONFIRM_TRIES - 1);
+        ask.retry(pauses).await.unwrap_or_else(|unanswered| unanswered)
     }
 
     /// Every member's list, asked for together: one that hangs holds up no other.
@@ -115,5 +116,63 @@ impl Sources {
             alerts.len(),
             reading.up_for.num_seconds(),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use async_trait::async_trait;
+    use chrono::{DateTime, Utc};
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::clock::SteppedClock;
+    use crate::incident::{AlertStatus, Fingerprint};
+
+    #[derive(Debug, Default)]
+    struct Gone(AtomicU32);
+
+    #[async_trait]
+    impl AlertSource for Gone {
+        fn address(&self) -> String {
+            "http://gone".to_owned()
+        }
+        async fn list(
+            &self,
+            _: &BTreeMap<String, String>,
+            _: &Watchdog,
+            _: DateTime<Utc>,
+        ) -> Result<Listing, SignalError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Err(SignalError::NoAnswer("connection refused".to_owned()))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_is_asked_more_than_three_times_and_what_was_answered_last_is_told() {
+        let gone = Arc::new(Gone::default());
+        let alertmanagers = vec![Arc::clone(&gone) as Arc<dyn AlertSource>];
+        let severities =
+            Severities::new(crate::incident::SeverityMap::default(), crate::metrics::Metrics::new(&[], &[]));
+        let watchdog = Watchdog::named("Watchdog");
+        let sources = Sources { alertmanagers, prometheus: None, watchdog, severities };
+        let clock = SteppedClock::starting_at(DateTime::UNIX_EPOCH);
+        let began = Instant::now();
+        let alert = Alert {
+            fingerprint: Fingerprint::new("f"),
+            status: AlertStatus::Firing,
+            labels: BTreeMap::new().into(),
+            annotations: BTreeMap::new().into(),
+            starts_at: DateTime::UNIX_EPOCH,
+            ends_at: None,
+            generator_url: String::new(),
+            mapped_severity: None,
+        };
+        let (answer, answers) = sources.confirm(&BTreeMap::new(), &[alert], &clock).await;
+        assert_eq!((answer, gone.0.load(Ordering::Relaxed)), (Confirmation::NoAnswer, 3));
+        assert_eq!(began.elapsed(), 2 * CONFIRM_PAUSE);
+        assert!(answers.iter().any(|answer| answer.contains("connection refused")), "{answers:?}");
     }
 }

@@ -152,6 +152,7 @@ impl Watcher {
     async fn catch_up(&self) {
         let Some(prometheus) = &self.worker.sources.prometheus else { return };
         let Some(last_alive) = self.last_alive else { return };
+        let words = &self.worker.sources.severities.words;
         for rollout in self.worker.rollouts.iter().filter(|rollout| rollout.policy.mode != Mode::Off) {
             loop {
                 let now = self.worker.clock.now();
@@ -161,7 +162,8 @@ impl Watcher {
                 match remembered(prometheus.as_ref(), &rollout.policy.matching, &known, look_back).await {
                     Ok(samples) => {
                         for sample in samples {
-                            let judged = look_back::judge(sample.labels, &rollout.policy.matching, &known);
+                            let judged =
+                                look_back::judge(sample.labels, &rollout.policy.matching, &known, words);
                             self.missed(rollout, judged, now, sample.value, last_alive).await;
                         }
                         break;
@@ -201,7 +203,7 @@ impl Watcher {
                 return;
             }
         };
-        let alert = look_back::missed(labels, starts_at);
+        let alert = look_back::missed(labels, starts_at, &self.worker.sources.severities.words);
         // Nobody keeps it waiting, so it is told again until the share was fresh enough to decide.
         loop {
             self.worker.read_share(rollout).await;

@@ -1,19 +1,20 @@
 //! Does what the state asks for, one task a command, and takes no other input: woken by a change
 //! or by a deadline, it always reads the state again. First run, retry and restart are one path.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Journal, Observed, Rollouts, States};
 use crate::clock::Clock;
 use crate::decision::{Command, Due, due};
 use crate::evidence::EvidenceWriter;
-use crate::incident::RolloutName;
+use crate::incident::{RolloutName, RolloutState};
 use crate::metrics::{Loop, Metrics};
 use crate::pipeline::Sources;
 use crate::randomness::Randomness;
@@ -25,6 +26,11 @@ const LONGEST_NAP: Duration = Duration::from_secs(1);
 
 /// The pause after a task that panicked, so that a bug that always strikes doesn't spin.
 const AFTER_PANIC: Duration = Duration::from_secs(5);
+
+/// The pause before a command that ended is carried out again over the same state. What came of it is
+/// decided, but not published while the disk hangs: without a pause it would be done again at once,
+/// and again.
+const AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// Everything a command may need.
 #[derive(Debug, Clone)]
@@ -54,21 +60,31 @@ type Key = (RolloutName, Command);
 /// The commands that are being carried out.
 #[derive(Debug, Default)]
 struct Running {
-    by_task: HashMap<Id, Key>,
+    by_task: HashMap<Id, (Key, Arc<RolloutState>)>,
     /// The same keys, to be asked for: each wake asks for every command of every rollout.
     keys: BTreeSet<Key>,
+    /// Those that ended a moment ago, with the state that asked for them.
+    ended: BTreeMap<Key, (Arc<RolloutState>, Instant)>,
 }
 
 impl Running {
-    fn begin(&mut self, task: Id, key: Key) {
+    fn begin(&mut self, task: Id, key: Key, state: &Arc<RolloutState>) {
         self.keys.insert(key.clone());
-        self.by_task.insert(task, key);
+        self.by_task.insert(task, (key, Arc::clone(state)));
     }
 
-    fn end(&mut self, task: Id) -> Option<Key> {
-        let key = self.by_task.remove(&task)?;
+    fn end(&mut self, task: Id) -> Option<(Key, Arc<RolloutState>)> {
+        let (key, state) = self.by_task.remove(&task)?;
         self.keys.remove(&key);
-        Some(key)
+        self.ended.insert(key.clone(), (Arc::clone(&state), Instant::now()));
+        Some((key, state))
+    }
+
+    /// How long to wait before this is done again for this very state.
+    fn pause(&mut self, key: &Key, state: &Arc<RolloutState>) -> Option<Duration> {
+        self.ended.retain(|_, (_, at)| at.elapsed() < AGAIN_AFTER);
+        let (seen, at) = self.ended.get(key)?;
+        Arc::ptr_eq(seen, state).then(|| AGAIN_AFTER.saturating_sub(at.elapsed()))
     }
 }
 
@@ -117,11 +133,15 @@ impl Worker {
                 if running.keys.contains(&key) {
                     continue;
                 }
+                if let Some(pause) = running.pause(&key, state) {
+                    nap = nap.min(pause);
+                    continue;
+                }
                 let worker = Arc::clone(self);
                 let rollout = Arc::clone(rollout);
                 let command = key.1.clone();
                 let handle = tasks.spawn(async move { worker.perform(&rollout, command).await });
-                running.begin(handle.id(), key);
+                running.begin(handle.id(), key, state);
             }
             if let Some(next) = next {
                 nap = nap.min((next - now).to_std().unwrap_or(Duration::ZERO));
@@ -143,9 +163,9 @@ impl Worker {
             Err(error) => {
                 self.metrics.task_panicked();
                 tracing::error!(%error, "a task broke off; it is tried again");
-                if let Some(key) = running.end(error.id()) {
+                if let Some((key, state)) = running.end(error.id()) {
                     let handle = tasks.spawn(tokio::time::sleep(AFTER_PANIC));
-                    running.begin(handle.id(), key);
+                    running.begin(handle.id(), key, &state);
                 }
             }
         }

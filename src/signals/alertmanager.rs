@@ -141,6 +141,7 @@ fn firing(alert: GettableAlert) -> Alert {
         starts_at: alert.starts_at,
         ends_at: None,
         generator_url: alert.generator_url,
+        mapped_severity: None,
     }
 }
 

@@ -115,6 +115,7 @@ mod tests {
             starts_at: DateTime::UNIX_EPOCH,
             ends_at: None,
             generator_url: String::new(),
+            mapped_severity: None,
         }
     }
 

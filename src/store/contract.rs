@@ -87,6 +87,18 @@ pub(super) async fn keeps_the_contract(store: &dyn IncidentStore) {
     assert!(matches!(conflict, StoreError::Conflict { expected: 5, found: 6 }), "{conflict}");
     assert_eq!(store.load().await.expect("loaded").seq, 6, "nothing of it was kept");
 
+    for refused in [
+        opened(1, start()),
+        stored(Some(9), start(), Event::RolledBack),
+        stored(Some(9), start(), Event::Acknowledged { actor: String::new() }),
+    ] {
+        let error = append(store, vec![opened(8, start()), refused]).await.expect_err("a broken batch");
+        assert!(matches!(error, StoreError::Rejected { .. }), "{error}");
+        assert_eq!(store.load().await.expect("loaded").seq, 6, "nothing of it was kept");
+    }
+    store.set_aside(vec![opened(1, start())], "it is opened twice".to_owned()).await.expect("set aside");
+    assert_eq!(store.load().await.expect("loaded").seq, 6, "no fold sees it");
+
     let one = store.incident(&id(1)).await.expect("read").expect("incident 1");
     assert_eq!((one.phase.name(), one.opened.cause.as_str()), ("cancelled", "cause 1"));
     assert!(store.incident(&id(9)).await.expect("read").is_none());
@@ -113,7 +125,27 @@ pub(super) async fn keeps_the_contract(store: &dyn IncidentStore) {
     assert_eq!(store.blob("none").await.expect("read"), None);
 
     store.alive(start()).await.expect("alive");
-    assert_eq!(store.load().await.expect("loaded").last_alive, Some(start()));
+    let loaded = store.load().await.expect("loaded");
+    assert_eq!((loaded.last_alive, loaded.caught_up_until), (Some(start()), None));
+    assert_eq!(loaded.known_until(), Some(start()), "as the version before had it");
+    let earlier = start() - TimeDelta::hours(1);
+    store.caught_up(earlier).await.expect("recorded");
+    store.alive(start() + TimeDelta::hours(1)).await.expect("alive");
+    let loaded = store.load().await.expect("loaded");
+    assert_eq!(loaded.known_until(), Some(earlier), "being alive is not having looked back");
+
+    let settled = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let settle = || {
+        let settled = Arc::clone(&settled);
+        Box::new(move || settled.store(true, std::sync::atomic::Ordering::SeqCst))
+    };
+    let next =
+        |expected_seq, number| Batch { expected_seq, events: vec![opened(number, start())], blobs: vec![] };
+    store.append_then(next(7, 1), settle()).await.expect_err("opened twice");
+    store.append_then(next(3, 20), settle()).await.expect_err("stale");
+    assert!(!settled.load(std::sync::atomic::Ordering::SeqCst), "only what is durable is settled");
+    assert_eq!(store.append_then(next(7, 20), settle()).await.expect("appended"), 8);
+    assert!(settled.load(std::sync::atomic::Ordering::SeqCst));
 }
 
 #[tokio::test]
@@ -121,6 +153,6 @@ async fn the_memory_store_keeps_the_contract_and_refuses_when_told_to() {
     let store = MemoryStore::default();
     keeps_the_contract(&store).await;
     store.set_unavailable(true);
-    let refused = store.append(Batch { expected_seq: 7, ..Batch::default() }).await;
+    let refused = store.append(Batch { expected_seq: 8, ..Batch::default() }).await;
     assert!(matches!(refused, Err(StoreError::Unavailable { .. })));
 }

@@ -137,6 +137,8 @@ impl IncidentStore for SqliteStore {
 }
 
 #[cfg(test)]
+mod files_tests;
+#[cfg(test)]
 mod retention_tests;
 #[cfg(test)]
 mod tests;

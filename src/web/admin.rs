@@ -109,3 +109,53 @@ async fn figures(State((worker, readiness)): State<Admin>) -> impl IntoResponse 
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, content_type)], worker.metrics.render())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn pass(metrics: &Metrics, seconds: u64, turning: &[Loop]) {
+        for _ in 0..seconds {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            turning.iter().for_each(|turning| metrics.loop_turned(*turning));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_that_stands_makes_the_process_unready_and_one_that_hangs_for_good_makes_it_dead() {
+        let metrics = Metrics::new(&[], &[]);
+        let readiness = Readiness::default();
+        assert_eq!(readiness.why_not(&metrics), Some("starting or draining"));
+        readiness.set(true);
+        pass(&metrics, 600, &Loop::ALL).await;
+        assert_eq!((readiness.why_not(&metrics), hangs(&metrics)), (None, None));
+        pass(&metrics, 9, &[Loop::Worker]).await;
+        assert_eq!(readiness.why_not(&metrics), None);
+        pass(&metrics, 1, &[Loop::Worker]).await;
+        assert!(readiness.why_not(&metrics).is_some_and(|why| why.contains("stands still")));
+        pass(&metrics, 49, &[Loop::Worker]).await;
+        assert_eq!(hangs(&metrics), None);
+        pass(&metrics, 1, &[Loop::Worker]).await;
+        assert_eq!(hangs(&metrics), Some("journal"));
+        pass(&metrics, 60, &[Loop::Journal]).await;
+        assert_eq!(hangs(&metrics), Some("worker"));
+        pass(&metrics, 1_800, &[Loop::Journal, Loop::Worker]).await;
+        assert_eq!(hangs(&metrics), Some("watcher"));
+        metrics.probes(false, false);
+        let rendered = metrics.render();
+        assert!(rendered.contains("backstop_loop_age_seconds{loop=\"watcher\"} 1920\n"), "{rendered}");
+    }
+
+    #[tokio::test]
+    async fn a_store_that_takes_nothing_makes_the_process_unready_and_never_dead() {
+        let (metrics, readiness) = (Metrics::new(&[], &[]), Readiness::default());
+        readiness.set(true);
+        for refuses in [Metrics::store_hangs, Metrics::store_failed] {
+            refuses(&metrics, 3);
+            assert!(readiness.why_not(&metrics).is_some_and(|why| why.contains("can't be stored")));
+            assert_eq!(hangs(&metrics), None);
+            metrics.store_healthy();
+            assert_eq!(readiness.why_not(&metrics), None);
+        }
+    }
+}

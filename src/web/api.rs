@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
+use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -13,18 +14,14 @@ use bytes::Bytes;
 use chrono::TimeDelta;
 use serde::Deserialize;
 
+use super::listing::{Listings, incidents};
 use super::{IncidentView, RolloutView};
 use crate::config::TokenSet;
 use crate::decision::{Input, Refusal, Request};
-use crate::incident::{Incident, IncidentId, Reason, RolloutName, Stage};
+use crate::incident::{IncidentId, Reason, RolloutName, Stage};
 use crate::pipeline::{JournalError, Rollout, Worker};
-use crate::store::IncidentFilter;
 use crate::webhook::body::{BODY_TIMEOUT, BodyError, Budget, read};
 use crate::webhook::receive::bearer;
-
-/// Incidents in one answer unless asked otherwise, and the most that may be asked for.
-const DEFAULT_LIMIT: usize = 100;
-const MAX_LIMIT: usize = 1_000;
 
 /// The longest hold: a hold that outlives its canary protects nobody.
 const MAX_HOLD: Duration = Duration::from_secs(24 * 3_600);
@@ -35,6 +32,10 @@ const MAX_TEXT_CHARS: usize = 500;
 /// The longest request of a person: a name and a reason of 500 characters, escaped.
 const MAX_BODY_BYTES: usize = 64 << 10;
 
+/// Bytes of such requests in memory together: apart from the webhooks', since a storm of those is
+/// when people roll back by hand.
+const BUDGET_BYTES: usize = 1 << 20;
+
 /// What the API needs.
 #[derive(Debug, Clone)]
 pub struct Api {
@@ -42,8 +43,18 @@ pub struct Api {
     pub worker: Worker,
     /// Who may act; `None`: no token is configured.
     pub operators: Option<Arc<TokenSet>>,
-    /// The memory that bodies share.
+    /// The memory that people's bodies share.
     pub budget: Budget,
+    /// How many listings are under way.
+    pub listings: Listings,
+}
+
+impl Api {
+    /// The API over a worker, for these operators.
+    #[must_use]
+    pub fn new(worker: Worker, operators: Option<Arc<TokenSet>>) -> Self {
+        Self { worker, operators, budget: Budget::of(BUDGET_BYTES), listings: Listings::default() }
+    }
 }
 
 /// The routes.
@@ -61,7 +72,7 @@ pub fn api_router(api: Api) -> Router {
 }
 
 /// Why a request was not served.
-enum ApiError {
+pub(super) enum ApiError {
     Unauthorized,
     NotFound(String),
     BadRequest(String),
@@ -83,7 +94,11 @@ impl IntoResponse for ApiError {
             Self::Refused(refusal) => (StatusCode::CONFLICT, refusal.to_string()),
             Self::Unavailable(error) => (StatusCode::SERVICE_UNAVAILABLE, error),
         };
-        (status, Json(serde_json::json!({ "error": error }))).into_response()
+        let answer = (status, Json(serde_json::json!({ "error": error })));
+        match status {
+            StatusCode::SERVICE_UNAVAILABLE => ([(RETRY_AFTER, "1")], answer).into_response(),
+            _ => answer.into_response(),
+        }
     }
 }
 
@@ -98,7 +113,9 @@ impl From<BodyError> for ApiError {
         match error {
             BodyError::TooLarge { .. } => Self::TooLarge(error.to_string()),
             BodyError::TooSlow | BodyError::OverBudget => Self::Unavailable(error.to_string()),
-            BodyError::BrokenOff(_) => Self::BadRequest(error.to_string()),
+            BodyError::BrokenOff(_) | BodyError::NotGzip(_) | BodyError::Encoding => {
+                Self::BadRequest(error.to_string())
+            }
         }
     }
 }
@@ -107,41 +124,6 @@ impl From<crate::store::StoreError> for ApiError {
     fn from(error: crate::store::StoreError) -> Self {
         Self::Unavailable(crate::logging::chain(&error))
     }
-}
-
-#[derive(Debug, Deserialize)]
-struct Listing {
-    rollout: Option<String>,
-    state: Option<String>,
-    limit: Option<usize>,
-}
-
-async fn incidents(
-    State(api): State<Arc<Api>>,
-    Query(listing): Query<Listing>,
-) -> Result<Json<Vec<IncidentView>>, ApiError> {
-    let filter = IncidentFilter {
-        rollout: listing.rollout.map(RolloutName::new),
-        state: listing.state,
-        limit: listing.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT),
-    };
-    let mut incidents = api.worker.store.incidents(&filter).await?;
-    if api.worker.metrics.unrecorded_events() > 0 {
-        with_unrecorded(&api, &filter, &mut incidents);
-    }
-    Ok(Json(incidents.iter().map(IncidentView::from).collect()))
-}
-
-/// While the store can't be written, the latest incidents are newer in memory than there.
-fn with_unrecorded(api: &Api, filter: &IncidentFilter, incidents: &mut Vec<Incident>) {
-    for incident in api.worker.journal.states().values().filter_map(|state| state.incident.as_deref()) {
-        incidents.retain(|listed| listed.id != incident.id);
-        if filter.admits(incident) {
-            incidents.push(incident.clone());
-        }
-    }
-    incidents.sort_by_key(|incident| std::cmp::Reverse(incident.opened_at));
-    incidents.truncate(filter.limit);
 }
 
 async fn incident(

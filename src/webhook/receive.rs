@@ -1,42 +1,26 @@
 //! One webhook request, from its headers to its answer.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use serde::Serialize;
 
-use super::body::{BODY_TIMEOUT, BodyError, read};
-use super::{MAX_BODY_BYTES, MalformedAlert, Payload, Receiver, parse};
+use super::body::{BODY_TIMEOUT, BodyError, Encoding, Reservation, read, unpacked};
+use super::{MAX_BODY_BYTES, Payload, PayloadError, Receiver, parse};
 use crate::decision::Input;
-use crate::incident::{Alert, AlertStatus, Reason};
-use crate::metrics::WebhookOutcome;
-use crate::pipeline::{Submission, Taken, blob_ref};
+use crate::incident::{Alert, AlertStatus, BlobRef, Reason};
+use crate::metrics::{AlertOutcome, WebhookOutcome};
+use crate::pipeline::{Submission, blob_ref};
+use crate::text::{kept, shown};
 
 /// Bodies above this are parsed on a thread of their own, so that one of eight megabytes doesn't
 /// hold up a small one with a critical in it.
 const PARSE_INLINE_BYTES: usize = 256 << 10;
-
-/// How many kinds of strangers are remembered as logged. A sender with ever new labels must neither
-/// fill the log nor the memory.
-const MAX_STRANGERS: usize = 1_000;
-
-/// Alerts of no known rollout that were logged already: each kind once.
-#[derive(Debug, Clone, Default)]
-pub struct Strangers(Arc<Mutex<HashSet<String>>>);
-
-impl Strangers {
-    /// Whether this kind is met for the first time.
-    fn first(&self, alert: &Alert) -> bool {
-        let rollout = alert.labels.get("rollout").map_or("", String::as_str);
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.len() < MAX_STRANGERS && seen.insert(format!("{}\u{0}{rollout}", alert.name()))
-    }
-}
 
 /// The answer's body: small, and without secrets, because Alertmanager logs it.
 #[derive(Debug, Serialize)]
@@ -49,6 +33,8 @@ struct Answer {
 fn answer(receiver: &Receiver, outcome: WebhookOutcome, error: Option<String>) -> Response {
     receiver.metrics.webhook(outcome);
     let status = match outcome {
+        // Sent again it could be read no better; a rule pages instead.
+        WebhookOutcome::Unreadable => StatusCode::OK,
         WebhookOutcome::Stored | WebhookOutcome::Duplicate | WebhookOutcome::Irrelevant => StatusCode::OK,
         WebhookOutcome::BadRequest => StatusCode::BAD_REQUEST,
         WebhookOutcome::Unauthorized => StatusCode::UNAUTHORIZED,
@@ -78,26 +64,57 @@ pub(super) async fn receive(State(receiver): State<Arc<Receiver>>, request: Requ
             return answer(&receiver, WebhookOutcome::Unauthorized, Some(error.to_owned()));
         }
     }
-    let read = read(request.into_body(), MAX_BODY_BYTES, BODY_TIMEOUT, &receiver.budget).await;
-    // Reserved until the answer: a parsed body is in memory for as long.
-    let (body, _reserved) = match read {
-        Ok(read) => read,
-        Err(error) => return unread(&receiver, &error),
-    };
-    let parsed = if body.len() > PARSE_INLINE_BYTES {
-        let body = body.clone();
-        tokio::task::spawn_blocking(move || (parse(&body), blob_ref(&body))).await
-    } else {
-        Ok((parse(&body), blob_ref(&body)))
-    };
-    match parsed {
-        Ok((Ok(payload), blob)) => submit(&receiver, payload, (blob, Arc::from(body.as_ref()))).await,
-        Ok((Err(error), _)) => answer(&receiver, WebhookOutcome::BadRequest, Some(error.to_string())),
-        Err(error) => {
+    match taken(&receiver, request).await {
+        Ok(Taken { payload, blob, body, _reserved }) => submit(&receiver, payload, (blob, body)).await,
+        Err(Refused::Body(error)) => unread(&receiver, &error),
+        Err(Refused::Payload(error)) => {
+            answer(&receiver, WebhookOutcome::BadRequest, Some(error.to_string()))
+        }
+        Err(Refused::BrokeOff(error)) => {
             receiver.metrics.request_panicked();
             answer(&receiver, WebhookOutcome::Unavailable, Some(error.to_string()))
         }
     }
+}
+
+/// A body that was read and understood.
+struct Taken {
+    payload: Payload,
+    blob: BlobRef,
+    body: Arc<[u8]>,
+    /// Until the answer: what was read of it is in memory for as long.
+    _reserved: [Reservation; 2],
+}
+
+/// Why a webhook is not taken.
+enum Refused {
+    Body(BodyError),
+    Payload(PayloadError),
+    BrokeOff(tokio::task::JoinError),
+}
+
+async fn taken(receiver: &Receiver, request: Request<Body>) -> Result<Taken, Refused> {
+    let encoding = Encoding::of(request.headers()).map_err(Refused::Body)?;
+    let read = read(request.into_body(), MAX_BODY_BYTES, BODY_TIMEOUT, &receiver.budget).await;
+    let (body, reserved) = read.map_err(Refused::Body)?;
+    let (received_at, words) = (receiver.clock.now(), receiver.severities.words.clone());
+    let budget = receiver.budget.clone();
+    let parsing = move |body: Bytes, reserved: Reservation| {
+        let (body, reserved) = match encoding {
+            Encoding::Plain => (body, reserved),
+            Encoding::Gzip => unpacked(&body, MAX_BODY_BYTES, &budget).map_err(Refused::Body)?,
+        };
+        let payload = parse(&body, received_at, &words).map_err(Refused::Payload)?;
+        let of_alerts = budget.of_alerts(payload.bytes).map_err(Refused::Body)?;
+        let blob = blob_ref(&body);
+        Ok(Taken { payload, blob, body: Arc::from(body.as_ref()), _reserved: [reserved, of_alerts] })
+    };
+    if body.len() <= PARSE_INLINE_BYTES && encoding == Encoding::Plain {
+        return parsing(body, reserved);
+    }
+    // What a large body holds is not known before: few at once, so that memory stays bounded.
+    let _turn = receiver.budget.large.acquire().await;
+    tokio::task::spawn_blocking(move || parsing(body, reserved)).await.map_err(Refused::BrokeOff)?
 }
 
 /// Slowness and overload are 503, so that Alertmanager sends again within seconds.
@@ -107,20 +124,19 @@ fn unread(receiver: &Receiver, error: &BodyError) -> Response {
             (WebhookOutcome::TooLarge, ": set `max_alerts`, or group by more labels")
         }
         BodyError::TooSlow | BodyError::OverBudget => (WebhookOutcome::Unavailable, ""),
-        BodyError::BrokenOff(_) => (WebhookOutcome::BadRequest, ""),
+        BodyError::BrokenOff(_) | BodyError::NotGzip(_) | BodyError::Encoding => {
+            (WebhookOutcome::BadRequest, "")
+        }
     };
     answer(receiver, outcome, Some(format!("{error}{remedy}")))
 }
 
-async fn submit(
-    receiver: &Receiver,
-    payload: Payload,
-    (blob, bytes): (crate::incident::BlobRef, Arc<[u8]>),
-) -> Response {
-    quarantine(receiver, &payload.malformed);
+async fn submit(receiver: &Receiver, payload: Payload, (blob, bytes): (BlobRef, Arc<[u8]>)) -> Response {
+    report(receiver, &payload);
+    let unreadable = payload.unreadable_count > 0;
     let mut inputs = Vec::new();
     let mut irrelevant = 0;
-    let mut beats = 0;
+    let mut beats = 0_usize;
     for alert in payload.alerts {
         if alert.status == AlertStatus::Firing && alert.name() == receiver.watchdog {
             receiver.observed.watchdog_heard(&alert.labels);
@@ -134,36 +150,30 @@ async fn submit(
         }
         if inputs.len() == before {
             irrelevant += 1;
-            if receiver.strangers.first(&alert) {
-                let rollout = alert.labels.get("rollout");
-                tracing::warn!(
-                    alert = alert.name(),
-                    rollout,
-                    "an alert of no known rollout; compare its labels with `match` in the configuration (logged once)"
-                );
-            }
+            stranger(receiver, &alert);
+        } else {
+            receiver.severities.check(&alert);
         }
     }
-    receiver.metrics.alerts("irrelevant", irrelevant);
-    receiver.metrics.alerts("accepted", inputs.len());
-    if payload.truncated > 0 {
-        tracing::warn!(
-            truncated = payload.truncated,
-            "Alertmanager cut the list; asking it for the rest. Set `max_alerts: 0`"
-        );
-        receiver.reconcile.notify_one();
-    }
+    receiver.metrics.alerts(AlertOutcome::Irrelevant, irrelevant);
+    receiver.metrics.alerts(AlertOutcome::Accepted, inputs.len());
     if inputs.is_empty() {
-        let outcome = if beats > 0 { WebhookOutcome::Stored } else { WebhookOutcome::Irrelevant };
+        let outcome = match (unreadable, beats) {
+            (true, _) => WebhookOutcome::Unreadable,
+            (false, 0) => WebhookOutcome::Irrelevant,
+            (false, 1..) => WebhookOutcome::Stored,
+        };
         return answer(receiver, outcome, None);
     }
     let submission = Submission { inputs, blobs: vec![(blob, bytes)] };
-    match receiver.journal.submit(submission).await {
-        Ok(Taken { durable: false, .. }) => {
-            let error = "acted upon, but it can't be stored now: send it again";
+    let submitted = receiver.journal.submit(submission).await;
+    report_full(receiver);
+    match submitted {
+        Ok(crate::pipeline::Taken { durable: false, .. }) => {
+            let error = "decided, but it can't be stored now: send it again";
             answer(receiver, WebhookOutcome::Unavailable, Some(error.to_owned()))
         }
-        Ok(Taken { rulings, durable: true }) => {
+        Ok(crate::pipeline::Taken { rulings, durable: true }) => {
             let news = rulings.iter().any(|ruling| ruling.news || ruling.reason != Some(Reason::Duplicate));
             let outcome = if news { WebhookOutcome::Stored } else { WebhookOutcome::Duplicate };
             answer(receiver, outcome, None)
@@ -172,14 +182,72 @@ async fn submit(
     }
 }
 
-fn quarantine(receiver: &Receiver, malformed: &[MalformedAlert]) {
-    receiver.metrics.alerts("malformed", malformed.len());
-    for alert in malformed {
+/// Says once of a rollout that it remembers as many firing alerts as it may.
+fn report_full(receiver: &Receiver) {
+    for (rollout, state) in receiver.journal.states() {
+        if state.alerts.is_full() && receiver.told.first(format!("full {rollout}")) {
+            tracing::error!(
+                %rollout,
+                alerts = state.alerts.len(),
+                "more alerts fire than are remembered: the least urgent and oldest are forgotten, and \
+                 acted upon when they are told again. Find out what makes ever new alerts (said once)"
+            );
+        }
+    }
+}
+
+fn stranger(receiver: &Receiver, alert: &Alert) {
+    let name = kept(alert.name());
+    let rollout = alert.labels.get("rollout").map(|rollout| kept(rollout));
+    if receiver.strangers.first(format!("{name}\u{0}{}", rollout.as_deref().unwrap_or_default())) {
+        tracing::warn!(
+            alert = shown(&name),
+            rollout = rollout.map(|rollout| shown(&rollout)),
+            "an alert of no known rollout; compare its labels with `match` in the configuration (logged once)"
+        );
+    }
+}
+
+/// What a person has to know of a body beside its alerts.
+fn report(receiver: &Receiver, payload: &Payload) {
+    let Payload { unreadable, unreadable_count, over_limit, odd_members, truncated, .. } = payload;
+    receiver.metrics.alerts(AlertOutcome::Unreadable, *unreadable_count);
+    receiver.metrics.alerts(AlertOutcome::OverLimit, *over_limit);
+    for alert in unreadable {
         tracing::error!(
             index = alert.index,
-            error = alert.error,
-            text = alert.text,
-            "an alert can't be read; its neighbours were taken"
+            error = shown(&alert.error),
+            text = shown(&kept(&alert.text)),
+            "an alert can't be read, so it can't be acted upon; its neighbours were taken"
         );
+    }
+    if *unreadable_count > unreadable.len() {
+        tracing::error!(alerts = unreadable_count, "so many alerts of one body can't be read");
+    }
+    if *unreadable_count > 0 {
+        receiver.quarantine.keep(receiver.clock.now(), unreadable.clone());
+    }
+    for (member, alerts) in odd_members {
+        if receiver.told.first((*member).to_owned()) {
+            tracing::warn!(
+                member,
+                alerts,
+                "a member of alerts can't be read; they were taken without it, and without `startsAt` \
+                 they count from when they were received (each member is logged once)"
+            );
+        }
+    }
+    if *over_limit > 0 {
+        tracing::error!(
+            over_limit,
+            "a body has more alerts than are taken of one; criticals were looked for in the rest too, \
+             and Alertmanager is asked for it. Set `max_alerts`, or group by more labels"
+        );
+    }
+    if *truncated > 0 {
+        tracing::warn!(truncated, "Alertmanager cut the list; asking it for the rest. Set `max_alerts: 0`");
+    }
+    if *truncated > 0 || *over_limit > 0 {
+        receiver.reconcile.notify_one();
     }
 }

@@ -150,7 +150,11 @@ async fn released(database: &Path) {
 
 fn story(number: usize, at: DateTime<Utc>, body: &[u8], blob: &backstop::incident::BlobRef) -> Vec<StoredAs> {
     let id = IncidentId::new(format!("r0-{number:08}"));
-    let alert = backstop::webhook::parse(body).expect("a body").alerts.remove(0);
+    let alert =
+        backstop::webhook::parse(body, SystemClock.now(), &backstop::incident::SeverityMap::default())
+            .expect("a body")
+            .alerts
+            .remove(0);
     let resolved = Alert { status: AlertStatus::Resolved, ends_at: Some(at), ..alert.clone() };
     let seen = Event::AlertSeen { alert: alert.clone(), not_before: None };
     let attached =

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use backstop::incident::RolloutState;
+use backstop::clock::{Clock, SystemClock};
+use backstop::incident::{RolloutState, SeverityMap};
 use backstop::pipeline::blob_ref;
 use backstop::store::{Batch, IncidentStore, SqliteStore};
 use backstop::webhook::parse;
@@ -36,7 +37,12 @@ impl OwnCommit {
     /// the server's do; a warning joins the grace of those before it.
     pub(crate) async fn commit(&mut self, severity: &str, number: usize) -> Duration {
         let body = single("r0", severity, number);
-        let alert = parse(&body).expect("a body").alerts.into_iter().next().expect("one");
+        let alert = parse(&body, SystemClock.now(), &SeverityMap::default())
+            .expect("a body")
+            .alerts
+            .into_iter()
+            .next()
+            .expect("one");
         let blob = blob_ref(&body);
         let before =
             if severity == "critical" { RolloutState::default() } else { std::mem::take(&mut self.state) };

@@ -7,7 +7,9 @@ use backstop::clock::{Clock, SystemClock};
 use backstop::config::{BodyTemplate, FlagMethod, ShareScale};
 use backstop::decision::{Context, Decided, Input, Mode, OnUnverified, Policy, Reading, decide};
 use backstop::execution::{FeatureFlag, ReadRequest, SetRequest, TrafficRouter};
-use backstop::incident::{Alert, BlobRef, Event, Revision, RolloutName, RolloutState, Share, StoredAs};
+use backstop::incident::{
+    Alert, BlobRef, Event, Revision, RolloutName, RolloutState, SeverityMap, Share, StoredAs,
+};
 use backstop::outbound::Outbound;
 use backstop::pipeline::blob_ref;
 use backstop::store::{Batch, IncidentStore, SqliteStore};
@@ -48,7 +50,7 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) {
     for number in 0..plan.samples(500, 20) {
         let body = single("r0", "critical", number);
         let began = Instant::now();
-        let payload = parse(&body).expect("a body");
+        let payload = parse(&body, SystemClock.now(), &SeverityMap::default()).expect("a body");
         let blob = blob_ref(&body);
         times[0].add(began.elapsed());
 

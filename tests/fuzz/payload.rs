@@ -39,7 +39,7 @@ fn good() -> Alert {
 fn the_captured_bodies_themselves_hold() {
     for body in BODIES.iter() {
         let payload = hold(body).expect("a body");
-        assert!(payload.malformed.is_empty() && !payload.alerts.is_empty());
+        assert!(payload.unreadable.is_empty() && !payload.alerts.is_empty());
     }
 }
 

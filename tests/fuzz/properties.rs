@@ -4,14 +4,16 @@ use std::sync::LazyLock;
 
 use backstop::clock::{Clock, SystemClock};
 use backstop::decision::{Context, Input, Mode, OnUnverified, Policy, Reading, decide};
-use backstop::incident::{Alert, Event, Revision, RolloutName, RolloutState, Share, StoredAs};
-use backstop::webhook::{MalformedAlert, Payload, parse};
+use backstop::incident::{Alert, Event, Revision, RolloutName, RolloutState, SeverityMap, Share, StoredAs};
+use backstop::webhook::{MAX_LISTED, Payload, UnreadableAlert, parse};
 use chrono::TimeDelta;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-/// The longest text that is kept of a stranger's, with its ending: `text::kept`.
+/// The longest text that is kept of a stranger's, with its ending: `text::kept`, and what is kept of
+/// an unreadable alert.
 const LONGEST_KEPT_BYTES: usize = 4 * 512 + 64;
+const LONGEST_UNREADABLE_BYTES: usize = 4 * 8_192 + 64;
 
 /// Bytes that may be allocated for one byte of a body, and for none: generous, but in proportion. A
 /// copy of what is left for each element, or of what was read so far, would be far above it.
@@ -27,7 +29,9 @@ struct Counted {
 /// Parses and checks; `None`: the body was refused as a whole.
 pub(crate) fn hold(body: &[u8]) -> Option<Payload> {
     let mut parsed = None;
-    let used = allocation_counter::measure(|| parsed = Some(parse(body)));
+    let used = allocation_counter::measure(|| {
+        parsed = Some(parse(body, SystemClock.now(), &SeverityMap::default()))
+    });
     let limit = ALLOCATED_FOR_NONE + ALLOCATED_FOR_A_BYTE * body.len() as u64;
     assert!(used.bytes_total <= limit, "{} bytes allocated for {}", used.bytes_total, body.len());
     let payload = match parsed.expect("measured") {
@@ -40,16 +44,19 @@ pub(crate) fn hold(body: &[u8]) -> Option<Payload> {
     };
     let counted: Counted = serde_json::from_slice(body).expect("what was read is JSON");
     let elements = counted.alerts.map_or(0, |alerts| alerts.len());
-    assert_eq!(payload.alerts.len() + payload.malformed.len(), elements, "no element is lost");
-    payload.malformed.iter().for_each(bounded);
+    let counted = payload.alerts.len() + payload.unreadable_count + payload.over_limit;
+    assert_eq!(counted, elements, "no element is lost");
+    assert_eq!(payload.unreadable.len(), payload.unreadable_count.min(MAX_LISTED));
+    payload.unreadable.iter().for_each(bounded);
     payload.alerts.iter().for_each(folds);
     Some(payload)
 }
 
-fn bounded(malformed: &MalformedAlert) {
-    assert!(malformed.text.len() <= LONGEST_KEPT_BYTES, "a text of {} bytes", malformed.text.len());
-    assert!(malformed.error.len() <= LONGEST_KEPT_BYTES, "an error of {} bytes", malformed.error.len());
-    assert!(!malformed.error.is_empty());
+fn bounded(unreadable: &UnreadableAlert) {
+    let UnreadableAlert { text, error, .. } = unreadable;
+    assert!(text.len() <= LONGEST_UNREADABLE_BYTES, "a text of {} bytes", text.len());
+    assert!(error.len() <= LONGEST_KEPT_BYTES, "an error of {} bytes", error.len());
+    assert!(!error.is_empty());
 }
 
 /// It can be decided about, and what is stored of it is read back as it was.
@@ -66,6 +73,9 @@ fn folds(alert: &Alert) {
         reading_valid: TimeDelta::seconds(40),
         watchdog_timeout: TimeDelta::minutes(3),
     });
+    let plain = |text: &str| text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    assert!(plain(alert.fingerprint.as_str()), "{}", alert.fingerprint);
+    assert!(alert.weight() < 64 << 10, "an alert of {} bytes", alert.weight());
     let now = SystemClock.now();
     let context = Context {
         rollout: &RolloutName::new("spark-trading"),

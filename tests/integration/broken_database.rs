@@ -103,3 +103,26 @@ async fn a_database_damaged_before_the_start_ends_it_with_a_remedy() {
         assert!(told.contains("backstop.db"), "it names the file: {told}");
     }
 }
+
+#[tokio::test]
+async fn a_database_that_is_deleted_under_the_process_takes_nothing_and_says_why_and_a_critical_is_acted_upon()
+ {
+    let api = TradingApi::start(25, 10).await.expect("started");
+    let site = Site::simple("5m", &api);
+    let mut server = site.spawn().await;
+    assert_eq!(site.post(body("Before", "warning", &now(), None)).await, 200);
+    let database = site.parsed().store.path;
+    std::fs::remove_file(&database).expect("deleted");
+    let critical = body("CanaryErrorRateCritical", "critical", &now(), None);
+    assert_eq!(site.post(critical.clone()).await, 503, "it would be lost at the next start");
+    wait_for("the flag", || async { (api.share() == 0).then_some(()) }).await;
+    assert_eq!(site.post(critical.clone()).await, 503, "a duplicate of what is not stored");
+    let log = site.log();
+    assert!(log.contains("is no longer the database that Backstop opened"), "{log}");
+    assert!(!database.exists(), "nothing new is begun beside what is held in memory");
+    server.kill().await.expect("killed");
+
+    let mut server = site.spawn().await;
+    assert_eq!(site.post(critical).await, 200);
+    server.kill().await.expect("killed");
+}

@@ -2,6 +2,7 @@
 
 use backstop::demo::trading_api::{Fault, TradingApi};
 use backstop::evidence::EvidenceDir;
+use backstop::incident::{NoteEntry, StepOutcome};
 use serde_json::json;
 
 use crate::support::{Site, body, now};
@@ -18,7 +19,10 @@ async fn an_api_that_answers_200_and_changes_nothing_is_not_believed() {
     api.fault(Fault::Lies, Fault::None);
     assert_eq!(site.post(critical()).await, 200);
     let failed = site.incident("the failure", |incident| incident.state == "failed").await;
-    assert_eq!((failed.reason.as_str(), api.share()), ("step_failed", 25));
+    // The reason is the rollback's own; why it failed stands with the decision.
+    assert_eq!((failed.reason.as_str(), api.share()), ("critical_alert", 25));
+    let why = |decision: &NoteEntry| decision.reason.is_some_and(|reason| reason.as_str() == "step_failed");
+    assert!(failed.decisions.iter().any(why), "{:?}", failed.decisions);
     assert!(failed.steps[0].attempts.len() > 1, "it was tried again");
     assert!(failed.notifications.iter().any(|notification| notification.kind == "rollback_failed"));
 
@@ -29,6 +33,19 @@ async fn an_api_that_answers_200_and_changes_nothing_is_not_believed() {
     assert_eq!(status, 202);
     let done = site.incident("the rollback", |incident| incident.state == "rolled_back").await;
     assert_eq!((done.id, api.share()), (failed.id, 0));
+    app.shutdown().await.expect("drained");
+}
+
+#[tokio::test]
+async fn without_a_place_to_read_one_acknowledged_post_is_all_there_is() {
+    let api = TradingApi::start(25, 10).await.expect("started");
+    let site = Site::simple("5m", &api);
+    site.edit(&format!("read_url = \"{}?feature=v1.4.0\"\n", api.url("/api/features/rollout")), "");
+    let app = site.start().await;
+    assert_eq!(site.post(critical()).await, 200);
+    let done = site.incident("the rollback", |incident| incident.state == "rolled_back").await;
+    let outcomes: Vec<_> = done.steps[0].attempts.iter().map(|attempt| attempt.outcome).collect();
+    assert_eq!((outcomes.as_slice(), api.sets().len()), ([StepOutcome::DoneUnread].as_slice(), 1));
     app.shutdown().await.expect("drained");
 }
 

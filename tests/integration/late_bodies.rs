@@ -9,13 +9,13 @@ use axum::body::{Body, Bytes};
 use axum::http::{Request, StatusCode};
 use backstop::clock::SystemClock;
 use backstop::decision::Watchdog;
+use backstop::incident::SeverityMap;
 use backstop::metrics::Metrics;
-use backstop::pipeline::{Journal, JournalParts, Observed, Rollouts};
+use backstop::pipeline::{Journal, JournalParts, Kinds, Observed, Rollouts, Severities};
 use backstop::randomness::Randomness;
 use backstop::store::{Loaded, MemoryStore};
 use backstop::webhook::body::Budget;
-use backstop::webhook::receive::Strangers;
-use backstop::webhook::{PATH, Receiver, router};
+use backstop::webhook::{PATH, Quarantine, Receiver, router};
 use hyper::body::Frame;
 use tower::ServiceExt;
 
@@ -38,8 +38,12 @@ fn receiver(budget: usize) -> Receiver {
         watchdog: "Watchdog".to_owned(),
         tokens: None,
         reconcile: Arc::default(),
+        severities: Severities::new(SeverityMap::default(), metrics.clone()),
         metrics,
-        strangers: Strangers::default(),
+        strangers: Kinds::default(),
+        told: Kinds::default(),
+        quarantine: Quarantine::new("/nonexistent".into()),
+        clock: Arc::new(SystemClock),
         budget: Budget::of(budget),
     }
 }

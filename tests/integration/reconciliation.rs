@@ -9,10 +9,14 @@ use backstop::clock::{Clock, SteppedClock};
 use backstop::decision::{AlertmanagerReading, Input, ListedAlert, Mode, OnUnverified, Policy, Watchdog};
 use backstop::evidence::EvidenceDir;
 use backstop::execution::{ActError, ReadError, StepLimits, TrafficRouter};
-use backstop::incident::{Alert, AlertStatus, Answer, Fingerprint, Labels, Revision, RolloutName, Share};
+use backstop::incident::{
+    Alert, AlertStatus, Answer, Fingerprint, Labels, Revision, RolloutName, SeverityMap, Share,
+};
 use backstop::metrics::Metrics;
 use backstop::outbound::Outbound;
-use backstop::pipeline::{Journal, JournalParts, Observed, Rollout, Rollouts, Sources, Watcher, Worker};
+use backstop::pipeline::{
+    Journal, JournalParts, Observed, Rollout, Rollouts, Severities, Sources, Watcher, Worker,
+};
 use backstop::randomness::Randomness;
 use backstop::signals::{AlertSource, Listing, SignalError};
 use backstop::store::{IncidentStore, MemoryStore};
@@ -160,7 +164,12 @@ impl Watching {
             journal,
             rollouts,
             observed,
-            sources: Sources { alertmanagers, prometheus: None, watchdog },
+            sources: Sources {
+                alertmanagers,
+                prometheus: None,
+                watchdog,
+                severities: Severities::new(SeverityMap::default(), metrics.clone()),
+            },
             evidence: Arc::new(EvidenceDir::new(folder.path().to_owned())),
             store,
             clock: clock.clone(),
@@ -190,6 +199,7 @@ impl Watching {
             starts_at: self.clock.now() - TimeDelta::days(30),
             ends_at: None,
             generator_url: String::new(),
+            mapped_severity: None,
         }
     }
 

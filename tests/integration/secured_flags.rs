@@ -7,10 +7,16 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use backstop::app::build_rollouts;
+use backstop::config::Config;
+use backstop::execution::{ActError, ReadError};
+use backstop::incident::Share;
+use backstop::outbound::{Connections, MAX_SMALL_ANSWER_BYTES, OutboundError};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::support::{MATCH, Site, binary, body, now};
+use crate::support::{MATCH, Site, binary, body, now, prepare};
 
 const API_KEY: &str = "s3cret-api-key";
 const QUERY_KEY: &str = "s3cret-in-the-query";
@@ -20,6 +26,8 @@ const QUERY_KEY: &str = "s3cret-in-the-query";
 struct Held {
     weight: Mutex<f64>,
     asked: Mutex<Vec<String>>,
+    /// Whether the first change is answered 429.
+    throttles: bool,
 }
 
 /// An API that counts in fractions and repeats what it was told, the key included.
@@ -31,7 +39,11 @@ struct Flags {
 
 impl Flags {
     async fn start() -> Self {
-        let held = Arc::new(Held { weight: Mutex::new(0.25), asked: Mutex::default() });
+        Self::with(false).await
+    }
+
+    async fn with(throttles: bool) -> Self {
+        let held = Arc::new(Held { weight: Mutex::new(0.25), asked: Mutex::default(), throttles });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bound");
         let address = listener.local_addr().expect("an address");
         let app = Router::new().fallback(answer).with_state(Arc::clone(&held));
@@ -43,6 +55,10 @@ impl Flags {
     fn asked(&self) -> Vec<String> {
         self.held.asked.lock().expect("a lock").clone()
     }
+
+    fn sets(&self) -> usize {
+        self.asked().iter().filter(|line| line.starts_with("PUT")).count()
+    }
 }
 
 async fn answer(
@@ -51,21 +67,28 @@ async fn answer(
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
-) -> (StatusCode, String) {
+) -> Response {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let line = format!("{method} {} {}", uri.path(), String::from_utf8_lossy(&body));
+    let is_first_change = method == Method::PUT && {
+        let asked = held.asked.lock().expect("a lock");
+        !asked.iter().any(|before| before.starts_with("PUT"))
+    };
     held.asked.lock().expect("a lock").push(line.trim().to_owned());
     if header("x-scope-orgid") != "team-a" || header("x-api-key") != API_KEY {
-        return (StatusCode::FORBIDDEN, format!("{:?} is not let in", header("x-api-key")));
+        return (StatusCode::FORBIDDEN, format!("{:?} is not let in", header("x-api-key"))).into_response();
+    }
+    if held.throttles && is_first_change {
+        return (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "2")], "slow down").into_response();
     }
     let mut weight = held.weight.lock().expect("a lock");
     if method == Method::PUT {
         let told: Value = serde_json::from_slice(&body).unwrap_or_default();
         *weight = told["rollout"]["weight"].as_f64().unwrap_or(1.0);
-        return (StatusCode::OK, format!("done, as {} asked", header("x-api-key")));
+        return format!("done, as {} asked", header("x-api-key")).into_response();
     }
     let version = if *weight > 0.0 { "v1.4.0" } else { "v1.3.9" };
-    (StatusCode::OK, json!({ "rollout": { "weight": *weight }, "version": version }).to_string())
+    json!({ "rollout": { "weight": *weight }, "version": version }).to_string().into_response()
 }
 
 const HEADERS: &str = "headers = { \"X-Scope-OrgID\" = \"team-a\", X-Api-Key = { file = \"api-key\" } }";
@@ -145,6 +168,45 @@ async fn a_refusal_that_repeats_the_secret_is_recorded_without_it() {
     app.shutdown().await.expect("drained");
 }
 
+#[tokio::test]
+async fn an_api_that_answers_retry_after_is_left_alone_for_so_long() {
+    let flags = Flags::with(true).await;
+    let site = site(&format!("http://{}", flags.address), "");
+    let app = site.start().await;
+    assert_eq!(site.post(body("CanaryErrorRateCritical", "critical", &now(), None)).await, 200);
+    let done = site.incident("the rollback", |incident| incident.state == "rolled_back").await;
+    let [first, second] = done.steps[0].attempts.as_slice() else { panic!("two attempts: {:?}", done.steps) };
+    assert_eq!(first.answer.text, "slow down; asks to be left alone for 2 s");
+    // Without it the pause is under a quarter of a second.
+    let waited = (second.started_at - first.ended_at).num_milliseconds();
+    assert!((1_990..10_000).contains(&waited), "{waited} ms");
+    app.shutdown().await.expect("drained");
+}
+
+#[tokio::test]
+async fn an_answer_longer_than_a_share_could_need_is_not_read() {
+    prepare();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bound");
+    let url: reqwest::Url =
+        format!("http://{}", listener.local_addr().expect("bound")).parse().expect("a URL");
+    let long = format!("{{\"percentage\":0,\"more\":\"{}\"}}", "x".repeat(MAX_SMALL_ANSWER_BYTES));
+    let app = Router::new().fallback(move || async move { long });
+    let mut server = JoinSet::new();
+    server.spawn(async move { axum::serve(listener, app).await.expect("served") });
+    let config = Config::parse(
+        &format!("[[rollouts]]\nname = \"x\"\n[rollouts.traffic]\nkind = \"feature-flag\"\nurl = \"{url}\"\nfeature = \"f\"\nread_url = \"{url}\""),
+        std::path::Path::new("backstop.toml"),
+    )
+    .expect("valid");
+    let rollouts = build_rollouts(&config, &mut Connections::default(), None).expect("built");
+    let router = &rollouts.iter().next().expect("one").router;
+    let limit_bytes = MAX_SMALL_ANSWER_BYTES;
+    let too_long = OutboundError::TooLong { limit_bytes };
+    assert_eq!(router.read_share().await, Err(ReadError::NoAnswer(too_long)));
+    let set = router.set_share(Share::ZERO).await;
+    assert!(matches!(set, Err(ActError::Unknown(_))), "it may have been carried out: {set:?}");
+}
+
 /// Rolls back with `HTTP_PROXY` set; returns what reached the proxy and what reached the API.
 async fn rolled_back_past_a_proxy(setting: &str) -> (usize, usize) {
     let (flags, proxy) = (Flags::start().await, Flags::start().await);
@@ -155,8 +217,7 @@ async fn rolled_back_past_a_proxy(setting: &str) -> (usize, usize) {
         .env("HTTP_PROXY", format!("http://{}", proxy.address))
         .env("http_proxy", format!("http://{}", proxy.address));
     let output = command.env_remove("NO_PROXY").env_remove("no_proxy").output().await.expect("run");
-    let sets = |at: &Flags| at.asked().iter().filter(|line| line.starts_with("PUT")).count();
-    let counts = (sets(&proxy), sets(&flags));
+    let counts = (proxy.sets(), flags.sets());
     assert!(counts.0 + counts.1 > 0, "{}", String::from_utf8_lossy(&output.stderr));
     counts
 }

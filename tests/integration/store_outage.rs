@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use backstop::app::App;
@@ -92,6 +92,37 @@ async fn a_commit_that_hangs_does_not_keep_the_traffic_on_the_canary() {
     }
     hangs.store(false, Ordering::SeqCst);
     site.incident("the rollback", |incident| incident.state == "rolled_back").await;
+    app.shutdown().await.expect("drained");
+}
+
+#[tokio::test]
+async fn a_critical_that_comes_long_after_the_disk_began_to_hang_is_rolled_back_to_its_end() {
+    let api = TradingApi::start(25, 10).await.expect("started");
+    let site = Site::simple("5m", &api);
+    let hangs = Arc::new(AtomicBool::new(false));
+    let store = Around::new(MemoryStore::default(), Hanging(Arc::clone(&hangs)));
+    let app = App::start_with(&site.parsed(), store, Arc::new(SystemClock)).await.expect("started");
+    site.share_read(25).await;
+    hangs.store(true, Ordering::SeqCst);
+    let began = Instant::now();
+    assert_eq!(site.post(body("CanarySlow", "warning", &now(), None)).await, 503, "it can't be stored");
+    assert!((4..9).contains(&began.elapsed().as_secs()), "before Alertmanager gives it up, after 10 s");
+    let began = Instant::now();
+    let critical = body("CanaryErrorRateCritical", "critical", &now(), None);
+    assert_eq!(site.post(critical.clone()).await, 503);
+    wait_for("the flag", || async { (api.share() == 0).then_some(()) }).await;
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    site.incident("the verdict, while the disk still hangs", |incident| incident.state == "rolled_back")
+        .await;
+    let admin = |path: &str| reqwest::get(format!("http://{}{path}", app.admin_listen));
+    assert_eq!(admin("/readyz").await.expect("an answer").status(), 503);
+    assert_eq!(admin("/livez").await.expect("an answer").status(), 200, "a restart would not help");
+    assert!(site.figure("backstop_ready").await < 1.0);
+
+    hangs.store(false, Ordering::SeqCst);
+    wait_for("it to be taken", || async { (site.post(critical.clone()).await == 200).then_some(()) }).await;
+    assert_eq!(admin("/readyz").await.expect("an answer").status(), 200);
+    assert_eq!(api.changes(), [(25, 0)]);
     app.shutdown().await.expect("drained");
 }
 

@@ -1,6 +1,6 @@
 //! The receiver's table of answers, over real HTTP.
 
-use std::io::Read;
+use std::io::{Read, Write};
 
 use backstop::demo::trading_api::TradingApi;
 
@@ -104,5 +104,30 @@ async fn a_rotated_token_is_accepted_without_a_restart() {
     assert_eq!(site.post(fixture("firing_single.json")).await, 200);
     std::fs::write(site.folder.path().join("webhook"), "a-new-token").expect("written");
     assert_eq!(site.post(fixture("firing_single.json")).await, 401);
+    app.shutdown().await.expect("drained");
+}
+
+#[tokio::test]
+async fn a_packed_body_is_taken_like_a_plain_one_and_a_bomb_is_refused() {
+    let api = TradingApi::start(25, 10).await.expect("started");
+    let site = Site::simple("5m", &api);
+    let app = site.start().await;
+    let packed = |bytes: &[u8]| {
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packer.write_all(bytes).expect("packed");
+        packer.finish().expect("packed")
+    };
+    let post = async |encoding: &str, body: Vec<u8>| {
+        let request = reqwest::Client::new().post(site.url("/api/v1/alertmanager")).bearer_auth("hook-token");
+        let request = request.header("content-encoding", encoding).body(body);
+        request.send().await.expect("an answer").status().as_u16()
+    };
+    let critical = body("CanaryErrorRateCritical", "critical", &now(), None);
+    assert_eq!(post("gzip", critical.clone().into_bytes()).await, 400);
+    assert_eq!(post("br", packed(critical.as_bytes())).await, 400);
+    assert_eq!(post("gzip", packed(&vec![b' '; 40 << 20])).await, 413);
+    assert_eq!(api.share(), 25);
+    assert_eq!(post("gzip", packed(critical.as_bytes())).await, 200);
+    site.incident("the rollback", |incident| incident.state == "rolled_back").await;
     app.shutdown().await.expect("drained");
 }

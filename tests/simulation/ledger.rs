@@ -5,15 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use backstop::decision::Mode;
+use backstop::evidence::render_text;
 use backstop::incident::{
-    Alert, CheckName, CheckOutcome, Event, GraceCause, IncidentId, Phase, Reason, RolloutName, RolloutState,
-    Severity, StepOutcome, StoredAs, Trigger,
+    Alert, CheckName, CheckOutcome, Event, GraceCause, Incident, IncidentId, Phase, Reason, RolloutName,
+    RolloutState, Severity, StepOutcome, StoredAs, Trigger,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::monitoring::{Monitoring, number};
 use crate::plan::Plan;
-use crate::process::{GRACE, rollout_name};
+use crate::process::{GRACE, SITES, revision, rollout_name};
 use crate::promises::Promise;
 use crate::traffic::Traffic;
 
@@ -32,7 +34,10 @@ const RECORDED_BY: TimeDelta = TimeDelta::seconds(5);
 /// One incident as the disk tells it.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
+    pub(crate) rollout: String,
     pub(crate) closed: bool,
+    /// A rollback that failed for good: it waits for a person.
+    pub(crate) waits: bool,
     pub(crate) has_cause: bool,
     pub(crate) alerts: BTreeSet<u8>,
     /// When the earliest of its warnings began, as long as nothing but warnings is in it.
@@ -53,10 +58,20 @@ pub(crate) struct Ledger {
     /// Without one, what a lost message was about is never found.
     pub(crate) has_alertmanager: bool,
     pub(crate) incidents: BTreeMap<IncidentId, Told>,
-    pub(crate) seen: BTreeSet<(String, DateTime<Utc>)>,
+    pub(crate) seen: BTreeSet<(u8, DateTime<Utc>)>,
     /// Criticals that were accepted while the canary had traffic, and when.
-    pub(crate) owed: Vec<(String, DateTime<Utc>)>,
-    pub(crate) recorded_orders: u32,
+    pub(crate) owed: Vec<(u8, DateTime<Utc>)>,
+    pub(crate) recorded_orders: [u32; 2],
+    /// People's rollbacks that were taken: the incident, and their words.
+    pub(crate) asked: Vec<(IncidentId, String)>,
+    /// The causes that are stored, by incident: the first is the rollback's reason.
+    pub(crate) causes: BTreeMap<IncidentId, Vec<(Reason, String, Trigger)>>,
+    /// Deployments so far: which revision is on canary.
+    pub(crate) deployments: u32,
+    pub(crate) modes: [Option<Mode>; 2],
+    pub(crate) events: usize,
+    /// Whether a person closed an incident: what fires then is left until it fires anew.
+    pub(crate) closed_by_person: [bool; 2],
     pub(crate) crashes: u32,
     pub(crate) started_at: DateTime<Utc>,
     pub(crate) clock_set_at: Option<DateTime<Utc>>,
@@ -82,6 +97,7 @@ impl Ledger {
         self.sets_clock = plan.sets_clock;
         self.has_alertmanager = plan.has_alertmanager;
         self.has_sources = plan.has_alertmanager || plan.has_prometheus;
+        self.modes = plan.modes.map(Some);
         TOLD.store(std::env::var_os("SIMULATION_REPLAY").is_some(), Ordering::Relaxed);
     }
 
@@ -145,15 +161,18 @@ impl Ledger {
         traffic: &Traffic,
         monitoring: &Monitoring,
     ) -> Promise {
+        self.events += 1;
         if let Event::AlertSeen { alert, .. } = &stored.event {
-            self.seen.insert((alert.name().to_owned(), alert.starts_at));
+            self.seen.extend(number(alert).map(|number| (number, alert.starts_at)));
         }
         let Some(id) = &stored.incident else { return Ok(()) };
         if let Event::IncidentOpened(opened) = &stored.event {
-            let open = self.incidents.iter().find(|(_, told)| !told.closed);
+            let rollout = stored.rollout.as_str();
+            promise!(!self.incidents.contains_key(id), "{id} is the id of two incidents");
+            let open = self.incidents.iter().find(|(_, told)| !told.closed && told.rollout == rollout);
             promise!(open.is_none(), "{id} opened beside {open:?}");
             let has_cause = opened.alert.is_some() || matches!(opened.trigger, Trigger::Manual { .. });
-            let told = Told { has_cause, ..Told::default() };
+            let told = Told { has_cause, rollout: rollout.to_owned(), ..Told::default() };
             self.incidents.insert(id.clone(), told);
             if let Some(attached) = &opened.alert {
                 self.attached(id, &attached.alert);
@@ -165,7 +184,7 @@ impl Ledger {
 
     fn attached(&mut self, id: &IncidentId, alert: &Alert) {
         let Some(told) = self.incidents.get_mut(id) else { return };
-        told.alerts.extend(number(alert.name()));
+        told.alerts.extend(number(alert));
         let first = told.alerts.len() == 1;
         told.warned_at = match (alert.severity(), told.warned_at) {
             (Severity::Warning, None) if first => Some(alert.starts_at),
@@ -193,7 +212,12 @@ impl Ledger {
         let Some(told) = self.incidents.get_mut(id) else { return Err(format!("{id} was never opened")) };
         match &stored.event {
             Event::GraceStarted { cause, .. } => told.grace_by_warning = *cause == GraceCause::Warning,
-            Event::RollbackStarted { reason, attempt, .. } => {
+            Event::RollbackStarted { reason, attempt, cause, .. } => {
+                told.waits = false;
+                if let Some(cause) = cause {
+                    let cause = (cause.reason, cause.words.clone(), cause.trigger.clone());
+                    self.causes.entry(id.clone()).or_default().push(cause);
+                }
                 promise!(told.has_cause, "{id} is rolled back without a cause");
                 promise!(*attempt == told.attempt + 1, "{id}: attempts are numbered, each once");
                 promise!(!told.closed, "{id} is rolled back after it closed");
@@ -208,7 +232,8 @@ impl Ledger {
                 }
             }
             Event::StepEnded(step) => {
-                self.recorded_orders += u32::try_from(step.attempts.len()).expect("few");
+                let site = usize::from(told.rollout != SITES[0]);
+                self.recorded_orders[site] += u32::try_from(step.attempts.len()).expect("few");
                 let read = told.attempt_at.is_some_and(told_zero);
                 promise!(
                     step.outcome != StepOutcome::Done || read || !clocks_agree,
@@ -253,6 +278,23 @@ impl Ledger {
                 }
                 told.closed = true;
             }
+            Event::CauseAdded(cause) => {
+                let cause = (cause.reason, cause.words.clone(), cause.trigger.clone());
+                self.causes.entry(id.clone()).or_default().push(cause);
+            }
+            Event::Failed { retry_at, .. } => told.waits = retry_at.is_none(),
+            Event::Superseded { by } => {
+                promise!(
+                    *by == revision(self.deployments),
+                    "{id} is superseded by {by}, which is not on canary"
+                );
+                told.closed = true;
+            }
+            Event::Closed { .. } => {
+                self.closed_by_person[usize::from(told.rollout != SITES[0])] = true;
+                told.closed = true;
+            }
+            Event::Declined { reason: Reason::ShadowMode | Reason::ModeOff, .. } => told.closed = true,
             Event::Declined { .. } => {
                 promise!(
                     told_zero(stored.at - lately) || !clocks_agree,
@@ -268,12 +310,13 @@ impl Ledger {
     /// An order arrived at the flag API.
     pub(crate) fn ordered(
         &mut self,
+        site: usize,
         stored: &BTreeMap<RolloutName, RolloutState>,
         healthy: bool,
         now: DateTime<Utc>,
     ) -> Promise {
         let sound = healthy && self.store_is_sound(now);
-        let incident = stored.get(&rollout_name()).and_then(|state| state.open_incident());
+        let incident = stored.get(&rollout_name(site)).and_then(|state| state.open_incident());
         let rolling = incident.and_then(|incident| match incident.phase {
             Phase::RollingBack { attempt, since } => Some((incident.id.clone(), attempt, since)),
             _ => None,
@@ -286,10 +329,57 @@ impl Ledger {
             );
             return Ok(());
         };
+        if let Some(incident) = incident.filter(|_| sound) {
+            let (about, there) = (incident.revision(), revision(self.deployments));
+            promise!(*about == there, "{id} is about {about} and acts on {there}");
+            let by_person = matches!(incident.trigger(), Trigger::Manual { .. });
+            promise!(
+                by_person || self.modes[site] == Some(Mode::Armed),
+                "{id} acts although the mode is {:?}",
+                self.modes[site]
+            );
+        }
         let first = self.first_orders.insert((id.clone(), attempt));
         if first && sound && !self.sets_clock && since >= self.started_at {
             let waited = now - since;
             promise!(waited <= TimeDelta::milliseconds(150), "{id}: the first order waited for {waited}");
+        }
+        Ok(())
+    }
+
+    /// The protocol's four lines say what is known here of why the rollback began.
+    pub(crate) fn four_lines(&self, incident: &Incident, complete: bool) -> Promise {
+        let text = render_text(incident, complete, &[]);
+        let lines: Vec<_> = text.lines().take(4).collect();
+        let [_, _, reason, trigger] = lines[..] else { return Err(format!("no four lines in {text}")) };
+        // While the store is in trouble the evidence is ahead of what is stored.
+        let Some((name, words, by)) = self.causes.get(&incident.id).and_then(|causes| causes.first()) else {
+            return Ok(());
+        };
+        promise!(
+            reason == format!("Reason: {words}"),
+            "{}: {reason:?}, but it began for {words:?}",
+            incident.id
+        );
+        promise!(
+            trigger == format!("Triggered By: {by}"),
+            "{}: {trigger:?}, but it was {by} that began it",
+            incident.id
+        );
+        let is_person = matches!(by, Trigger::Manual { .. });
+        promise!(is_person == (*name == Reason::Manual), "{}: {by} by {name}", incident.id);
+        let critical = matches!(name, Reason::CriticalAlert | Reason::MissedWhileDown);
+        promise!(!critical || words.starts_with("Critical"), "{}: {name} for {words}", incident.id);
+        Ok(())
+    }
+
+    /// Whoever asked for a rollback and was heard finds the words in its causes.
+    pub(crate) fn words_came_out(&self) -> Promise {
+        for (id, words) in &self.asked {
+            let causes = self.causes.get(id).map_or(&[][..], Vec::as_slice);
+            let declined = causes.is_empty() && self.incidents.get(id).is_some_and(|told| told.attempt == 0);
+            let found = causes.iter().any(|(_, stored, _)| stored == words);
+            promise!(found || declined, "{words:?} is in no cause of {id}: {causes:?}");
         }
         Ok(())
     }

@@ -19,6 +19,7 @@
 #[macro_use]
 mod promises;
 
+mod delivery;
 mod ledger;
 mod monitoring;
 mod plan;

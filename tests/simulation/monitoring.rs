@@ -8,10 +8,15 @@ use backstop::incident::{Alert, AlertStatus, Fingerprint};
 use backstop::signals::{AlertRule, AlertSource, Listing, RuleAnswer, RuleSource, Sample, SignalError};
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::plan::ALERTS;
+use crate::process::SITES;
 use crate::world::World;
 
 /// How long an Alertmanager runs before its absence of alerts is trusted, and longer.
 const OLD: TimeDelta = TimeDelta::hours(1);
+
+/// The cluster of the Prometheus that tells of the alerts.
+const CLUSTER: &str = "ours";
 
 /// The truth, and what was told of it.
 #[derive(Debug, Default)]
@@ -21,6 +26,10 @@ pub(crate) struct Monitoring {
     /// Alerts that Alertmanager knows as firing, with their `startsAt`.
     pub(crate) listed: BTreeMap<u8, DateTime<Utc>>,
     pub(crate) silenced: BTreeSet<u8>,
+    /// Whether the Watchdog of another cluster is listed too, alive whatever happens here.
+    pub(crate) has_strange_watchdog: bool,
+    /// Whether `alert_relabel_configs` rewrites the severities: Prometheus has others.
+    pub(crate) relabelled: bool,
     /// Every critical that ever fired, with the last time it did: what Prometheus remembers.
     pub(crate) fired: BTreeMap<u8, DateTime<Utc>>,
     pub(crate) prometheus_dead: bool,
@@ -31,36 +40,55 @@ pub(crate) struct Monitoring {
     pub(crate) told_gone_at: BTreeMap<u8, DateTime<Utc>>,
 }
 
+/// The rollout that an alert belongs to.
+pub(crate) fn site(alert: u8) -> usize {
+    usize::from(alert / ALERTS)
+}
+
+/// Its name; those of one rollout are named like those of the other.
 pub(crate) fn name(alert: u8) -> String {
-    if alert.is_multiple_of(2) { format!("Critical{alert}") } else { format!("Warning{alert}") }
+    let number = alert % ALERTS;
+    if is_critical(alert) { format!("Critical{number}") } else { format!("Warning{number}") }
 }
 
 pub(crate) fn is_critical(alert: u8) -> bool {
     alert.is_multiple_of(2)
 }
 
-/// The number of an alert by its name.
-pub(crate) fn number(name: &str) -> Option<u8> {
-    name.trim_start_matches(char::is_alphabetic).parse().ok()
+/// The number of an alert by its name and its rollout.
+pub(crate) fn number(alert: &Alert) -> Option<u8> {
+    let number: u8 = alert.name().trim_start_matches(char::is_alphabetic).parse().ok()?;
+    let rollout = alert.labels.get("rollout")?;
+    let site = SITES.iter().position(|site| site == rollout)?;
+    Some(u8::try_from(site).ok()? * ALERTS + number)
 }
 
 pub(crate) fn labels(alert: u8) -> BTreeMap<String, String> {
     let severity = if is_critical(alert) { "critical" } else { "warning" };
-    let pairs =
-        [("alertname", name(alert)), ("severity", severity.to_owned()), ("rollout", "sim".to_owned())];
+    let pairs = [
+        ("alertname", name(alert)),
+        ("severity", severity.to_owned()),
+        ("rollout", SITES[site(alert)].to_owned()),
+        ("cluster", CLUSTER.to_owned()),
+    ];
     pairs.into_iter().map(|(label, value)| (label.to_owned(), value)).collect()
+}
+
+fn fingerprint(alert: u8) -> Fingerprint {
+    Fingerprint::new(format!("{alert:016x}"))
 }
 
 pub(crate) fn alert(alert: u8, starts_at: DateTime<Utc>, ends_at: Option<DateTime<Utc>>) -> Alert {
     let status = if ends_at.is_some() { AlertStatus::Resolved } else { AlertStatus::Firing };
     Alert {
-        fingerprint: Fingerprint::new(name(alert)),
+        fingerprint: fingerprint(alert),
         status,
         labels: labels(alert).into(),
         annotations: BTreeMap::new().into(),
         starts_at,
         ends_at,
         generator_url: String::new(),
+        mapped_severity: None,
     }
 }
 
@@ -72,7 +100,7 @@ impl AlertSource for World {
 
     async fn list(
         &self,
-        _: &BTreeMap<String, String>,
+        matching: &BTreeMap<String, String>,
         watchdog: &Watchdog,
         _: DateTime<Utc>,
     ) -> Result<Listing, SignalError> {
@@ -88,28 +116,40 @@ impl AlertSource for World {
         if trusted {
             monitoring.note_gone(now, |monitoring, alert| !monitoring.listed.contains_key(&alert));
         }
-        let listed = monitoring.listed.keys().map(|alert| ListedAlert {
-            fingerprint: Fingerprint::new(name(*alert)),
+        let is_wanted =
+            |alert: &u8| matching.iter().all(|(label, value)| labels(*alert).get(label) == Some(value));
+        let listed = monitoring.listed.keys().filter(|alert| is_wanted(alert)).map(|alert| ListedAlert {
+            fingerprint: fingerprint(*alert),
             silenced: monitoring.silenced.contains(alert),
         });
         let reading = AlertmanagerReading {
             up_for,
-            watchdogs: if monitoring.prometheus_dead {
-                Vec::new()
-            } else {
-                vec![BTreeMap::from([("alertname".to_owned(), watchdog.alertname.clone())])]
-            },
+            watchdogs: monitoring.watchdogs(watchdog),
             listed: listed.collect(),
         };
-        let heard = monitoring.listed.iter().filter(|(number, _)| !monitoring.silenced.contains(number));
+        let heard = monitoring
+            .listed
+            .iter()
+            .filter(|(number, _)| is_wanted(number) && !monitoring.silenced.contains(number));
         let alerts = heard.map(|(number, starts_at)| alert(*number, *starts_at, None)).collect();
         Ok(Listing { alerts, reading, clock: Some(now) })
     }
 }
 
 impl Monitoring {
+    /// The Watchdogs that are listed: the one of the Prometheus that tells of our alerts, while it
+    /// lives, and perhaps one of another cluster, which always does.
+    fn watchdogs(&self, watchdog: &Watchdog) -> Vec<BTreeMap<String, String>> {
+        let of = |cluster: &str| {
+            let pairs = [("alertname", watchdog.alertname.as_str()), ("cluster", cluster)];
+            pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        };
+        let ours = (!self.prometheus_dead).then(|| of(CLUSTER));
+        ours.into_iter().chain(self.has_strange_watchdog.then(|| of("another"))).collect()
+    }
+
     fn note_gone(&mut self, now: DateTime<Utc>, gone: impl Fn(&Self, u8) -> bool) {
-        for alert in 0..crate::plan::ALERTS {
+        for alert in 0..2 * ALERTS {
             if gone(self, alert) {
                 self.told_gone_at.insert(alert, now);
             }
@@ -129,7 +169,7 @@ impl RuleSource for World {
         }
         monitoring.note_gone(now, |monitoring, alert| !monitoring.holds.contains_key(&alert));
         let holds =
-            |alert: &Alert| number(alert.name()).is_some_and(|number| monitoring.holds.contains_key(&number));
+            |alert: &Alert| number(alert).is_some_and(|number| monitoring.holds.contains_key(&number));
         let reading = if alerts.iter().any(holds) { PrometheusReading::Bad } else { PrometheusReading::Good };
         Ok(RuleAnswer { reading, sentence: "Prometheus was asked".to_owned() })
     }
@@ -138,7 +178,7 @@ impl RuleSource for World {
         Ok(Vec::new())
     }
 
-    async fn query(&self, _: &str) -> Result<Vec<Sample>, SignalError> {
+    async fn query(&self, query: &str) -> Result<Vec<Sample>, SignalError> {
         self.step().await;
         let now = self.now();
         let inner = self.lock();
@@ -148,9 +188,20 @@ impl RuleSource for World {
         }
         let sample = |(alert, at): (&u8, &DateTime<Utc>)| {
             let last = if monitoring.holds.contains_key(alert) { now } else { *at };
-            Sample { labels: labels(*alert), value: (now - last).as_seconds_f64() }
+            let mut labels = labels(*alert);
+            // External labels are not in Prometheus itself.
+            labels.remove("cluster");
+            if monitoring.relabelled {
+                labels.insert("severity".to_owned(), "notify".to_owned());
+            }
+            Sample { labels, value: (now - last).as_seconds_f64() }
         };
-        Ok(monitoring.fired.iter().map(sample).collect())
+        let by_name = query.contains("alertname");
+        let asked_for = |alert: &u8| {
+            (by_name && query.contains(&name(*alert)))
+                || query.contains(&format!("{:?}", SITES[site(*alert)]))
+        };
+        Ok(monitoring.fired.iter().filter(|(alert, _)| asked_for(alert)).map(sample).collect())
     }
 
     async fn clock(&self) -> Result<DateTime<Utc>, SignalError> {

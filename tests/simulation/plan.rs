@@ -6,21 +6,28 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 
+use backstop::decision::Mode;
+
 use crate::traffic::{OnRead, OnSet};
 
 /// How long things go wrong; then everything is mended, and the end has to be right.
 pub(crate) const TROUBLE: Duration = Duration::from_secs(60);
 
-/// Alerts that there are: the even ones are criticals.
+/// Alerts of each rollout: the even ones are criticals.
 pub(crate) const ALERTS: u8 = 4;
+
+/// The part of the schedules whose events are kept by the real SQLite, which takes real time.
+const ON_DISK: f64 = 0.004;
 
 /// Something that happens.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Action {
     /// People set the canary's share.
-    Share(u8),
+    Share(usize, u8),
     /// An alert's condition begins to hold.
     Fire(u8),
+    /// Several begin at once, and one message tells of all: each bit is an alert.
+    FireTogether(u8),
     /// It no longer holds.
     Recover(u8),
     PrometheusDies,
@@ -31,10 +38,10 @@ pub(crate) enum Action {
     AlertmanagerRestarts,
     Silence(u8),
     Unsilence(u8),
-    OnSet(OnSet),
-    OnRead(OnRead),
+    OnSet(usize, OnSet),
+    OnRead(usize, OnRead),
     StoreDown,
-    StoreHangs,
+    StoreHangs(Duration),
     StoreUp,
     EvidenceDown,
     EvidenceHangs,
@@ -48,10 +55,13 @@ pub(crate) enum Action {
     SetClock {
         seconds: i64,
     },
-    Hold,
-    Resume,
-    Acknowledge,
-    RollBack,
+    /// The process is stopped, and started again with the next revision on canary.
+    Deploy,
+    Hold(usize),
+    Resume(usize),
+    Acknowledge(usize),
+    Close(usize),
+    RollBack(usize),
 }
 
 /// How one message travels.
@@ -69,6 +79,15 @@ pub(crate) struct Plan {
     pub(crate) actions: Vec<(Duration, Action)>,
     pub(crate) has_alertmanager: bool,
     pub(crate) has_prometheus: bool,
+    /// Whether there is a second rollout.
+    pub(crate) has_other: bool,
+    pub(crate) modes: [Mode; 2],
+    /// Whether there is a place to read the shares.
+    pub(crate) readable: bool,
+    pub(crate) has_strange_watchdog: bool,
+    pub(crate) relabelled: bool,
+    /// Whether the events are kept by the real store.
+    pub(crate) on_disk: bool,
     /// Whether the clock is ever set: then times of different clocks are compared, and some answers
     /// may rightly be later.
     pub(crate) sets_clock: bool,
@@ -83,15 +102,41 @@ impl Plan {
         let has_prometheus = rng.random_bool(0.5);
         let sets_clock = rng.random_bool(0.15);
         let calm = rng.random_bool(0.2);
+        let has_other = rng.random_bool(0.3);
+        let readable = rng.random_bool(0.9);
+        let has_strange_watchdog = rng.random_bool(0.3);
+        let relabelled = rng.random_bool(0.2);
+        let on_disk = rng.random_bool(ON_DISK);
+        let modes = [0, 1].map(|_| match rng.random_range(0..10) {
+            0 => Mode::Shadow,
+            1 => Mode::Off,
+            _ => Mode::Armed,
+        });
         let count = rng.random_range(4..24);
         let mut actions =
-            vec![(Duration::ZERO, Action::Share(*[1, 5, 25, 100].choose(&mut rng).expect("a share")))];
+            vec![(Duration::ZERO, Action::Share(0, *[0, 1, 5, 25, 100].choose(&mut rng).expect("a share")))];
+        if has_other {
+            actions.push((Duration::ZERO, Action::Share(1, *[0, 5, 25].choose(&mut rng).expect("a share"))));
+        }
         for _ in 0..count {
             let at = Duration::from_millis(rng.random_range(0..TROUBLE.as_millis() as u64));
-            actions.push((at, action(&mut rng, calm, sets_clock)));
+            let site = usize::from(has_other && rng.random_bool(0.4));
+            actions.push((at, action(&mut rng, site, calm, sets_clock)));
         }
         actions.sort_by_key(|(at, _)| *at);
-        Self { actions, has_alertmanager, has_prometheus, sets_clock, rng }
+        Self {
+            actions,
+            has_alertmanager,
+            has_prometheus,
+            has_other,
+            modes,
+            readable,
+            has_strange_watchdog,
+            relabelled,
+            on_disk,
+            sets_clock,
+            rng,
+        }
     }
 
     pub(crate) fn travel(&mut self) -> Travel {
@@ -105,36 +150,39 @@ impl Plan {
     }
 }
 
-fn action(rng: &mut StdRng, calm: bool, sets_clock: bool) -> Action {
-    let alert = rng.random_range(0..ALERTS);
-    let kinds = if calm { 40 } else { 100 };
+fn action(rng: &mut StdRng, site: usize, calm: bool, sets_clock: bool) -> Action {
+    let alert = rng.random_range(0..ALERTS) + ALERTS * u8::try_from(site).expect("two");
+    let kinds = if calm { 44 } else { 104 };
     match rng.random_range(0..kinds) {
-        0..18 => Action::Fire(alert),
+        0..14 => Action::Fire(alert),
+        14..18 => Action::FireTogether(rng.random_range(1..16) << (4 * site)),
         18..28 => Action::Recover(alert),
-        28..32 => Action::Share(*[0, 0, 1, 5, 25].choose(rng).expect("a share")),
-        32..34 => Action::RollBack,
-        34..36 => Action::Hold,
-        36..38 => Action::Resume,
-        38..40 => Action::Acknowledge,
-        40..52 => Action::Crash {
+        28..32 => Action::Share(site, *[0, 0, 1, 5, 25].choose(rng).expect("a share")),
+        32..35 => Action::RollBack(site),
+        35..37 => Action::Hold(site),
+        37..39 => Action::Resume(site),
+        39..41 => Action::Acknowledge(site),
+        41..43 => Action::Close(site),
+        43..44 => Action::Deploy,
+        44..56 => Action::Crash {
             steps: rng.random_range(0..30),
             rest: Duration::from_millis(rng.random_range(0..20_000)),
         },
-        52..58 => Action::OnSet(*OnSet::ALL.choose(rng).expect("a fault")),
-        58..64 => Action::OnRead(*OnRead::ALL.choose(rng).expect("a fault")),
-        64..68 => Action::StoreDown,
-        68..70 => Action::StoreHangs,
-        70..74 => Action::StoreUp,
-        74..77 => Action::EvidenceDown,
-        77..79 => Action::EvidenceHangs,
-        79..81 => Action::EvidenceUp,
-        81..84 => Action::PrometheusDies,
-        84..86 => Action::PrometheusBack,
-        86..88 => Action::AlertmanagerDown,
-        88..90 => Action::AlertmanagerUp,
-        90..92 => Action::AlertmanagerRestarts,
-        92..94 => Action::Silence(alert),
-        94..96 => Action::Unsilence(alert),
+        56..62 => Action::OnSet(site, *OnSet::ALL.choose(rng).expect("a fault")),
+        62..68 => Action::OnRead(site, *OnRead::ALL.choose(rng).expect("a fault")),
+        68..71 => Action::StoreDown,
+        71..74 => Action::StoreHangs(Duration::from_millis(rng.random_range(100..15_000))),
+        74..78 => Action::StoreUp,
+        78..81 => Action::EvidenceDown,
+        81..83 => Action::EvidenceHangs,
+        83..85 => Action::EvidenceUp,
+        85..88 => Action::PrometheusDies,
+        88..90 => Action::PrometheusBack,
+        90..92 => Action::AlertmanagerDown,
+        92..94 => Action::AlertmanagerUp,
+        94..96 => Action::AlertmanagerRestarts,
+        96..98 => Action::Silence(alert),
+        98..100 => Action::Unsilence(alert),
         _ if sets_clock => Action::SetClock { seconds: rng.random_range(-7_200..7_200) },
         _ => Action::Recover(alert),
     }

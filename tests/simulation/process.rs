@@ -7,17 +7,20 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::Request as HttpRequest;
 use backstop::clock::SteppedClock;
-use backstop::decision::{Mode, OnUnverified, Policy, Request, Watchdog};
+use backstop::decision::{OnUnverified, Policy, Request, Watchdog};
 use backstop::execution::StepLimits;
-use backstop::incident::{Revision, RolloutName};
+use backstop::incident::{Revision, RolloutName, SeverityMap};
 use backstop::metrics::Metrics;
 use backstop::outbound::Outbound;
-use backstop::pipeline::{Journal, JournalParts, Observed, Rollout, Rollouts, Sources, Watcher, Worker};
+use backstop::pipeline::{
+    Journal, JournalParts, Kinds, Observed, Rollout, Rollouts, Severities, Sources, Submission, Watcher,
+    Worker,
+};
 use backstop::randomness::Randomness;
 use backstop::store::IncidentStore;
 use backstop::verification::{Application, Verifier};
 use backstop::webhook::body::Budget;
-use backstop::webhook::{Receiver, receive::Strangers, router};
+use backstop::webhook::{Quarantine, Receiver, router};
 use chrono::TimeDelta;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -25,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::plan::Plan;
+use crate::traffic::Flag;
 use crate::world::World;
 
 /// The grace of the simulated rollout, short so that a schedule is.
@@ -33,8 +37,11 @@ pub(crate) const GRACE: TimeDelta = TimeDelta::seconds(10);
 /// The most orders of one step.
 pub(crate) const MAX_ATTEMPTS: u32 = 4;
 
-pub(crate) fn rollout_name() -> RolloutName {
-    RolloutName::new("sim")
+/// The rollouts, which have alerts of the same names.
+pub(crate) const SITES: [&str; 2] = ["sim", "other"];
+
+pub(crate) fn rollout_name(site: usize) -> RolloutName {
+    RolloutName::new(SITES[site])
 }
 
 fn outbound() -> Outbound {
@@ -46,11 +53,16 @@ fn outbound() -> Outbound {
     OUTBOUND.get_or_init(|| Outbound::new(Duration::from_secs(1), None).expect("a client")).clone()
 }
 
-fn rollout(world: &World) -> Rollout {
+/// The revision that is on canary after so many deployments.
+pub(crate) fn revision(deployments: u32) -> Revision {
+    Revision::new(format!("v1.{deployments}.0"))
+}
+
+fn rollout(world: &World, plan: &Plan, site: usize, deployments: u32) -> Rollout {
     let policy = Policy {
-        mode: Mode::Armed,
-        matching: BTreeMap::from([("rollout".to_owned(), "sim".to_owned())]),
-        revision: Revision::new("v1.4.0"),
+        mode: plan.modes[site],
+        matching: BTreeMap::from([("rollout".to_owned(), SITES[site].to_owned())]),
+        revision: revision(deployments),
         grace: GRACE,
         hold: TimeDelta::seconds(20),
         on_unverified: OnUnverified::RollBack,
@@ -59,10 +71,10 @@ fn rollout(world: &World) -> Rollout {
         reading_valid: TimeDelta::seconds(4),
         watchdog_timeout: TimeDelta::seconds(6),
     };
-    let router = Arc::new(world.clone());
+    let router = Arc::new(Flag { world: world.clone(), site, readable: plan.readable });
     let application = Application::new(outbound(), None, None);
     Rollout {
-        name: rollout_name(),
+        name: rollout_name(site),
         policy,
         router: router.clone(),
         verifier: Verifier { router, application, prometheus: None },
@@ -88,12 +100,19 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts over what is stored.
-    pub(crate) async fn start(world: &World, plan: &Plan, clock: &Arc<SteppedClock>, seed: u64) -> Self {
+    pub(crate) async fn start(
+        world: &World,
+        plan: &Plan,
+        clock: &Arc<SteppedClock>,
+        seed: u64,
+        deployments: u32,
+    ) -> Self {
         world.reborn();
         let stored = world.load().await.expect("memory");
         let last_alive = stored.known_until();
-        let rollouts = Rollouts::new([rollout(world)]);
-        let metrics = Metrics::new(&[rollout_name()], &[]);
+        let sites = 0..if plan.has_other { 2 } else { 1 };
+        let rollouts = Rollouts::new(sites.map(|site| rollout(world, plan, site, deployments)));
+        let metrics = Metrics::new(&[rollout_name(0), rollout_name(1)], &[]);
         let observed = Arc::new(Observed::new(clock.clone(), Watchdog::named("Watchdog")));
         let randomness = Randomness::seeded(seed);
         let parts = JournalParts {
@@ -109,6 +128,7 @@ impl Process {
             alertmanagers: if plan.has_alertmanager { vec![Arc::new(world.clone())] } else { Vec::new() },
             prometheus: if plan.has_prometheus { Some(Arc::new(world.clone())) } else { None },
             watchdog: Watchdog::named("Watchdog"),
+            severities: Severities::new(SeverityMap::default(), metrics.clone()),
         };
         let worker = Worker {
             journal: journal.clone(),
@@ -137,7 +157,11 @@ impl Process {
             tokens: None,
             reconcile,
             metrics,
-            strangers: Strangers::default(),
+            strangers: Kinds::default(),
+            told: Kinds::default(),
+            severities: worker.sources.severities.clone(),
+            quarantine: Quarantine::new("/nonexistent".into()),
+            clock: Arc::<SteppedClock>::clone(clock),
             budget: Budget::default(),
         });
         let mut tasks = JoinSet::new();
@@ -157,16 +181,32 @@ impl Process {
         Door { receiver: self.receiver.clone(), dead: self.dead.clone() }
     }
 
-    /// A person asks; whatever comes of it is told by the log.
-    pub(crate) fn ask(&self, request: Request) -> impl Future<Output = ()> + Send + 'static {
-        let (journal, dead) = (self.journal.clone(), self.dead.clone());
+    /// A person asks. What comes of it is written down: their words have to come out again.
+    pub(crate) fn ask(
+        &self,
+        world: &World,
+        site: usize,
+        request: Request,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let (journal, dead, world) = (self.journal.clone(), self.dead.clone(), world.clone());
+        let words = match &request {
+            Request::RollBack { reason, .. } => Some(reason.clone()),
+            _ => None,
+        };
         let input = backstop::decision::Input::Person { actor: "ada".to_owned(), request };
         async move {
-            let name = rollout_name();
-            tokio::select! {
+            let name = rollout_name(site);
+            let inputs = vec![(name, input)];
+            let submission = Submission { inputs, blobs: Vec::new() };
+            let taken = tokio::select! {
                 biased;
-                () = dead.cancelled() => {}
-                _ruling = journal.submit_one(&name, input) => {}
+                () = dead.cancelled() => return,
+                taken = journal.submit(submission) => taken,
+            };
+            let Ok(taken) = taken else { return };
+            let incident = taken.rulings.into_iter().next().and_then(|ruling| ruling.incident);
+            if let (Some(words), Some(incident), true) = (words, incident, taken.durable) {
+                world.lock().ledger.asked.push((incident, words));
             }
         }
     }

@@ -1,12 +1,17 @@
 //! What must hold at an answer and at the end, whatever happened.
 
+use backstop::decision::Mode;
 use backstop::incident::{Alert, AlertStatus, IncidentId, Severity};
 use chrono::{DateTime, Utc};
 
-use crate::ledger::Ledger;
-use crate::monitoring::number;
-use crate::process::MAX_ATTEMPTS;
+use crate::ledger::{Ledger, Told};
+use crate::monitoring::{name, number, site};
+use crate::process::{MAX_ATTEMPTS, SITES};
 use crate::world::Inner;
+
+/// Events that one life of a process may store in a schedule of minutes: what happens is a few dozen
+/// things, and each poll that stores something where nothing is new would be a hundred more.
+const MOST_EVENTS: usize = 900;
 
 /// Tells which promise is broken, unless it holds.
 macro_rules! promise {
@@ -25,30 +30,51 @@ pub(crate) fn hold_at_an_answer(inner: &mut Inner, message: &Alert, now: DateTim
     if message.status == AlertStatus::Resolved {
         return Ok(());
     }
-    let name = message.name().to_owned();
+    let Some(number) = number(message) else { return Ok(()) };
+    let name = message.name();
     promise!(
-        inner.ledger.seen.contains(&(name.clone(), message.starts_at)),
+        inner.ledger.seen.contains(&(number, message.starts_at)),
         "{name} was answered 200 and is not on disk"
     );
-    let holds =
-        number(&name).is_some_and(|number| inner.monitoring.holds.get(&number) == Some(&message.starts_at));
-    let fresh = inner.traffic.raised_at.is_some_and(|raised_at| message.starts_at > raised_at);
-    if message.severity() == Severity::Critical && holds && fresh && inner.traffic.share > 0 {
-        inner.ledger.owed.push((name, now));
+    let holds = inner.monitoring.holds.get(&number) == Some(&message.starts_at);
+    let traffic = &inner.traffic[site(number)];
+    let fresh = traffic.raised_at.is_some_and(|raised_at| message.starts_at > raised_at);
+    let armed = inner.ledger.modes[site(number)] == Some(Mode::Armed);
+    if armed && message.severity() == Severity::Critical && holds && fresh && traffic.share > 0 {
+        inner.ledger.owed.push((number, now));
     }
     Ok(())
 }
 
+/// Incidents that are open although everything works, but those that only a person can end.
+fn left_open(ledger: &Ledger) -> Option<(&IncidentId, &Told)> {
+    ledger.incidents.iter().find(|(_, told)| !told.closed && !told.waits)
+}
+
+/// A rollout whose canary has traffic while an alert of its own fires, and that may act.
+fn threatened(inner: &Inner) -> Option<usize> {
+    let ledger = &inner.ledger;
+    (0..2).filter(|_| ledger.has_alertmanager).find(|at| {
+        let fires = inner.monitoring.listed.keys().any(|alert| site(*alert) == *at);
+        let waits = |told: &Told| !told.closed && told.waits && told.rollout == SITES[*at];
+        let closed_by_person = ledger.closed_by_person[*at];
+        ledger.modes[*at] == Some(Mode::Armed)
+            && inner.traffic[*at].share > 0
+            && fires
+            && !closed_by_person
+            && !ledger.incidents.values().any(waits)
+    })
+}
+
 /// Whether nothing is left to be done.
 pub(crate) fn is_settled(inner: &Inner) -> bool {
-    let open = inner.ledger.incidents.values().any(|told| !told.closed);
-    let threatened =
-        inner.traffic.share > 0 && !inner.monitoring.listed.is_empty() && inner.ledger.has_alertmanager;
-    !open && !threatened && without_evidence(&inner.ledger, &inner.evidence).is_none()
+    left_open(&inner.ledger).is_none()
+        && threatened(inner).is_none()
+        && without_evidence(&inner.ledger, &inner.evidence).is_none()
 }
 
 fn without_evidence(ledger: &Ledger, evidence: &[(IncidentId, bool)]) -> Option<IncidentId> {
-    let rolled_back = ledger.incidents.iter().filter(|(_, told)| told.attempt > 0);
+    let rolled_back = ledger.incidents.iter().filter(|(_, told)| told.attempt > 0 && !told.waits);
     let lacking = rolled_back.map(|(id, _)| id).find(|id| !evidence.contains(&((*id).clone(), true)));
     lacking.cloned()
 }
@@ -56,24 +82,28 @@ fn without_evidence(ledger: &Ledger, evidence: &[(IncidentId, bool)]) -> Option<
 /// Everything was mended long ago.
 pub(crate) fn hold_at_the_end(inner: &Inner) -> Promise {
     let ledger = &inner.ledger;
-    let open = ledger.incidents.iter().find(|(_, told)| !told.closed);
+    let open = left_open(ledger);
     promise!(open.is_none(), "nothing ends {open:?}");
     let firing: Vec<_> = inner.monitoring.listed.keys().collect();
-    promise!(
-        inner.traffic.share == 0 || firing.is_empty() || !ledger.has_alertmanager,
-        "the canary has {} % although {firing:?} fire",
-        inner.traffic.share
-    );
+    let threatened = threatened(inner);
+    promise!(threatened.is_none(), "canary {threatened:?} has traffic although {firing:?} fire");
+    ledger.words_came_out()?;
+    let most = MOST_EVENTS * (1 + ledger.crashes as usize);
+    promise!(ledger.events <= most, "{} events for one schedule", ledger.events);
     let lacking = without_evidence(ledger, &inner.evidence);
     promise!(lacking.is_none(), "the evidence of {lacking:?} is not complete");
-    let (orders, recorded) = (inner.traffic.orders, ledger.recorded_orders);
-    if ledger.crashes == 0 {
-        promise!(orders == recorded, "{orders} orders arrived, {recorded} are recorded");
-    } else if !ledger.had_store_trouble {
-        promise!(orders <= recorded + ledger.crashes * MAX_ATTEMPTS, "{orders} orders, {recorded} recorded");
+    for (traffic, recorded) in inner.traffic.iter().zip(ledger.recorded_orders) {
+        let orders = traffic.orders;
+        if ledger.crashes == 0 {
+            promise!(orders == recorded, "{orders} orders arrived, {recorded} are recorded");
+        } else if !ledger.had_store_trouble {
+            let lost = ledger.crashes * MAX_ATTEMPTS;
+            promise!(orders <= recorded + lost, "{orders} orders, {recorded} recorded");
+        }
     }
-    for (name, at) in &ledger.owed {
-        let answered = inner.traffic.zeroed_at.is_some_and(|zeroed_at| zeroed_at >= *at);
+    for (number, at) in &ledger.owed {
+        let (name, traffic) = (name(*number), &inner.traffic[site(*number)]);
+        let answered = traffic.zeroed_at.is_some_and(|zeroed_at| zeroed_at >= *at);
         promise!(answered, "{name} was accepted at {at} with traffic on the canary, and nobody took it off");
     }
     Ok(())

@@ -1,17 +1,19 @@
 //! Runs one schedule: what happens, when, and how messages travel.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use backstop::clock::SteppedClock;
 use backstop::decision::Request;
+use backstop::incident::{Alert, IncidentId};
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::delivery::{SharedDoor, deliver};
 use crate::monitoring::{self, is_critical};
 use crate::plan::{Action, Plan, TROUBLE, Travel};
-use crate::process::{Door, Process, rollout_name};
+use crate::process::{Process, rollout_name};
 use crate::promises;
 use crate::traffic::{OnRead, OnSet};
 use crate::world::{Health, World};
@@ -20,9 +22,8 @@ use crate::world::{Health, World};
 /// after five minutes at the latest, a silence looked at as often.
 const MENDED: Duration = Duration::from_secs(1_500);
 
-/// How often Alertmanager tries to deliver, and how many times.
-const RETRY: Duration = Duration::from_millis(1_500);
-const TRIES: u32 = 20;
+/// The revision that is on canary first: v1.4.0.
+const FIRST_REVISION: u32 = 4;
 
 /// Runs the schedule of a seed and returns its story. Panics with the promise that it broke.
 pub(crate) fn run(seed: u64) -> String {
@@ -30,13 +31,21 @@ pub(crate) fn run(seed: u64) -> String {
     let runtime = builder.enable_time().start_paused(true).build().expect("a runtime");
     runtime.block_on(async {
         let base = "2026-11-24T03:00:00Z".parse().expect("a time");
-        let world = World::new(base);
-        let clock = Arc::new(SteppedClock::starting_at(base));
         let plan = Plan::of(seed);
-        world.lock().ledger.knows(&plan);
+        let world = World::new(base, &plan);
+        let clock = Arc::new(SteppedClock::starting_at(base));
+        {
+            let mut inner = world.lock();
+            inner.ledger.knows(&plan);
+            inner.ledger.deployments = FIRST_REVISION;
+            inner.monitoring.has_strange_watchdog = plan.has_strange_watchdog;
+            inner.monitoring.relabelled = plan.relabelled;
+        }
         Run {
             seed,
             lives: 0,
+            deployments: FIRST_REVISION,
+            words: 0,
             world,
             clock,
             plan,
@@ -49,12 +58,13 @@ pub(crate) fn run(seed: u64) -> String {
     })
 }
 
-/// The way into the process that lives now.
-type SharedDoor = Arc<Mutex<Option<Arc<Door>>>>;
-
 struct Run {
     seed: u64,
     lives: u64,
+    /// The revision on canary is counted by deployments.
+    deployments: u32,
+    /// What people said is numbered, so that all of it can be found again.
+    words: u32,
     world: World,
     clock: Arc<SteppedClock>,
     plan: Plan,
@@ -90,6 +100,12 @@ impl Run {
                         rest = after;
                         self.world.crash_in(steps);
                     }
+                    Some((_, Action::Deploy)) => {
+                        self.deployments += 1;
+                        self.world.lock().ledger.deployments = self.deployments;
+                        rest = Duration::from_millis(500);
+                        self.world.crash_in(0);
+                    }
                     Some((_, action)) => self.act(action),
                     None => break,
                 },
@@ -114,8 +130,8 @@ impl Run {
     async fn start(&mut self) {
         self.lives += 1;
         self.world.say("started".to_owned());
-        let process =
-            Process::start(&self.world, &self.plan, &self.clock, self.seed ^ (self.lives << 48)).await;
+        let seed = self.seed ^ (self.lives << 48);
+        let process = Process::start(&self.world, &self.plan, &self.clock, seed, self.deployments).await;
         *self.door.lock().expect("a lock") = Some(Arc::new(process.door()));
         self.process = Some(process);
         let now = self.world.now();
@@ -136,7 +152,11 @@ impl Run {
         self.world.say(format!("{action:?}"));
         let now = self.world.now();
         match action {
-            Action::Fire(alert) => self.fire(alert, now),
+            Action::Fire(alert) => self.fire(&[alert], now),
+            Action::FireTogether(alerts) => {
+                let alerts: Vec<_> = (0..8).filter(|alert| alerts & (1 << alert) != 0).collect();
+                self.fire(&alerts, now);
+            }
             Action::Recover(alert) => self.recover(alert, now),
             Action::PrometheusDies => self.prometheus_dies(now),
             Action::PrometheusBack => self.prometheus_back(now),
@@ -144,11 +164,16 @@ impl Run {
                 self.clock.step(TimeDelta::seconds(seconds));
                 self.world.lock().ledger.clock_set(now);
             }
-            Action::Hold => self.person(|incident| Request::Hold { incident, until: None }),
-            Action::Resume => self.person(|incident| Request::Resume { incident }),
-            Action::Acknowledge => self.person(|incident| Request::Acknowledge { incident }),
-            Action::RollBack => {
-                self.person(|_| Request::RollBack { reason: "by hand".to_owned(), stage: None });
+            Action::Hold(site) => self.person(site, |incident| Request::Hold { incident, until: None }),
+            Action::Resume(site) => self.person(site, |incident| Request::Resume { incident }),
+            Action::Acknowledge(site) => self.person(site, |incident| Request::Acknowledge { incident }),
+            Action::Close(site) => {
+                self.person(site, |incident| Request::Close { incident, words: "seen".to_owned() });
+            }
+            Action::RollBack(site) => {
+                self.words += 1;
+                let reason = format!("by hand, number {}", self.words);
+                self.person(site, |_| Request::RollBack { reason, stage: None });
             }
             simple => self.set(simple, now),
         }
@@ -157,7 +182,7 @@ impl Run {
     fn set(&self, action: Action, now: DateTime<Utc>) {
         let mut inner = self.world.lock();
         match action {
-            Action::Share(share) => inner.traffic.set(share, now),
+            Action::Share(site, share) => inner.traffic[site].set(share, now),
             Action::AlertmanagerDown => inner.monitoring.alertmanager_down = true,
             Action::AlertmanagerUp => inner.monitoring.alertmanager_down = false,
             Action::AlertmanagerRestarts => {
@@ -172,10 +197,10 @@ impl Run {
             Action::Unsilence(alert) => {
                 inner.monitoring.silenced.remove(&alert);
             }
-            Action::OnSet(on_set) => inner.traffic.on_set = on_set,
-            Action::OnRead(on_read) => inner.traffic.on_read = on_read,
+            Action::OnSet(site, on_set) => inner.traffic[site].on_set = on_set,
+            Action::OnRead(site, on_read) => inner.traffic[site].on_read = on_read,
             Action::StoreDown => inner.store_health = Health::Down,
-            Action::StoreHangs => inner.store_health = Health::Hangs(Duration::from_secs(2)),
+            Action::StoreHangs(span) => inner.store_health = Health::Hangs(span),
             Action::StoreUp => inner.store_health = Health::Good,
             Action::EvidenceDown => inner.evidence_health = Health::Down,
             Action::EvidenceHangs => inner.evidence_health = Health::Hangs(Duration::from_secs(30)),
@@ -186,26 +211,30 @@ impl Run {
         inner.ledger.store_is(good, now);
     }
 
-    fn fire(&mut self, alert: u8, now: DateTime<Utc>) {
+    /// Alerts begin to hold, and one message tells of all.
+    fn fire(&mut self, alerts: &[u8], now: DateTime<Utc>) {
+        let mut told = Vec::new();
         {
             let mut inner = self.world.lock();
             let monitoring = &mut inner.monitoring;
-            if monitoring.holds.contains_key(&alert) {
-                return;
-            }
-            monitoring.holds.insert(alert, now);
-            if monitoring.prometheus_dead {
-                return;
-            }
-            if is_critical(alert) {
-                monitoring.fired.insert(alert, now);
-            }
-            monitoring.listed.insert(alert, now);
-            if monitoring.silenced.contains(&alert) || monitoring.alertmanager_down {
-                return;
+            for alert in alerts {
+                if monitoring.holds.contains_key(alert) {
+                    continue;
+                }
+                monitoring.holds.insert(*alert, now);
+                if monitoring.prometheus_dead {
+                    continue;
+                }
+                if is_critical(*alert) {
+                    monitoring.fired.insert(*alert, now);
+                }
+                monitoring.listed.insert(*alert, now);
+                if !monitoring.silenced.contains(alert) && !monitoring.alertmanager_down {
+                    told.push(monitoring::alert(*alert, now, None));
+                }
             }
         }
-        self.send(alert, now, None);
+        self.send(told);
     }
 
     fn recover(&mut self, alert: u8, now: DateTime<Utc>) {
@@ -222,7 +251,7 @@ impl Run {
             listed.filter(|_| !monitoring.silenced.contains(&alert) && !monitoring.alertmanager_down)
         };
         if let Some(starts_at) = listed {
-            self.send(alert, starts_at, Some(now));
+            self.send(vec![monitoring::alert(alert, starts_at, Some(now))]);
         }
     }
 
@@ -234,7 +263,7 @@ impl Run {
             std::mem::take(&mut inner.monitoring.listed).into_iter().collect()
         };
         for (alert, starts_at) in expired {
-            self.send(alert, starts_at, Some(now));
+            self.send(vec![monitoring::alert(alert, starts_at, Some(now))]);
         }
     }
 
@@ -254,28 +283,25 @@ impl Run {
             }
             again.into_iter().filter(|alert| !monitoring.silenced.contains(alert)).collect()
         };
-        for alert in again {
-            self.send(alert, now, None);
-        }
+        self.send(again.into_iter().map(|alert| monitoring::alert(alert, now, None)).collect());
     }
 
-    fn person(&mut self, request: impl FnOnce(backstop::incident::IncidentId) -> Request) {
+    fn person(&mut self, site: usize, request: impl FnOnce(IncidentId) -> Request) {
         let Some(process) = &self.process else { return };
         let states = process.journal.states();
-        let incident = states.get(&rollout_name()).and_then(|state| state.incident.clone());
-        let id = incident
-            .map_or_else(|| backstop::incident::IncidentId::new("none"), |incident| incident.id.clone());
-        self.messages.spawn(process.ask(request(id)));
+        let incident = states.get(&rollout_name(site)).and_then(|state| state.incident.clone());
+        let id = incident.map_or_else(|| IncidentId::new("none"), |incident| incident.id.clone());
+        self.messages.spawn(process.ask(&self.world, site, request(id)));
     }
 
-    fn send(&mut self, alert: u8, starts_at: DateTime<Utc>, ends_at: Option<DateTime<Utc>>) {
+    fn send(&mut self, alerts: Vec<Alert>) {
         let Travel { lost, delay, copy_after } = self.plan.travel();
-        if lost {
+        if lost || alerts.is_empty() {
             return;
         }
         for delay in [Some(delay), copy_after.map(|after| delay + after)].into_iter().flatten() {
             let (world, door) = (self.world.clone(), Arc::clone(&self.door));
-            self.messages.spawn(deliver(world, door, alert, starts_at, ends_at, delay));
+            self.messages.spawn(deliver(world, door, alerts.clone(), delay));
         }
     }
 
@@ -291,7 +317,9 @@ impl Run {
         inner.monitoring.alertmanager_down = false;
         inner.monitoring.restarted_at = None;
         inner.monitoring.silenced.clear();
-        (inner.traffic.on_set, inner.traffic.on_read) = (OnSet::Obeys, OnRead::Tells);
+        for traffic in &mut inner.traffic {
+            (traffic.on_set, traffic.on_read) = (OnSet::Obeys, OnRead::Tells);
+        }
         (inner.store_health, inner.evidence_health) = (Health::Good, Health::Good);
     }
 
@@ -313,38 +341,5 @@ impl Run {
                 break;
             }
         }
-    }
-}
-
-/// Tries to deliver one message, as Alertmanager does.
-async fn deliver(
-    world: World,
-    door: SharedDoor,
-    alert: u8,
-    starts_at: DateTime<Utc>,
-    ends_at: Option<DateTime<Utc>>,
-    delay: Duration,
-) {
-    tokio::time::sleep(delay).await;
-    let message = monitoring::alert(alert, starts_at, ends_at);
-    let body = serde_json::json!({ "version": "4", "alerts": [{
-        "status": message.status, "labels": message.labels, "startsAt": message.starts_at,
-        "endsAt": message.ends_at, "fingerprint": message.fingerprint,
-    }] })
-    .to_string();
-    for _ in 0..TRIES {
-        let open = door.lock().expect("a lock").clone();
-        let answered = match open {
-            Some(open) => open.post(body.clone()).await,
-            None => None,
-        };
-        if answered == Some(200) && !world.lock().crashed {
-            world.say(format!("answered 200: {} {:?}", message.name(), message.status));
-            let now = world.now();
-            let mut inner = world.lock();
-            let promise = promises::hold_at_an_answer(&mut inner, &message, now);
-            return world.keep(inner, promise);
-        }
-        tokio::time::sleep(RETRY).await;
     }
 }

@@ -8,6 +8,7 @@ use backstop::incident::{Answer, Share};
 use backstop::outbound::OutboundError;
 use chrono::{DateTime, Utc};
 
+use crate::process::SITES;
 use crate::world::World;
 
 /// How it takes an order.
@@ -46,10 +47,12 @@ pub(crate) enum OnRead {
     Down,
     /// Longer than a reading may take.
     Hangs,
+    /// Tells what was true when it was asked, a while later.
+    Late,
 }
 
 impl OnRead {
-    pub(crate) const ALL: [Self; 3] = [Self::Tells, Self::Down, Self::Hangs];
+    pub(crate) const ALL: [Self; 4] = [Self::Tells, Self::Down, Self::Hangs, Self::Late];
 }
 
 /// The truth, and what was asked and told.
@@ -83,37 +86,46 @@ impl Traffic {
     }
 }
 
+/// The flag of one rollout.
+#[derive(Debug, Clone)]
+pub(crate) struct Flag {
+    pub(crate) world: World,
+    pub(crate) site: usize,
+    pub(crate) readable: bool,
+}
+
 #[async_trait]
-impl TrafficRouter for World {
+impl TrafficRouter for Flag {
     fn describe_set(&self, share: Share) -> String {
         format!("set {share}")
     }
 
     async fn set_share(&self, share: Share) -> Result<Answer, ActError> {
-        self.step().await;
+        let Self { world, site, .. } = self;
+        world.step().await;
         let never =
             if share == Share::ZERO { Ok(()) } else { Err("Backstop gave a canary traffic".to_owned()) };
-        self.keep(self.lock(), never);
-        let states = self.stored_states().await;
-        let now = self.now();
+        world.keep(world.lock(), never);
+        let states = world.stored_states().await;
+        let now = world.now();
         let on_set = {
-            let mut inner = self.lock();
-            inner.traffic.orders += 1;
+            let mut inner = world.lock();
+            inner.traffic[*site].orders += 1;
             let healthy = inner.store_health == crate::world::Health::Good;
-            let promise = inner.ledger.ordered(&states, healthy, now);
-            let on_set = inner.traffic.on_set;
-            self.keep(inner, promise);
+            let promise = inner.ledger.ordered(*site, &states, healthy, now);
+            let on_set = inner.traffic[*site].on_set;
+            world.keep(inner, promise);
             on_set
         };
-        self.say(format!("ordered 0 %: {on_set:?}"));
+        world.say(format!("{}: ordered 0 %: {on_set:?}", SITES[*site]));
         if on_set == OnSet::Slow {
             tokio::time::sleep(Duration::from_millis(900)).await;
         }
         if matches!(on_set, OnSet::Obeys | OnSet::ObeysSilently | OnSet::Slow) {
-            let now = self.now();
-            self.lock().traffic.set(0, now);
+            let now = world.now();
+            world.lock().traffic[*site].set(0, now);
         }
-        self.step().await;
+        world.step().await;
         match on_set {
             OnSet::Obeys | OnSet::Slow | OnSet::Lies => Ok(answer("ok")),
             OnSet::Down => Err(ActError::Retry { answer: answer("connection refused"), after: None }),
@@ -126,12 +138,16 @@ impl TrafficRouter for World {
     }
 
     fn can_read(&self) -> bool {
-        true
+        self.readable
     }
 
     async fn read_share(&self) -> Result<Share, ReadError> {
-        self.step().await;
-        let on_read = self.lock().traffic.on_read;
+        let Self { world, site, .. } = self;
+        world.step().await;
+        let (on_read, then) = {
+            let inner = world.lock();
+            (inner.traffic[*site].on_read, inner.traffic[*site].share)
+        };
         match on_read {
             OnRead::Tells => {}
             OnRead::Down => {
@@ -139,12 +155,21 @@ impl TrafficRouter for World {
                 return Err(ReadError::NoAnswer(error));
             }
             OnRead::Hangs => tokio::time::sleep(Duration::from_secs(5)).await,
+            OnRead::Late => {
+                let asked_at = world.now();
+                tokio::time::sleep(Duration::from_millis(1_200)).await;
+                if then == 0 {
+                    world.lock().traffic[*site].told_zero_at = Some(asked_at);
+                }
+                return Ok(Share(then));
+            }
         }
-        let now = self.now();
-        let mut inner = self.lock();
-        if inner.traffic.share == 0 {
-            inner.traffic.told_zero_at = Some(now);
+        let now = world.now();
+        let mut inner = world.lock();
+        let traffic = &mut inner.traffic[*site];
+        if traffic.share == 0 {
+            traffic.told_zero_at = Some(now);
         }
-        Ok(Share(inner.traffic.share))
+        Ok(Share(traffic.share))
     }
 }

@@ -8,13 +8,15 @@ use async_trait::async_trait;
 use backstop::evidence::{EvidenceBlobs, EvidenceError, EvidenceWriter};
 use backstop::incident::{EvidenceFile, Incident, IncidentId, RolloutState, StoredAs};
 use backstop::pipeline::States;
-use backstop::store::{Batch, IncidentFilter, IncidentStore, Loaded, MemoryStore, StoreError};
+use backstop::store::{Batch, IncidentFilter, IncidentStore, Loaded, MemoryStore, SqliteStore, StoreError};
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::ledger::Ledger;
 use crate::monitoring::Monitoring;
+use crate::plan::Plan;
+use crate::process::SITES;
 use crate::traffic::Traffic;
 
 /// How a system behind a trait behaves.
@@ -29,7 +31,7 @@ pub(crate) enum Health {
 
 #[derive(Debug, Default)]
 pub(crate) struct Inner {
-    pub(crate) traffic: Traffic,
+    pub(crate) traffic: [Traffic; 2],
     pub(crate) monitoring: Monitoring,
     pub(crate) store_health: Health,
     pub(crate) evidence_health: Health,
@@ -44,17 +46,55 @@ pub(crate) struct Inner {
 #[derive(Debug, Clone)]
 pub(crate) struct World {
     inner: Arc<Mutex<Inner>>,
-    pub(crate) store: MemoryStore,
+    store: Kept,
     pub(crate) crash: Arc<Notify>,
     base: DateTime<Utc>,
     started: Instant,
 }
 
+/// What outlives a process: in memory or, for some schedules, by the real SQLite on a real disk.
+#[derive(Debug, Clone)]
+struct Kept {
+    store: Arc<dyn IncidentStore>,
+    folder: Option<Arc<tempfile::TempDir>>,
+}
+
+impl Kept {
+    fn new(on_disk: bool) -> Self {
+        if !on_disk {
+            return Self { store: Arc::new(MemoryStore::default()), folder: None };
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = SqliteStore::open(&folder.path().join("backstop.db")).expect("a database");
+        Self { store: Arc::new(store), folder: Some(Arc::new(folder)) }
+    }
+
+    /// Waits for the store. The real one works on threads of its own, which the stepped clock must
+    /// wait for: only what tokio itself runs holds it.
+    async fn wait<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
+        if self.folder.is_none() {
+            return work.await;
+        }
+        let runtime = tokio::runtime::Handle::current();
+        tokio::task::spawn_blocking(move || runtime.block_on(work)).await.expect("a store that works")
+    }
+
+    async fn append(&self, batch: Batch) -> Result<u64, StoreError> {
+        let store = Arc::clone(&self.store);
+        self.wait(async move { store.append(batch).await }).await
+    }
+
+    async fn load(&self) -> Result<Loaded, StoreError> {
+        let store = Arc::clone(&self.store);
+        self.wait(async move { store.load().await }).await
+    }
+}
+
 impl World {
-    pub(crate) fn new(base: DateTime<Utc>) -> Self {
+    pub(crate) fn new(base: DateTime<Utc>, plan: &Plan) -> Self {
         Self {
             inner: Arc::default(),
-            store: MemoryStore::default(),
+            store: Kept::new(plan.on_disk),
             crash: Arc::default(),
             base,
             started: Instant::now(),
@@ -140,7 +180,8 @@ impl IncidentStore for World {
             self.say(format!("stored {}", crate::ledger::brief(stored)));
             let mut inner = self.lock();
             let Inner { traffic, monitoring, ledger, .. } = &mut *inner;
-            let promise = ledger.stored(stored, now, traffic, monitoring);
+            let site = SITES.iter().position(|site| *site == stored.rollout.as_str()).unwrap_or_default();
+            let promise = ledger.stored(stored, now, &traffic[site], monitoring);
             self.keep(inner, promise);
         }
         self.step().await;
@@ -148,11 +189,13 @@ impl IncidentStore for World {
     }
 
     async fn set_aside(&self, events: Vec<StoredAs>, why: String) -> Result<(), StoreError> {
-        self.store.set_aside(events, why).await
+        let store = Arc::clone(&self.store.store);
+        self.store.wait(async move { store.set_aside(events, why).await }).await
     }
 
     async fn caught_up(&self, until: DateTime<Utc>) -> Result<(), StoreError> {
-        self.store.caught_up(until).await
+        let store = Arc::clone(&self.store.store);
+        self.store.wait(async move { store.caught_up(until).await }).await
     }
 
     async fn load(&self) -> Result<Loaded, StoreError> {
@@ -160,28 +203,34 @@ impl IncidentStore for World {
     }
 
     async fn incident(&self, id: &IncidentId) -> Result<Option<Incident>, StoreError> {
-        self.store.incident(id).await
+        let (store, id) = (Arc::clone(&self.store.store), id.clone());
+        self.store.wait(async move { store.incident(&id).await }).await
     }
 
     async fn incidents(&self, filter: &IncidentFilter) -> Result<Vec<Incident>, StoreError> {
-        self.store.incidents(filter).await
+        let (store, filter) = (Arc::clone(&self.store.store), filter.clone());
+        self.store.wait(async move { store.incidents(&filter).await }).await
     }
 
     async fn blob(&self, sha256: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.step().await;
-        self.store.blob(sha256).await
+        let (store, sha256) = (Arc::clone(&self.store.store), sha256.to_owned());
+        self.store.wait(async move { store.blob(&sha256).await }).await
     }
 
     async fn alive(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
-        self.store.alive(now).await
+        let store = Arc::clone(&self.store.store);
+        self.store.wait(async move { store.alive(now).await }).await
     }
 
     async fn checkpoint(&self, seq: u64, states: States) -> Result<(), StoreError> {
-        self.store.checkpoint(seq, states).await
+        let store = Arc::clone(&self.store.store);
+        self.store.wait(async move { store.checkpoint(seq, states).await }).await
     }
 
     async fn prune(&self, before: DateTime<Utc>) -> Result<u64, StoreError> {
-        self.store.prune(before).await
+        let store = Arc::clone(&self.store.store);
+        self.store.wait(async move { store.prune(before).await }).await
     }
 }
 
@@ -202,6 +251,11 @@ impl EvidenceWriter for World {
             Health::Hangs(span) => tokio::time::sleep(span).await,
         }
         let name = format!("{}-{complete}", incident.id);
+        {
+            let inner = self.lock();
+            let promise = inner.ledger.four_lines(&incident, complete);
+            self.keep(inner, promise);
+        }
         self.lock().evidence.push((incident.id.clone(), complete));
         self.step().await;
         Ok(vec![EvidenceFile { name, sha256: String::new() }])

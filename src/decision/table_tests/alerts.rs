@@ -193,7 +193,7 @@ fn shadow_and_off_touch_nothing_and_say_why() {
 #[test]
 fn an_unknown_severity_is_recorded_and_not_acted_upon() {
     let mut world = World::with_canary();
-    let odd = world.alert("Odd", "Critical", 0);
+    let odd = world.alert("Odd", "page", 0);
     assert_eq!(world.fire(&odd), Some(Reason::SeverityNotActionable));
     assert!(world.state.incident.is_none() && world.state.alerts.len() == 1);
 }

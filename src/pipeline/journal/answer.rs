@@ -21,14 +21,17 @@ pub(super) enum Wants {
 /// A caller's answer, to be given by whoever knows it first: the store's thread when it is durable,
 /// the journal when it takes too long. The second finds nobody.
 #[derive(Debug, Clone)]
-pub(super) struct Answer(Arc<Mutex<Option<(Vec<Ruling>, Caller)>>>);
+pub(super) struct Answer(Arc<Mutex<Option<Owed>>>);
+
+/// What is said, and to whom.
+type Owed = (Vec<Ruling>, Caller);
 
 impl Answer {
     pub(super) fn new(rulings: Vec<Ruling>, caller: Caller) -> Self {
         Self(Arc::new(Mutex::new(Some((rulings, caller)))))
     }
 
-    fn take(&self) -> Option<(Vec<Ruling>, Caller)> {
+    fn take(&self) -> Option<Owed> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio_util::task::AbortOnDropHandle;
+use tokio::task::JoinSet;
 
 use crate::incident::StoredAs;
 use crate::metrics::Metrics;
@@ -18,18 +18,20 @@ const END_WITHIN: Duration = Duration::from_secs(1);
 pub(super) struct Teller {
     metrics: Metrics,
     lines: mpsc::Sender<Vec<StoredAs>>,
-    logs: AbortOnDropHandle<()>,
+    /// One task; it ends with this.
+    logs: JoinSet<()>,
 }
 
 impl Teller {
     pub(super) fn start(metrics: Metrics) -> Self {
         let (lines, mut queue) = mpsc::channel::<Vec<StoredAs>>(QUEUE);
-        let logs = tokio::spawn(async move {
+        let mut logs = JoinSet::new();
+        logs.spawn(async move {
             while let Some(events) = queue.recv().await {
                 events.iter().for_each(crate::logging::stored);
             }
         });
-        Self { metrics, lines, logs: AbortOnDropHandle::new(logs) }
+        Self { metrics, lines, logs }
     }
 
     pub(super) fn tell(&self, events: Vec<StoredAs>) {
@@ -37,13 +39,14 @@ impl Teller {
             return;
         }
         events.iter().for_each(|stored| self.metrics.stored(stored));
-        if let Err(mpsc::error::TrySendError::Full(events)) = self.lines.try_send(events) {
-            self.metrics.log_lines_lost(events.len());
+        let lines = events.len();
+        if self.lines.try_send(events).is_err() {
+            self.metrics.log_lines_lost(lines);
         }
     }
 
-    pub(super) async fn end(self) {
+    pub(super) async fn end(mut self) {
         drop(self.lines);
-        let _unlogged = tokio::time::timeout(END_WITHIN, self.logs).await;
+        let _unlogged = tokio::time::timeout(END_WITHIN, self.logs.join_next()).await;
     }
 }

@@ -1,5 +1,7 @@
 //! What the journal promises while the store hangs, refuses or is overtaken, in stepped time.
 
+#![expect(clippy::disallowed_methods, reason = "a test waits for what it spawns")]
+
 mod hangs;
 mod refuses;
 mod scene;

@@ -18,6 +18,7 @@ fn attached(number: usize, body: &BlobRef) -> Event {
         starts_at: start(),
         ends_at: None,
         generator_url: String::new(),
+        mapped_severity: None,
     };
     let body = Some(body.clone());
     Event::AlertAttached(AttachedAlert { alert, received_at: start(), reason: Reason::JoinedGrace, body })

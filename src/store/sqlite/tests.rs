@@ -112,6 +112,7 @@ async fn a_saved_fold_gives_the_same_state_as_folding_everything() {
         events.extend(more);
         let now = store.load().await.expect("loaded");
         assert_eq!((now.seq, &now.rollouts), (events.len() as u64, &folded(&events).rollouts));
+        assert_eq!(now.checkpoint_seq + 3, now.seq, "up to the last one that was saved");
         let states = now.rollouts.into_iter().map(|(name, state)| (name, Arc::new(state))).collect();
         store.checkpoint(now.seq, states).await.expect("saved");
     }
@@ -168,4 +169,27 @@ async fn a_panic_on_the_stores_thread_is_reported_as_its_end() {
     let answer = store.writer.run("be broken", |_| -> Result<(), _> { panic!("no such page") }).await;
     assert!(matches!(answer, Err(StoreError::Unavailable { .. })), "{answer:?}");
     assert_eq!(store.ended().await, "its thread panicked: no such page");
+}
+
+#[tokio::test]
+async fn evidence_is_read_while_a_listing_takes_its_time() {
+    let (_directory, path) = fresh();
+    let store = SqliteStore::open(&path).expect("opened");
+    append(&store, story(1, start())).await.expect("appended");
+    let (begin, began) = tokio::sync::oneshot::channel();
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let reader = store.reader.clone();
+    let long = move |_: &mut Connection| {
+        begin.send(()).expect("awaited");
+        ended.recv().expect("ended");
+        Ok(())
+    };
+    let reads = async {
+        began.await.expect("begun");
+        let read = tokio::time::timeout(std::time::Duration::from_secs(10), store.blob("none")).await;
+        assert_eq!(read.expect("it does not wait").expect("read"), None);
+        end.send(()).expect("it still lists");
+    };
+    let (listed, ()) = tokio::join!(reader.run("list for long", long), reads);
+    listed.expect("listed");
 }

@@ -77,6 +77,7 @@ fn alert(name: &str, labels: Pairs<'_>) -> Alert {
         starts_at: DateTime::UNIX_EPOCH,
         ends_at: None,
         generator_url: String::new(),
+        mapped_severity: None,
     }
 }
 

@@ -41,7 +41,7 @@ async fn read_fed(chunks: &[usize], budget: &Budget) -> Result<(Bytes, Reservati
 }
 
 fn free(budget: &Budget) -> usize {
-    budget.0.load(Ordering::Relaxed)
+    budget.bodies.available_permits()
 }
 
 #[tokio::test]
@@ -93,4 +93,32 @@ async fn memory_is_reserved_as_bytes_arrive_and_not_before() {
     assert!(nothing.is_err() && free(&budget) == 990);
     drop(feed);
     assert_eq!(reading.await.expect("read").0.len(), 10);
+}
+
+fn packed(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    packer.write_all(bytes).expect("packed");
+    packer.finish().expect("packed")
+}
+
+#[test]
+fn a_packed_body_is_unpacked_within_the_limit_and_the_budget_and_a_bomb_costs_neither() {
+    let budget = Budget::of(1_500);
+    let (bytes, reserved) = unpacked(&packed(&[b'x'; 1_000]), LIMIT, &budget).expect("unpacked");
+    assert_eq!((bytes.len(), free(&budget)), (1_000, 500));
+    let another = unpacked(&packed(&[b'x'; 600]), LIMIT, &budget).map(|_| ());
+    assert_eq!((another, free(&budget)), (Err(BodyError::OverBudget), 500));
+    drop(reserved);
+    let bomb = packed(&vec![0; 50 << 20]);
+    assert!(bomb.len() < 100_000);
+    let mut refused = Ok(());
+    let used = allocation_counter::measure(|| {
+        refused = unpacked(&bomb, LIMIT, &budget).map(|_| ());
+    });
+    assert_eq!((refused, free(&budget)), (Err(BodyError::TooLarge { limit: LIMIT }), 1_500));
+    assert!(used.bytes_max < 500_000, "{} bytes", used.bytes_max);
+    for broken in [&b"{}"[..], &packed(b"cut off")[..10]] {
+        assert!(matches!(unpacked(broken, LIMIT, &budget), Err(BodyError::NotGzip(_))), "{broken:?}");
+    }
 }

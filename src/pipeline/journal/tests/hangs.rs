@@ -131,3 +131,21 @@ async fn the_fold_of_what_is_not_stored_is_never_saved_and_a_quiet_stop_saves_wh
     let saved = quiet.checkpoints.lock().expect("locked").pop().expect("saved");
     assert_eq!(saved.0, stored.seq);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_fold_of_a_durable_prefix_is_saved_without_what_was_decided_while_it_was_in_flight() {
+    let scene = Scene::new().await;
+    scene.store.hang(true);
+    let first = scene.webhook("First", "warning");
+    seconds(0.1).await;
+    let second = scene.webhook("Second", "critical");
+    seconds(0.1).await;
+    *scene.store.left.lock().expect("locked") = Some(1);
+    scene.store.hang(false);
+    assert!(first.await.expect("answered").expect("taken").durable);
+    assert!(!second.await.expect("answered").expect("taken").durable);
+    let store = scene.stop().await;
+    let stored = store.load().await.expect("loaded");
+    let saved = store.checkpoints.lock().expect("locked").pop().expect("saved");
+    assert_eq!((saved.0, saved.1[&name()].as_ref()), (stored.seq, &stored.rollouts[&name()]));
+}

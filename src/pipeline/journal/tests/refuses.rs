@@ -64,6 +64,7 @@ fn waiting(alert: &str) -> StoredAs {
         starts_at: start(),
         ends_at: None,
         generator_url: String::new(),
+        mapped_severity: None,
     };
     let alert = AttachedAlert { alert, received_at: start(), reason: Reason::NoCanary, body: None };
     StoredAs { at: start(), rollout: name(), incident: None, event: Event::TriageStarted { alert } }

@@ -43,6 +43,8 @@ pub(super) struct Gate {
     pub(super) inner: MemoryStore,
     hangs: watch::Sender<bool>,
     pub(super) refused: Mutex<Option<&'static str>>,
+    /// So many appends go through before the disk is full.
+    pub(super) left: Mutex<Option<usize>>,
     pub(super) appends: Mutex<Vec<usize>>,
     pub(super) checkpoints: Mutex<Vec<(u64, States)>>,
 }
@@ -69,6 +71,12 @@ impl IncidentStore for Gate {
             .is_some_and(|part| serde_json::to_string(&batch.events).expect("JSON").contains(part));
         if refused {
             return Err(StoreError::Rejected { source: "UNIQUE constraint failed".into() });
+        }
+        if let Some(left) = self.left.lock().expect("locked").as_mut() {
+            let Some(fewer) = left.checked_sub(1) else {
+                return Err(StoreError::Unavailable { doing: "append", source: "the disk is full".into() });
+            };
+            *left = fewer;
         }
         self.inner.append(batch).await
     }
@@ -182,6 +190,7 @@ impl Scene {
             inner,
             hangs: watch::channel(false).0,
             refused: Mutex::default(),
+            left: Mutex::default(),
             appends: Mutex::default(),
             checkpoints: Mutex::default(),
         });
@@ -241,6 +250,7 @@ pub(super) fn firing(alert: &str, severity: &str) -> Input {
         starts_at: start(),
         ends_at: None,
         generator_url: String::new(),
+        mapped_severity: None,
     };
     Input::Alert { alert, body: None }
 }
