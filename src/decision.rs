@@ -11,6 +11,7 @@ mod confirmation;
 mod draft;
 mod due;
 mod grace;
+mod label_name;
 mod policy;
 #[cfg(test)]
 mod promise_tests;
@@ -28,6 +29,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 pub use confirmation::{AlertmanagerReading, Confirmation, ListedAlert, PrometheusReading, weigh};
 use draft::Draft;
 pub use due::{Command, Due, due};
+pub use label_name::is_legacy_label_name;
 pub use policy::{Mode, OnUnverified, Policy};
 pub use watchdog::Watchdog;
 

@@ -18,8 +18,7 @@ mod rule;
 
 pub use alertmanager::{Alertmanager, Listing};
 pub use error::SignalError;
-pub use expression::{Comparison, Condition, Guard, Matching, NotUnderstood, Operand, conditions};
-pub use matcher::is_legacy_name;
+pub use expression::{Comparison, Condition, Guard, Matching, NotUnderstood, Side, conditions};
 pub use prometheus::{Prometheus, Sample};
 pub use rule::{AlertRule, Difference, in_brackets, rules_of};
 

@@ -7,7 +7,7 @@ mod application;
 mod condition;
 mod read;
 
-pub use application::{Application, Healthz};
+pub use application::{Application, ApplicationError, Healthz};
 pub use read::{Verifier, VerifyTimes};
 
 use crate::incident::{Check, CheckName, CheckOutcome, Verdict};

@@ -8,7 +8,7 @@ use reqwest::Url;
 use super::access::AccessConfig;
 use super::flag_request::{BodyTemplate, FlagMethod, ShareScale};
 use super::reader::Reader;
-use crate::decision::{Mode, OnUnverified};
+use crate::decision::{Mode, OnUnverified, is_legacy_label_name};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -108,6 +108,7 @@ impl RolloutConfig {
                 remedy,
             );
         }
+        warn_of_new_names(reader, "match", &matching);
         let grace = reader.duration("grace", 5 * MINUTE, Duration::ZERO, HOUR);
         let hold = reader.duration("hold", 30 * MINUTE, MINUTE, 24 * HOUR);
         let answers = [("roll_back", OnUnverified::RollBack), ("hold", OnUnverified::Hold)];
@@ -133,6 +134,19 @@ impl RolloutConfig {
         let revision = reader.text("revision").unwrap_or_else(|| traffic.feature.clone());
         reader.finish();
         Self { name, mode, matching, revision, grace, hold, on_unverified, verify, traffic }
+    }
+}
+
+/// Names that only newer servers take; older ones refuse every question that has one.
+pub(super) fn warn_of_new_names(reader: &Reader<'_>, key: &str, labels: &BTreeMap<String, String>) {
+    for name in labels.keys().filter(|name| !is_legacy_label_name(name)) {
+        reader.warning(
+            key,
+            format!(
+                "has the label {name:?}, which Prometheus before 3.0 and Alertmanager before 0.27 refuse"
+            ),
+            "use a name of letters, digits and _ that doesn't begin with a digit, unless both are newer",
+        );
     }
 }
 

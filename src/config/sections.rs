@@ -8,6 +8,7 @@ use reqwest::Url;
 
 use super::access::AccessConfig;
 use super::reader::Reader;
+use super::rollout::warn_of_new_names;
 use super::secret::SecretFile;
 use super::tls::TlsConfig;
 use super::token::BasicAuth;
@@ -244,6 +245,7 @@ impl AlertmanagerConfig {
             alertname: reader.text("watchdog_alertname").unwrap_or_else(|| "Watchdog".to_owned()),
             matching: reader.labels("watchdog_match").unwrap_or_default(),
         };
+        warn_of_new_names(reader, "watchdog_match", &watchdog.matching);
         let watchdog_timeout = reader.duration("watchdog_timeout", 3 * MINUTE, 10 * SECOND, 60 * MINUTE);
         let severity_map = severity_map(reader);
         reader.finish();

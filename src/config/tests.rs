@@ -71,6 +71,19 @@ fn the_designs_example_is_valid_and_paths_are_relative_to_its_folder() {
 }
 
 #[test]
+fn a_label_that_old_servers_refuse_is_a_warning_and_a_watchdog_may_be_pinned() {
+    let text = good()
+        .replace("match = { rollout =", "match = { \"deploy.rollout\" =")
+        .replace("[prometheus]", "watchdog_match = { \"k8s.cluster\" = \"eu\" }\n[prometheus]");
+    let config = parse(&text).expect("valid");
+    assert_eq!(config.alertmanager.watchdog.matching.get("k8s.cluster").map(String::as_str), Some("eu"));
+    let warned: Vec<_> = config.warnings.iter().filter(|problem| problem.message.contains("3.0")).collect();
+    let keys: Vec<_> = warned.iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(keys, ["alertmanager.watchdog_match", "rollouts[0].match"]);
+    assert!(warned[1].message.contains("deploy.rollout") && warned[1].message.contains("0.27"));
+}
+
+#[test]
 fn each_mistake_is_named_with_its_key_line_and_remedy() {
     for (from, to, key, line, remedy) in [
         ("listen = \"127.0.0.1:8080\"", "listne = \"127.0.0.1:8080\"", "server.listne", 3, "\"listen\""),

@@ -161,6 +161,7 @@ async fn start_monitoring(
         alertmanagers: vec![alertmanager.address()],
         interval: INTERVAL,
         resend_delay: Duration::from_secs(5),
+        alert_relabel_configs: Vec::new(),
     };
     let prometheus = programs.prometheus(folder, &prometheus).await?;
     Ok(RealMonitoring { alertmanager, prometheus })

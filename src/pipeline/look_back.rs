@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 
+use crate::decision::is_legacy_label_name;
 use crate::incident::{Alert, AlertStatus, Fingerprint, Labels, Severity, SeverityMap};
-use crate::signals::{is_legacy_name, matcher};
+use crate::signals::matcher;
 
 type Pairs = BTreeMap<String, String>;
 
@@ -25,7 +26,7 @@ pub(super) type Forms = Vec<String>;
 pub(super) fn questions(matching: &Pairs, known: &[Alert], look_back: TimeDelta) -> Vec<Forms> {
     let mut by_labels = vec![fired_seconds_ago(&matcher::all_equal(matching), look_back)];
     let (legacy, newer): (Pairs, Pairs) =
-        matching.clone().into_iter().partition(|(name, _)| is_legacy_name(name));
+        matching.clone().into_iter().partition(|(name, _)| is_legacy_label_name(name));
     if !newer.is_empty() && !legacy.is_empty() {
         // A Prometheus from before UTF-8 names refuses them all. What this finds beside is left out again.
         by_labels.push(fired_seconds_ago(&matcher::all_equal(&legacy), look_back));

@@ -142,6 +142,7 @@ impl Worker {
             blobs.push((blob.clone(), Arc::from(text)));
             blob
         });
+        let body = body.map_err(|error| error.to_string());
         let inputs = vec![(rollout.name.clone(), Input::Snapshot { incident, when, body })];
         self.report_all(inputs, blobs).await;
     }

@@ -41,7 +41,9 @@ impl Watcher {
         self.submit(inputs).await;
         // Only all of them together know that something is not listed.
         if readings.is_empty() || readings.len() < sources.alertmanagers.len() {
-            unlisted.map(|unlisted| lock(unlisted).start_over());
+            if let Some(unlisted) = unlisted {
+                lock(unlisted).start_over();
+            }
             return;
         }
         let listed: BTreeSet<_> = readings

@@ -84,7 +84,7 @@ mod tests {
         assert!(poll(&mut unlisted, &firing, 0).is_empty());
         assert!(poll(&mut unlisted, &firing, 119).is_empty());
         let firing = [firing[0].clone(), firing[1].clone(), later.clone()];
-        assert_eq!(poll(&mut unlisted, &firing, 120), [lost.clone()], "the other began anew");
+        assert_eq!(poll(&mut unlisted, &firing, 120), std::slice::from_ref(&lost), "the other began anew");
         unlisted.start_over();
         assert!(poll(&mut unlisted, &firing, 240).is_empty());
         assert_eq!(poll(&mut unlisted, &firing, 360), [lost, later]);

@@ -44,7 +44,7 @@ pub enum Comparison {
 
 /// One side of a comparison.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Operand {
+pub enum Side {
     /// A number that stands in the rule.
     Literal(f64),
     /// A query whose result is one number for everybody.
@@ -79,11 +79,11 @@ pub struct Guard {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Condition {
     /// What is measured, if the rule is written as usual.
-    pub left: Operand,
+    pub left: Side,
     /// How it is compared.
     pub comparison: Comparison,
     /// The threshold.
-    pub right: Operand,
+    pub right: Side,
     /// Which elements are compared, if both sides are vectors.
     pub matching: Matching,
     /// All of them must be as they should before the comparison says anything.
@@ -214,14 +214,14 @@ fn compared(binary: &BinaryExpr) -> Option<Condition> {
         // 0 and 1 instead of a filter: it always returns something, so the alert always fires.
         return None;
     }
-    let (left, right) = (operand(&binary.lhs), operand(&binary.rhs));
+    let (left, right) = (side(&binary.lhs), side(&binary.rhs));
     // `0.03 < x` is measured on the right, and so is what has many elements for one of the left.
     let many_right = binary
         .modifier
         .as_ref()
         .is_some_and(|modifier| matches!(modifier.card, VectorMatchCardinality::OneToMany(_)));
     let (left, comparison, right) = match (&left, &right) {
-        (Operand::Literal(_) | Operand::Scalar(_), Operand::Vector(_)) => (right, comparison.turned(), left),
+        (Side::Literal(_) | Side::Scalar(_), Side::Vector(_)) => (right, comparison.turned(), left),
         _ if many_right => (right, comparison.turned(), left),
         _ => (left, comparison, right),
     };
@@ -242,12 +242,12 @@ impl Comparison {
     }
 }
 
-fn operand(expression: &Expr) -> Operand {
+fn side(expression: &Expr) -> Side {
     match expression {
-        Expr::NumberLiteral(number) => Operand::Literal(number.val),
-        Expr::Paren(inner) => operand(&inner.expr),
-        _ if expression.value_type() == ValueType::Scalar => Operand::Scalar(expression.to_string()),
-        _ => Operand::Vector(expression.to_string()),
+        Expr::NumberLiteral(number) => Side::Literal(number.val),
+        Expr::Paren(inner) => side(&inner.expr),
+        _ if expression.value_type() == ValueType::Scalar => Side::Scalar(expression.to_string()),
+        _ => Side::Vector(expression.to_string()),
     }
 }
 
@@ -255,8 +255,8 @@ fn operand(expression: &Expr) -> Operand {
 mod tests {
     use super::*;
 
-    fn vector(query: &str) -> Operand {
-        Operand::Vector(query.to_owned())
+    fn vector(query: &str) -> Side {
+        Side::Vector(query.to_owned())
     }
 
     fn one(expression: &str) -> Condition {
@@ -268,23 +268,23 @@ mod tests {
     #[test]
     fn a_comparison_is_taken_apart_through_parentheses_and_guards() {
         for (expression, left, comparison, right, guards) in [
-            ("up > 0", vector("up"), Comparison::Greater, Operand::Literal(0.0), &[][..]),
+            ("up > 0", vector("up"), Comparison::Greater, Side::Literal(0.0), &[][..]),
             (
                 "(sum(rate(a[5m])) / sum(rate(b[5m]))) > 0.03 and sum(increase(b[5m])) >= 20",
                 vector("sum(rate(a[5m])) / sum(rate(b[5m]))"),
                 Comparison::Greater,
-                Operand::Literal(0.03),
+                Side::Literal(0.03),
                 &[(true, "sum(increase(b[5m])) >= 20")],
             ),
             (
                 "((up == 5)) unless on(job) down",
                 vector("up"),
                 Comparison::Equal,
-                Operand::Literal(5.0),
+                Side::Literal(5.0),
                 &[(false, "down")],
             ),
             ("canary > 2 * stable", vector("canary"), Comparison::Greater, vector("2 * stable"), &[]),
-            ("0.03 < errs", vector("errs"), Comparison::Greater, Operand::Literal(0.03), &[]),
+            ("0.03 < errs", vector("errs"), Comparison::Greater, Side::Literal(0.03), &[]),
             ("vector(0.03) < gone", vector("vector(0.03)"), Comparison::Less, vector("gone"), &[]),
             (
                 "vector(1) < on() group_right many",
@@ -297,7 +297,7 @@ mod tests {
                 "a >= scalar(b)",
                 vector("a"),
                 Comparison::GreaterOrEqual,
-                Operand::Scalar("scalar(b)".into()),
+                Side::Scalar("scalar(b)".into()),
                 &[],
             ),
         ] {
@@ -309,7 +309,7 @@ mod tests {
         }
         assert_eq!(one("a > 1 unless on(job) b").guards[0].matching, Matching::On(vec!["job".to_owned()]));
         let parts = one("a > 1 and b >= 20").guards[0].parts.clone().expect("taken apart");
-        assert_eq!((parts.left, parts.right), (vector("b"), Operand::Literal(20.0)));
+        assert_eq!((parts.left, parts.right), (vector("b"), Side::Literal(20.0)));
         let alternatives = conditions("a > 1 or (b > 2 and c > 3)").expect("understood");
         assert_eq!(alternatives.iter().map(|one| one.guards.len()).collect::<Vec<_>>(), [0, 1]);
     }

@@ -5,17 +5,11 @@
 
 use std::collections::BTreeMap;
 
-/// Whether servers from before UTF-8 names take it: `[a-zA-Z_][a-zA-Z0-9_]*`.
-#[must_use]
-pub fn is_legacy_name(name: &str) -> bool {
-    let mut letters = name.chars();
-    letters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
-        && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
-}
+use crate::decision::is_legacy_label_name;
 
 /// `name="value"`, as both systems read it.
 pub(crate) fn equal(name: &str, value: &str) -> String {
-    let name = if is_legacy_name(name) { name.to_owned() } else { quoted(name) };
+    let name = if is_legacy_label_name(name) { name.to_owned() } else { quoted(name) };
     format!("{name}={}", quoted(value))
 }
 

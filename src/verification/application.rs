@@ -3,11 +3,26 @@
 use reqwest::Url;
 
 use crate::incident::{Check, CheckName, CheckOutcome};
-use crate::outbound::{MAX_SMALL_ANSWER_BYTES, Outbound};
+use crate::outbound::{MAX_SMALL_ANSWER_BYTES, Outbound, Reply};
+use crate::text::kept;
 
 /// How often healthz is asked in one reading. Behind a load balancer one answer may come from
 /// either version; a canary that still has half the traffic hides from four asks once in sixteen.
 const HEALTHZ_ASKS: usize = 4;
+
+/// Why the application's word isn't known.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ApplicationError {
+    /// Nobody is to be asked: a person sets this key if they want it.
+    #[error("{0} is not configured")]
+    NotConfigured(&'static str),
+    /// No answer, or one that says "not now": worth asking again.
+    #[error("{0}")]
+    NoAnswer(String),
+    /// It answers, but not what the address should answer: a person looks at the configuration.
+    #[error("{0}: is the address right?")]
+    NotAsExpected(String),
+}
 
 /// Where the serving version can be read, and which one is right.
 #[derive(Debug, Clone)]
@@ -37,43 +52,90 @@ impl Application {
     pub async fn stable_version(&self) -> Check {
         let name = CheckName::StableVersion;
         let Some(healthz) = &self.healthz else {
-            let detail = "verify.healthz_url is not configured".to_owned();
+            let detail = ApplicationError::NotConfigured("verify.healthz_url").to_string();
             return Check { name, outcome: CheckOutcome::NotConfigured, detail };
         };
+        let stable = &healthz.stable_version;
+        let mut answered = String::new();
         for _ in 0..HEALTHZ_ASKS {
             match self.version(&healthz.url).await {
-                Ok(version) if version == healthz.stable_version => {}
+                Ok(version) if is_same_version(&version, stable) => answered = kept(&version),
                 Ok(version) => {
-                    let detail = format!("{version} answers, stable is {}", healthz.stable_version);
+                    let detail = format!("{} answers, stable is {stable}", kept(&version));
                     return Check { name, outcome: CheckOutcome::Fail, detail };
                 }
-                Err(error) => return Check { name, outcome: CheckOutcome::Unknown, detail: error },
+                Err(error) => {
+                    return Check { name, outcome: CheckOutcome::Unknown, detail: error.to_string() };
+                }
             }
         }
-        let detail = format!("{} answers", healthz.stable_version);
-        Check { name, outcome: CheckOutcome::Pass, detail }
+        let also = if answered == *stable { String::new() } else { format!(", which is {stable}") };
+        Check { name, outcome: CheckOutcome::Pass, detail: format!("{answered} answers{also}") }
     }
 
-    async fn version(&self, url: &Url) -> Result<String, String> {
-        let json: serde_json::Value = self
-            .outbound
-            .with_answers_up_to(MAX_SMALL_ANSWER_BYTES)
-            .get_json(url.clone())
-            .await
-            .map_err(|error| error.to_string())?;
+    async fn version(&self, url: &Url) -> Result<String, ApplicationError> {
+        let reply = get(&self.outbound.with_answers_up_to(MAX_SMALL_ANSWER_BYTES), url).await?;
+        let json: serde_json::Value = serde_json::from_slice(&reply.body).map_err(|error| {
+            ApplicationError::NotAsExpected(format!("healthz answers no JSON ({})", kept(&error.to_string())))
+        })?;
         let version = json.get("version").and_then(serde_json::Value::as_str);
-        version.map(str::to_owned).ok_or_else(|| "healthz has no text at .version".to_owned())
+        version
+            .map(str::to_owned)
+            .ok_or_else(|| ApplicationError::NotAsExpected("healthz has no text at .version".to_owned()))
     }
 
     /// The metrics as text.
     ///
     /// # Errors
-    /// In words: why there are none.
-    pub async fn metrics(&self) -> Result<Vec<u8>, String> {
-        let Some(url) = &self.metrics_url else {
-            return Err("verify.metrics_url is not configured".to_owned());
-        };
-        let reply = self.outbound.get(url.clone()).await.map_err(|error| error.to_string())?;
-        if reply.is_success() { Ok(reply.body) } else { Err(format!("status {}", reply.status)) }
+    /// See [`ApplicationError`].
+    pub async fn metrics(&self) -> Result<Vec<u8>, ApplicationError> {
+        let url = self.metrics_url.as_ref().ok_or(ApplicationError::NotConfigured("verify.metrics_url"))?;
+        Ok(get(&self.outbound, url).await?.body)
+    }
+}
+
+async fn get(outbound: &Outbound, url: &Url) -> Result<Reply, ApplicationError> {
+    let place = url.path();
+    let reply = outbound.get(url.clone()).await;
+    let reply = reply.map_err(|error| ApplicationError::NoAnswer(format!("{place}: {error}")))?;
+    let words = || format!("{place}: status {}: {}", reply.status, reply.kept_text());
+    match reply.status {
+        200..=299 => Ok(reply),
+        300..=399 | 404 | 405 | 410 => Err(ApplicationError::NotAsExpected(words())),
+        _ => Err(ApplicationError::NoAnswer(words())),
+    }
+}
+
+/// Whether two texts name one version: with or without a leading `v`, and whatever the build metadata,
+/// which says nothing of precedence (Semantic Versioning 2.0.0, item 10).
+fn is_same_version(one: &str, other: &str) -> bool {
+    fn bare(version: &str) -> &str {
+        let version = version.trim();
+        let numbered = |rest: &&str| rest.starts_with(|first: char| first.is_ascii_digit());
+        let version = version.strip_prefix(['v', 'V']).filter(numbered).unwrap_or(version);
+        version.split_once('+').map_or(version, |(version, _)| version)
+    }
+    bare(one) == bare(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_the_same_with_or_without_its_v_and_its_build_metadata() {
+        for (one, other, same) in [
+            ("1.3.9", "v1.3.9", true),
+            ("V1.3.9", "1.3.9 ", true),
+            ("v1.3.9+build.7", "1.3.9", true),
+            ("1.3.9+a", "v1.3.9+b", true),
+            ("1.3.9-rc.1", "v1.3.9", false),
+            ("1.3.9", "1.3.90", false),
+            ("vega", "ega", false),
+            ("vega", "vega", true),
+            ("", "v", false),
+        ] {
+            assert_eq!(is_same_version(one, other), same, "{one:?} {other:?}");
+        }
     }
 }

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use crate::incident::{Alert, CheckOutcome};
 use crate::signals::{
-    AlertRule, Comparison, Condition, Difference, Guard, Operand, RuleSource, Sample, SignalError,
-    in_brackets,
+    AlertRule, Comparison, Condition, Difference, Guard, RuleSource, Sample, Side, SignalError, in_brackets,
 };
 use crate::text::shown;
 
@@ -62,11 +61,11 @@ impl<'a> Round<'a> {
         answer
     }
 
-    async fn values(&mut self, operand: &Operand) -> Result<Arc<[Sample]>, SignalError> {
-        match operand {
-            Operand::Literal(value) => Ok(Arc::from([Sample { labels: BTreeMap::new(), value: *value }])),
-            Operand::Scalar(query) => self.query(&format!("vector({query})")).await,
-            Operand::Vector(query) => self.query(query).await,
+    async fn values(&mut self, side: &Side) -> Result<Arc<[Sample]>, SignalError> {
+        match side {
+            Side::Literal(value) => Ok(Arc::from([Sample { labels: BTreeMap::new(), value: *value }])),
+            Side::Scalar(query) => self.query(&format!("vector({query})")).await,
+            Side::Vector(query) => self.query(query).await,
         }
     }
 
@@ -151,8 +150,7 @@ impl<'a> Round<'a> {
         if !guard.must_hold {
             return Ok(Some(format!("`{whole}` holds, and while it does nothing can be judged")));
         }
-        let Some(Condition { left, comparison, right: Operand::Literal(needed), .. }) =
-            guard.parts.as_deref()
+        let Some(Condition { left, comparison, right: Side::Literal(needed), .. }) = guard.parts.as_deref()
         else {
             return Ok(Some(format!("`{whole}` does not hold, and is needed to judge")));
         };
@@ -173,26 +171,26 @@ fn of_alert(samples: &[Sample], rule: &AlertRule, alert: &Alert) -> (Vec<Sample>
     (own, others)
 }
 
-fn is_single(operand: &Operand) -> bool {
-    match operand {
-        Operand::Literal(_) | Operand::Scalar(_) => true,
-        Operand::Vector(_) => false,
+fn is_single(side: &Side) -> bool {
+    match side {
+        Side::Literal(_) | Side::Scalar(_) => true,
+        Side::Vector(_) => false,
     }
 }
 
-fn words(operand: &Operand) -> String {
-    match operand {
-        Operand::Literal(value) => value.to_string(),
-        Operand::Scalar(query) | Operand::Vector(query) => format!("`{}`", shown(query)),
+fn words(side: &Side) -> String {
+    match side {
+        Side::Literal(value) => value.to_string(),
+        Side::Scalar(query) | Side::Vector(query) => format!("`{}`", shown(query)),
     }
 }
 
 /// The threshold and how it is told: `> 0.03`, `> 0.04 (2 * stable)`.
-fn against(comparison: Comparison, right: &Operand, value: f64) -> (f64, String) {
+fn against(comparison: Comparison, right: &Side, value: f64) -> (f64, String) {
     let sign = comparison.sign();
     match right {
-        Operand::Literal(_) => (value, format!("{sign} {value}")),
-        Operand::Scalar(_) | Operand::Vector(_) => (value, format!("{sign} {value} ({})", words(right))),
+        Side::Literal(_) => (value, format!("{sign} {value}")),
+        Side::Scalar(_) | Side::Vector(_) => (value, format!("{sign} {value} ({})", words(right))),
     }
 }
 

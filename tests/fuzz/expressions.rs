@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backstop::signals::{Operand, conditions};
+use backstop::signals::{Side, conditions};
 
 /// Parts of expressions, so that what is put together often parses.
 const PARTS: &[&str] = &[
@@ -50,7 +50,7 @@ fn no_expression_breaks_the_reader_and_what_it_measures_is_an_expression() {
             let parts = choice.iter().map(|number| PARTS[usize::from(*number) % PARTS.len()]);
             for condition in conditions(&parts.collect::<String>()).unwrap_or_default() {
                 for side in [&condition.left, &condition.right] {
-                    if let Operand::Vector(query) | Operand::Scalar(query) = side {
+                    if let Side::Vector(query) | Side::Scalar(query) = side {
                         assert!(promql_parser::parser::parse(query).is_ok(), "{condition:?}");
                     }
                 }

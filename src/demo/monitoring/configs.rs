@@ -31,6 +31,8 @@ pub struct PrometheusSettings {
     pub interval: Duration,
     /// How often it tells Alertmanager again; alerts expire four times later.
     pub resend_delay: Duration,
+    /// What it does to labels on the way to Alertmanager: each the YAML of one `alert_relabel_configs`.
+    pub alert_relabel_configs: Vec<String>,
 }
 
 impl PrometheusSettings {
@@ -45,7 +47,8 @@ impl PrometheusSettings {
         let _infallible = writeln!(text, "rule_files: [{}]", files.join(", "));
         let _infallible = write!(
             text,
-            "alerting: {{ alertmanagers: [ {{ static_configs: [ {{ targets: [{}] }} ] }} ] }}\nscrape_configs:\n",
+            "alerting: {{ alert_relabel_configs: [{}], alertmanagers: [ {{ static_configs: [ {{ targets: [{}] }} ] }} ] }}\nscrape_configs:\n",
+            self.alert_relabel_configs.join(", "),
             members.join(", ")
         );
         for (index, target) in self.targets.iter().enumerate() {

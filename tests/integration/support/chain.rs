@@ -54,6 +54,7 @@ impl Chain {
             alertmanagers: vec![alertmanager.address()],
             interval: Duration::from_secs(1),
             resend_delay: Duration::from_secs(2),
+            alert_relabel_configs: Vec::new(),
         };
         let prometheus = programs().prometheus(site.folder.path(), &prometheus).await.expect("Prometheus");
         Self { site, apis, alertmanager, prometheus }
