@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use backstop::clock::{Clock, SteppedClock};
 use backstop::decision::{AlertmanagerReading, Input, ListedAlert, Mode, OnUnverified, Policy, Watchdog};
-use backstop::evidence::EvidenceDir;
+use backstop::evidence::{EvidenceFolders, KnownFile, WrittenEarlier};
 use backstop::execution::{ActError, ReadError, StepLimits, TrafficRouter};
 use backstop::incident::{
     Alert, AlertStatus, Answer, Fingerprint, Labels, Revision, RolloutName, SeverityMap, Share,
@@ -26,6 +26,17 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::prepare;
+
+/// No evidence was written by an earlier process.
+#[derive(Debug)]
+struct NothingYet;
+
+#[async_trait]
+impl WrittenEarlier for NothingYet {
+    async fn files(&self) -> Result<Vec<KnownFile>, String> {
+        Ok(Vec::new())
+    }
+}
 
 const EVERY: Duration = Duration::from_secs(20);
 
@@ -170,7 +181,11 @@ impl Watching {
                 watchdog,
                 severities: Severities::new(SeverityMap::default(), metrics.clone()),
             },
-            evidence: Arc::new(EvidenceDir::new(folder.path().to_owned())),
+            evidence: Arc::new(EvidenceFolders::new(
+                folder.path().join("evidence"),
+                folder.path().join("fallback"),
+                Arc::new(NothingYet),
+            )),
             store,
             clock: clock.clone(),
             randomness: Randomness::seeded(0),
