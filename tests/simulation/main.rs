@@ -19,6 +19,7 @@
 #[macro_use]
 mod promises;
 
+mod causes;
 mod delivery;
 mod ledger;
 mod monitoring;

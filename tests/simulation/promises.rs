@@ -67,8 +67,9 @@ fn threatened(inner: &Inner) -> Option<usize> {
 }
 
 /// Whether nothing is left to be done.
-pub(crate) fn is_settled(inner: &Inner) -> bool {
-    left_open(&inner.ledger).is_none()
+pub(crate) fn is_settled(inner: &Inner, now: DateTime<Utc>) -> bool {
+    inner.ledger.store_is_sound(now)
+        && left_open(&inner.ledger).is_none()
         && threatened(inner).is_none()
         && without_evidence(&inner.ledger, &inner.evidence).is_none()
 }
@@ -103,7 +104,11 @@ pub(crate) fn hold_at_the_end(inner: &Inner) -> Promise {
     }
     for (number, at) in &ledger.owed {
         let (name, traffic) = (name(*number), &inner.traffic[site(*number)]);
-        let answered = traffic.zeroed_at.is_some_and(|zeroed_at| zeroed_at >= *at);
+        // A person who closes an incident has taken it over, and one is called for what waits.
+        let waits = ledger.incidents.values().any(|told| told.waits && told.rollout == SITES[site(*number)]);
+        let answered = waits
+            || ledger.closed_by_person[site(*number)]
+            || traffic.zeroed_at.is_some_and(|zeroed_at| zeroed_at >= *at);
         promise!(answered, "{name} was accepted at {at} with traffic on the canary, and nobody took it off");
     }
     Ok(())

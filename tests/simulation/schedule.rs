@@ -343,7 +343,8 @@ impl Run {
                 // What was held in memory is recorded, what was lost is found by then.
                 () = tokio::time::sleep(Duration::from_secs(6)) => {}
             }
-            if promises::is_settled(&self.world.lock()) || Instant::now() >= until {
+            let now = self.world.now();
+            if promises::is_settled(&self.world.lock(), now) || Instant::now() >= until {
                 break;
             }
         }

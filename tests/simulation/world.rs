@@ -160,6 +160,25 @@ impl World {
     }
 }
 
+/// An append that hangs goes on doing so when others no longer would, until it ends or its process does.
+struct Hanging(World);
+
+impl Hanging {
+    fn begin(world: &World) -> Self {
+        world.lock().ledger.hanging_appends += 1;
+        Self(world.clone())
+    }
+}
+
+impl Drop for Hanging {
+    fn drop(&mut self) {
+        let now = self.0.now();
+        let mut inner = self.0.lock();
+        inner.ledger.hanging_appends -= 1;
+        inner.ledger.store_trouble_at = Some(now);
+    }
+}
+
 #[async_trait]
 impl IncidentStore for World {
     async fn append(&self, batch: Batch) -> Result<u64, StoreError> {
@@ -171,7 +190,10 @@ impl IncidentStore for World {
                 let source = "the disk is full".into();
                 return Err(StoreError::Unavailable { doing: "append", source });
             }
-            Health::Hangs(span) => tokio::time::sleep(span).await,
+            Health::Hangs(span) => {
+                let _hanging = Hanging::begin(self);
+                tokio::time::sleep(span).await;
+            }
         }
         let events: Vec<StoredAs> = batch.events.clone();
         let appended = self.store.append(batch).await?;
