@@ -5,6 +5,7 @@ mod labels;
 mod loops;
 mod process;
 mod registry;
+mod states;
 
 use std::sync::Arc;
 
@@ -20,8 +21,7 @@ use labels::{
 };
 pub use loops::Loop;
 
-use crate::incident::{Event, NoticeKind, Phase, Reason, RolloutName, StoredAs, Verdict};
-use crate::pipeline::States;
+use crate::incident::{Event, NoticeKind, Reason, RolloutName, StoredAs, Verdict};
 
 #[derive(Debug, Default)]
 struct Figures {
@@ -305,32 +305,6 @@ impl Metrics {
     /// The certificate in use expires then.
     pub fn certificate_expires(&self, at: DateTime<Utc>) {
         self.figures.tls_certificate_expiry.set(at.timestamp());
-    }
-
-    /// Sets the gauges that follow from the states.
-    pub fn observe_states(&self, states: &States, now: DateTime<Utc>, watchdog_age_seconds: u64) {
-        let age = i64::try_from(watchdog_age_seconds).unwrap_or(i64::MAX);
-        self.figures.watchdog_age_seconds.set(age);
-        for (name, state) in states {
-            let open = state.open_incident();
-            for known in OPEN_STATES {
-                let is_open = open.is_some_and(|incident| incident.phase.name() == known);
-                self.open(name, known).set(i64::from(is_open));
-            }
-            let overdue = open
-                .filter(|incident| matches!(incident.phase, Phase::Grace { .. }))
-                .and_then(|incident| incident.grace_ends_at)
-                .map_or(0, |ends_at| (now - ends_at).num_seconds().max(0));
-            let of_rollout = OfRollout { rollout: name.to_string() };
-            let known = i64::try_from(state.alerts.len()).unwrap_or(i64::MAX);
-            self.figures.alerts_known.get_or_create(&of_rollout).set(known);
-            self.figures.grace_overdue_seconds.get_or_create(&of_rollout).set(overdue);
-            let overdue = open
-                .filter(|incident| incident.is_overdue(now))
-                .and_then(|incident| incident.rollback_due_at)
-                .map_or(0, |due_at| (now - due_at).num_seconds().max(1));
-            self.figures.rollback_overdue_seconds.get_or_create(&of_rollout).set(overdue);
-        }
     }
 
     /// The figures as text, in the OpenMetrics format that Prometheus reads.

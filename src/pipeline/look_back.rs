@@ -24,12 +24,12 @@ pub(super) type Forms = Vec<String>;
 
 /// What is to be asked for a rollout that matches these labels and knows these alerts.
 pub(super) fn questions(matching: &Pairs, known: &[Alert], look_back: TimeDelta) -> Vec<Forms> {
-    let mut by_labels = vec![fired_seconds_ago(&matcher::all_equal(matching), look_back)];
+    let mut by_labels = fired_seconds_ago(&matcher::all_equal(matching), look_back);
     let (legacy, newer): (Pairs, Pairs) =
         matching.clone().into_iter().partition(|(name, _)| is_legacy_label_name(name));
     if !newer.is_empty() && !legacy.is_empty() {
         // A Prometheus from before UTF-8 names refuses them all. What this finds beside is left out again.
-        by_labels.push(fired_seconds_ago(&matcher::all_equal(&legacy), look_back));
+        by_labels.extend(fired_seconds_ago(&matcher::all_equal(&legacy), look_back));
     }
     let mut names: Vec<_> = known
         .iter()
@@ -40,18 +40,23 @@ pub(super) fn questions(matching: &Pairs, known: &[Alert], look_back: TimeDelta)
     names.dedup();
     let by_name = names
         .chunks(NAMES_AT_ONCE)
-        .map(|names| vec![fired_seconds_ago(&matcher::one_of("alertname", names), look_back)]);
+        .map(|names| fired_seconds_ago(&matcher::one_of("alertname", names), look_back));
     std::iter::once(by_labels).chain(by_name).collect()
 }
 
 /// How long ago each alert fired last, within this span. As an age, so that it doesn't matter how
 /// Prometheus' clock is set.
-fn fired_seconds_ago(matchers: &str, look_back: TimeDelta) -> String {
-    // A second's steps: an alert that fired for one evaluation only must not fall between two.
-    format!(
-        "time() - max_over_time(timestamp(ALERTS{{alertstate=\"firing\",{matchers}}})[{}s:1s])",
-        look_back.num_seconds(),
-    )
+fn fired_seconds_ago(matchers: &str, look_back: TimeDelta) -> Forms {
+    let seconds = look_back.num_seconds();
+    let form = |seconds, offset| {
+        // A second's steps: an alert that fired for one evaluation only must not fall between two.
+        format!(
+            "time() - max_over_time(timestamp(ALERTS{{alertstate=\"firing\",{matchers}}})[{seconds}s:1s]{offset})"
+        )
+    };
+    // The steps lie on whole seconds, and the last one is up to a second ago: what fired since is
+    // only seen by one in the future. Prometheus takes that from 2.33 on; an older one misses it.
+    vec![form(seconds + 1, " offset -1s"), form(seconds, "")]
 }
 
 /// What an alert that Prometheus remembers is to a rollout.
@@ -152,13 +157,15 @@ mod tests {
             known(&[("alertname", "Warm"), ("severity", "warning")]),
         ];
         let around = |matchers: &str| {
-            format!("time() - max_over_time(timestamp(ALERTS{{alertstate=\"firing\",{matchers}}})[60s:1s])")
+            ["[61s:1s] offset -1s", "[60s:1s]"].map(|span| {
+                format!("time() - max_over_time(timestamp(ALERTS{{alertstate=\"firing\",{matchers}}}){span})")
+            })
         };
-        let by_labels = vec![around(r#""deploy.stage"="canary",rollout="a""#), around(r#"rollout="a""#)];
-        let by_name = vec![around(r#"alertname=~"Slow""#)];
+        let by_labels = [around(r#""deploy.stage"="canary",rollout="a""#), around(r#"rollout="a""#)].concat();
+        let by_name = around(r#"alertname=~"Slow""#).to_vec();
         assert_eq!(questions(&matching, &known, TimeDelta::minutes(1)), [by_labels, by_name]);
         let plain = pairs(&[("rollout", "a")]);
-        assert_eq!(questions(&plain, &[], TimeDelta::minutes(1)), [[around(r#"rollout="a""#)]]);
+        assert_eq!(questions(&plain, &[], TimeDelta::minutes(1)), [around(r#"rollout="a""#)]);
     }
 
     #[test]

@@ -179,8 +179,12 @@ async fn a_rollback_whose_data_can_not_be_written_is_done_and_data_that_is_lost_
 async fn each_line_is_a_sentence_and_says_of_which_incident_it_is() {
     let api = TradingApi::start(25, 10).await.expect("started");
     let site = Site::simple("5m", &api);
-    // Evidence can't be written: a line from the midst of the work on an incident.
+    // No evidence can be written, neither where it belongs nor beside: a line from the midst of the
+    // work on an incident.
     std::fs::write(site.evidence(), "in the way").expect("written");
+    let fallback = site.parsed().evidence.fallback_directory;
+    std::fs::create_dir_all(fallback.parent().expect("a folder")).expect("created");
+    std::fs::write(fallback, "in the way").expect("written");
     let server = site.spawn().await;
     assert_eq!(site.post(body("CanaryErrorRateCritical", "critical", &now(), None)).await, 200);
     let done = site.incident("the rollback", |incident| incident.state == "rolled_back").await;

@@ -64,9 +64,7 @@ struct Run {
     lives: u64,
     /// The revision on canary is counted by deployments.
     deployments: u32,
-    /// Whether the next revision is there once the process has stopped.
     deploys: bool,
-    /// What people said is numbered, so that all of it can be found again.
     words: u32,
     world: World,
     clock: Arc<SteppedClock>,
