@@ -23,13 +23,10 @@ use output::{Output, fail};
 /// What a command came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// Done.
     Done,
-    /// It was tried and failed.
     Failed,
     /// The command can't be understood, or its configuration is not valid.
     Usage,
-    /// There was nothing to do.
     NothingToDo,
 }
 
@@ -66,10 +63,8 @@ pub struct Cli {
 /// Flags of every command.
 #[derive(Debug, Clone, Args)]
 pub struct Common {
-    /// The configuration file.
     #[arg(long, global = true, value_name = "FILE", default_value = "backstop.toml")]
     pub config: PathBuf,
-    /// How data is printed.
     #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
     pub output: Output,
 }
@@ -92,10 +87,7 @@ enum Command {
     /// Report every problem of the configuration at once.
     CheckConfig,
     /// Print shell completions, such as `backstop completions bash > /etc/bash_completion.d/backstop`.
-    Completions {
-        /// For which shell.
-        shell: clap_complete::Shell,
-    },
+    Completions { shell: clap_complete::Shell },
 }
 
 /// Runs a command and returns the process' exit code.

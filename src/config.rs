@@ -40,23 +40,14 @@ use crate::clock::{Clock, SystemClock};
 /// A valid configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where it was read from.
     pub file: PathBuf,
-    /// `[server]`
     pub server: ServerConfig,
-    /// `[store]`
     pub store: StoreConfig,
-    /// `[evidence]`
     pub evidence: EvidenceConfig,
-    /// `[alertmanager]`
     pub alertmanager: AlertmanagerConfig,
-    /// `[prometheus]`
     pub prometheus: PrometheusConfig,
-    /// `[slack]`
     pub slack: Option<SlackConfig>,
-    /// `[pagerduty]`
     pub pagerduty: Option<PagerDutyConfig>,
-    /// `[[rollouts]]`
     pub rollouts: Vec<RolloutConfig>,
     /// What is valid, and still worth a thought.
     pub warnings: Vec<Problem>,

@@ -56,7 +56,6 @@ pub trait EvidenceWriter: Send + Sync + std::fmt::Debug {
 /// What was written, and what people have to be told about it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recorded {
-    /// The incident's files.
     pub files: Vec<EvidenceFile>,
     /// What was found or had to be done otherwise, in sentences: none when all is well.
     pub problems: Vec<String>,
@@ -93,24 +92,17 @@ pub enum EvidenceError {
     /// The directory or a file in it can't be used. Worth another try once that is mended.
     #[error("{path} can't be {doing}; free space, or make it writable for Backstop's user")]
     Io {
-        /// Which.
         path: PathBuf,
-        /// What was tried.
         doing: &'static str,
-        /// Why it failed.
         #[source]
         source: std::io::Error,
     },
     /// Another process writes there now.
     #[error("{path} is being written by another process; try again")]
-    Busy {
-        /// The lock's file.
-        path: PathBuf,
-    },
+    Busy { path: PathBuf },
     /// The folder doesn't answer. What hangs is left alone, and may end later.
     #[error("{path} hangs: nothing was written within {} s; check the disk or network behind it", limit.as_secs())]
     Hangs {
-        /// The folder.
         path: PathBuf,
         /// How long it was waited for.
         limit: Duration,
@@ -125,10 +117,7 @@ pub enum EvidenceError {
     },
     /// The one replacement that is allowed was made already.
     #[error("{file} is complete and never changed again")]
-    Complete {
-        /// Which file.
-        file: String,
-    },
+    Complete { file: String },
     /// The writing broke off: a bug. What is half written is mended by the next try.
     #[error("writing evidence broke off")]
     BrokeOff(#[source] tokio::task::JoinError),

@@ -24,7 +24,6 @@ pub enum ActError {
     /// Not carried out, and worth another try (not reachable, 429, 5xx).
     #[error("not carried out: {}", .answer.text)]
     Retry {
-        /// What came back.
         answer: Answer,
         /// How long it asks to be left alone.
         after: Option<Duration>,

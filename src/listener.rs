@@ -33,13 +33,9 @@ const BACKLOG: u32 = 4_096;
 /// A socket that listens, with its limits.
 #[derive(Debug)]
 pub struct Listener {
-    /// Where it listens.
     pub tcp: TcpListener,
-    /// Ends TLS, if set.
     pub tls: Option<Tls>,
-    /// What it allows.
     pub limits: Limits,
-    /// The figures.
     pub metrics: Metrics,
 }
 

@@ -43,7 +43,6 @@ pub trait AlertSource: Send + Sync + std::fmt::Debug {
 /// What the rules of some alerts say, with the words for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleAnswer {
-    /// What it comes to.
     pub reading: PrometheusReading,
     /// A sentence for evidence and log.
     pub sentence: String,

@@ -29,9 +29,7 @@ pub enum StoreError {
         "the store can't be written or read now ({doing}); free space or mend the disk, then it goes on by itself"
     )]
     Unavailable {
-        /// What was being done.
         doing: &'static str,
-        /// Why it failed.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -40,7 +38,6 @@ pub enum StoreError {
     Conflict {
         /// Where the caller thought the journal ends.
         expected: u64,
-        /// Where it ends.
         found: u64,
     },
     /// What was to be appended can never be stored: a bug, not a fault of the disk, so trying again is
@@ -56,24 +53,16 @@ pub enum StoreError {
     #[error(
         "{path} is no longer the database that Backstop opened (deleted, replaced or unmounted); put it back, and it goes on by itself, or restart Backstop to begin with what is there now"
     )]
-    Replaced {
-        /// The store's file.
-        path: PathBuf,
-    },
+    Replaced { path: PathBuf },
     /// Another process has the store: never wait for it, never share it.
     #[error("{path} is in use by another Backstop process; stop it, or give this one another `store.path`")]
-    InUse {
-        /// The store's file.
-        path: PathBuf,
-    },
+    InUse { path: PathBuf },
     /// It was written by a newer version; going back could misread it.
     #[error(
         "{path} has schema {found}, this version knows up to {known}; use the newer Backstop, or another `store.path`"
     )]
     NewerSchema {
-        /// The store's file.
         path: PathBuf,
-        /// Its schema.
         found: i64,
         /// The newest that this version knows.
         known: i64,
@@ -83,9 +72,7 @@ pub enum StoreError {
         "{what} can't be read; keep the file for inspection and restore a backup or set another `store.path`"
     )]
     Corrupt {
-        /// What is broken.
         what: String,
-        /// Why.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -99,7 +86,6 @@ pub type Blobs = Vec<(BlobRef, Arc<[u8]>)>;
 pub struct Batch {
     /// Where the caller thinks the journal ends.
     pub expected_seq: u64,
-    /// The events, in order.
     pub events: Vec<StoredAs>,
     /// Bytes that the events refer to by their SHA-256; what none of them refers to is not kept.
     pub blobs: Blobs,
@@ -116,7 +102,6 @@ pub struct Loaded {
     pub seq: u64,
     /// Up to where the fold is saved; 0: it is not.
     pub checkpoint_seq: u64,
-    /// Each rollout's state.
     pub rollouts: BTreeMap<RolloutName, RolloutState>,
     /// When the last process was last alive, if one ever was.
     pub last_alive: Option<DateTime<Utc>>,
@@ -137,7 +122,6 @@ impl Loaded {
 /// Which incidents to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IncidentFilter {
-    /// Only of this rollout.
     pub rollout: Option<RolloutName>,
     /// Only in this state (the name in the API).
     pub state: Option<String>,

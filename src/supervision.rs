@@ -14,22 +14,18 @@ use tokio::task::{Id, JoinError, JoinSet};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the {name} {why}")]
 pub struct Ended {
-    /// Which one.
     pub name: &'static str,
-    /// Why.
     pub why: Why,
 }
 
 /// Why a vital task has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Why {
-    /// It returned.
     Returned,
     /// It reported what it watches as gone.
     Reported(String),
     /// It panicked, with this message.
     Panicked(String),
-    /// It was aborted.
     Aborted,
 }
 

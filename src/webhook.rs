@@ -35,7 +35,6 @@ pub const PATH: &str = "/api/v1/alertmanager";
 /// What the receiver needs.
 #[derive(Debug, Clone)]
 pub struct Receiver {
-    /// Where alerts go.
     pub journal: Journal,
     /// The rollouts that alerts may belong to.
     pub rollouts: Rollouts,
@@ -43,17 +42,14 @@ pub struct Receiver {
     pub observed: Arc<Observed>,
     /// The always-firing alert's name.
     pub watchdog: String,
-    /// Who may post.
     pub auth: auth::WebhookAuth,
     /// Wakes the reconciliation when a body says that its list was cut.
     pub reconcile: Arc<Notify>,
-    /// The figures.
     pub metrics: Metrics,
     /// Label sets of no known rollout that were logged already.
     pub strangers: Kinds,
     /// Other things that are logged once.
     pub told: Kinds,
-    /// Reads severities.
     pub severities: Severities,
     /// Keeps what can't be read.
     pub quarantine: Quarantine,

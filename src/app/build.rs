@@ -47,11 +47,8 @@ pub struct Parts {
     pub worker: Worker,
     /// Looks at the world in between.
     pub watcher: Watcher,
-    /// Decides and stores.
     pub journal_task: JournalTask,
-    /// Wakes the watcher.
     pub reconcile: Arc<Notify>,
-    /// The figures.
     pub metrics: Metrics,
 }
 

@@ -20,23 +20,11 @@ const UNTRUSTED: &str = "; if it is the certificate: server.tls.ca_file is the a
 /// Why the server did not do as asked.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ClientError {
-    /// Nobody listens there.
     #[error("no server answers at {address} ({reason})")]
-    Down {
-        /// Where it was looked for.
-        address: String,
-        /// Why not.
-        reason: String,
-    },
+    Down { address: String, reason: String },
     /// It answered, and not with what was asked for.
     #[error("the server answered {status}: {message}")]
-    Refused {
-        /// HTTP status.
-        status: u16,
-        /// Its words.
-        message: String,
-    },
-    /// Something on this side.
+    Refused { status: u16, message: String },
     #[error("{0}")]
     Local(String),
 }

@@ -171,7 +171,6 @@ fn reports_json(reports: &[(&Path, VerifyReport)], asked: &Asked) -> serde_json:
 /// What the database knows, or why it could not be asked.
 struct Asked {
     known: Vec<KnownFile>,
-    /// In a sentence.
     said: String,
     failed: bool,
 }

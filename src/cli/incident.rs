@@ -27,14 +27,12 @@ pub(super) struct IncidentArgs {
 enum IncidentCommand {
     /// List incidents, the newest first.
     List {
-        /// Only of this rollout.
         #[arg(long)]
         rollout: Option<String>,
         /// Only in this state: grace, held, rolling_back, verifying, failed, rolled_back, cancelled,
         /// declined, superseded, closed.
         #[arg(long)]
         state: Option<String>,
-        /// At most this many.
         #[arg(long, default_value_t = 20)]
         limit: usize,
     },

@@ -11,9 +11,7 @@ use super::Outcome;
 /// How data is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Output {
-    /// For people.
     Text,
-    /// For tools.
     Json,
 }
 

@@ -13,7 +13,6 @@ use crate::web::{IncidentView, RolloutView};
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Example: backstop status --rollout spark-trading --output json")]
 pub(super) struct StatusArgs {
-    /// Only this rollout.
     #[arg(long)]
     rollout: Option<String>,
 }

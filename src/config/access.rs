@@ -12,7 +12,6 @@ const OWN_HEADERS: [&str; 5] = ["content-length", "connection", "host", "te", "t
 /// How one outside system is reached and convinced.
 #[derive(Debug, Clone, Default)]
 pub struct AccessConfig {
-    /// What proves who asks.
     pub credentials: Option<Credentials>,
     /// Sent with every request, such as a tenant's.
     pub headers: Vec<ExtraHeader>,
@@ -32,7 +31,6 @@ pub enum Credentials {
     Basic {
         /// Without a colon, which would end it.
         username: String,
-        /// The file's first line.
         password: SecretFile,
     },
 }
@@ -40,9 +38,7 @@ pub enum Credentials {
 /// One header.
 #[derive(Debug, Clone)]
 pub struct ExtraHeader {
-    /// Checked to be one.
     pub name: HeaderName,
-    /// What it carries.
     pub value: HeaderText,
 }
 

@@ -39,11 +39,9 @@ pub struct LoadedClientTls {
 pub struct ClientTlsError {
     /// The end of the key that names it.
     pub key: &'static str,
-    /// The file.
     pub path: PathBuf,
     /// What is wrong, free of what the file holds: it may be a key.
     pub problem: String,
-    /// What to do.
     pub remedy: &'static str,
 }
 

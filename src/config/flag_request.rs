@@ -22,7 +22,6 @@ pub enum ShareScale {
 pub enum FlagMethod {
     /// As the protocol says.
     Post,
-    /// Replaces the flag.
     Put,
     /// Changes a part of the flag.
     Patch,
@@ -53,7 +52,6 @@ pub enum BodyError {
     /// A place that nothing fills; the API would take its name for a value.
     #[error("has {{{0}}}, which nothing fills")]
     UnknownPlace(String),
-    /// The API would refuse it.
     #[error("is not JSON once it is filled in: {error}: {filled}")]
     NotJson {
         /// What the JSON parser says.

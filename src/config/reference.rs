@@ -4,11 +4,9 @@
 /// One key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyReference {
-    /// The key with its tables.
     pub key: &'static str,
     /// The default, or `required`, or `none`.
     pub default: &'static str,
-    /// What it means.
     pub meaning: &'static str,
 }
 

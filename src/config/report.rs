@@ -9,16 +9,13 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
-    /// It does not.
     Error,
-    /// It does.
     Warning,
 }
 
 /// One problem.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// The configuration file.
     pub file: PathBuf,
     /// The line, from 1; none where it is about a file that the configuration names.
     pub line: Option<usize>,
@@ -26,11 +23,8 @@ pub struct Problem {
     pub column: Option<usize>,
     /// The key with its tables, such as `rollouts[0].traffic.url`.
     pub key: String,
-    /// What is wrong.
     pub message: String,
-    /// What to do.
     pub remedy: String,
-    /// How grave it is.
     pub level: Level,
 }
 

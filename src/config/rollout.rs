@@ -20,13 +20,10 @@ const MAX_NAME: usize = 63;
 /// One rollout.
 #[derive(Debug, Clone)]
 pub struct RolloutConfig {
-    /// Its name.
     pub name: String,
-    /// What may be done for it.
     pub mode: Mode,
     /// An alert belongs to it when it carries all of these labels.
     pub matching: BTreeMap<String, String>,
-    /// The revision on canary.
     pub revision: String,
     /// From a warning's start to the decision.
     pub grace: Duration,
@@ -62,21 +59,16 @@ pub struct VerifyConfig {
 pub struct FeatureFlagConfig {
     /// Where the share is set; none only in a configuration with errors.
     pub url: Option<Url>,
-    /// The feature.
     pub feature: String,
-    /// How the share is set.
     pub method: FlagMethod,
-    /// What is sent to set it.
     pub body: BodyTemplate,
     /// The unit in which it is read.
     pub scale: ShareScale,
-    /// Where the share is read.
     pub read_url: Option<Url>,
     /// JSON pointer into the answer.
     pub read_pointer: String,
     /// How the API is reached and convinced.
     pub access: AccessConfig,
-    /// Of one request.
     pub timeout: Duration,
 }
 

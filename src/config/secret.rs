@@ -41,7 +41,6 @@ pub enum SecretError {
     /// The file is missing, or not for us to read.
     #[error("{path} can't be read: {problem}")]
     Missing { path: PathBuf, problem: String },
-    /// The file holds nothing.
     #[error("{path} is empty")]
     Empty { path: PathBuf },
     /// The file holds something that is no secret.
@@ -83,11 +82,9 @@ impl SecretError {
 /// What became of a secret by the last looks at its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretState {
-    /// It is as the file says.
     Usable,
     /// A line of the file can't be used; the others can.
     PartlyUsable(SecretError),
-    /// Nobody is let in by it.
     Gone(SecretError),
     /// The file doesn't answer; the last look counts.
     Unclear(SecretError),

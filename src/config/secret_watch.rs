@@ -41,7 +41,6 @@ pub(super) fn look_now(files: &[&SecretFile]) {
 /// How many secrets are in which state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SecretCounts {
-    /// As their files say.
     pub usable: usize,
     /// Missing, empty or unusable: nobody is let in by them.
     pub gone: usize,

@@ -30,7 +30,6 @@ pub struct ServerConfig {
     pub external_url: String,
     /// Whether a proxy in front ends TLS.
     pub behind_proxy: bool,
-    /// TLS on `listen`.
     pub tls: Option<TlsConfig>,
     /// Tokens that may post alerts.
     pub webhook_tokens: Vec<SecretFile>,
@@ -38,7 +37,6 @@ pub struct ServerConfig {
     pub webhook_basic_auth: Option<BasicAuth>,
     /// Tokens that may roll back, hold, resume and acknowledge.
     pub operator_tokens: Vec<SecretFile>,
-    /// Tokens that may read.
     pub viewer_tokens: Vec<SecretFile>,
     /// How long work under way may take to end after the first SIGTERM.
     pub drain: Duration,
@@ -167,7 +165,6 @@ fn address(reader: &Reader<'_>, key: &str, default: SocketAddr) -> SocketAddr {
 /// `[store]`
 #[derive(Debug, Clone)]
 pub struct StoreConfig {
-    /// The database's file.
     pub path: PathBuf,
     /// How long closed incidents are kept.
     pub retention: Duration,
@@ -213,13 +210,11 @@ impl EvidenceConfig {
 /// `[alertmanager]`
 #[derive(Debug, Clone)]
 pub struct AlertmanagerConfig {
-    /// Every member.
     pub urls: Vec<Url>,
     /// How often shares and alerts are looked at.
     pub poll_interval: Duration,
     /// The same for every member.
     pub access: AccessConfig,
-    /// The always-firing alert.
     pub watchdog: Watchdog,
     /// After this long without it, missing data is not trusted.
     pub watchdog_timeout: Duration,
@@ -271,7 +266,6 @@ fn severity_map(reader: &Reader<'_>) -> SeverityMap {
 /// `[prometheus]`
 #[derive(Debug, Clone)]
 pub struct PrometheusConfig {
-    /// Its address.
     pub url: Option<Url>,
     /// How it is reached and convinced.
     pub access: AccessConfig,
@@ -296,13 +290,9 @@ impl PrometheusConfig {
 /// `[slack]`
 #[derive(Debug, Clone)]
 pub struct SlackConfig {
-    /// The bot's token.
     pub token: SecretFile,
-    /// Where messages go.
     pub channel: String,
-    /// The API's address.
     pub api_url: Option<Url>,
-    /// Signs interactions.
     pub signing_secret: Option<SecretFile>,
 }
 
@@ -323,9 +313,7 @@ impl SlackConfig {
 /// `[pagerduty]`
 #[derive(Debug, Clone)]
 pub struct PagerDutyConfig {
-    /// The integration's key.
     pub routing_key: SecretFile,
-    /// The API's address.
     pub url: Option<Url>,
 }
 

@@ -22,7 +22,6 @@ const EXPIRES_SOON: TimeDelta = TimeDelta::days(14);
 pub struct TlsConfig {
     /// The server's certificate, with its intermediates.
     pub cert_file: PathBuf,
-    /// Its key.
     pub key_file: PathBuf,
     /// Authorities whose clients alone are let in.
     pub client_ca_file: Option<PathBuf>,
@@ -39,7 +38,6 @@ pub struct TlsVersion(Vec<Option<(i64, i64, u64, u64)>>);
 /// The files, read and found to fit.
 #[derive(Debug, Clone)]
 pub struct LoadedTls {
-    /// What a listener needs.
     pub server: Arc<ServerConfig>,
     /// When the certificate expires.
     pub expires_at: DateTime<Utc>,
@@ -50,34 +48,13 @@ pub struct LoadedTls {
 pub enum TlsError {
     /// A file can't be read, or holds nothing of what it should.
     #[error("{path} {problem}")]
-    File {
-        /// The key that names it.
-        key: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        problem: String,
-        /// What it should hold.
-        wanted: &'static str,
-    },
+    File { key: &'static str, path: PathBuf, problem: String, wanted: &'static str },
     /// Certificate and key don't belong together.
     #[error("{key} is not the key of {cert}")]
-    Mismatch {
-        /// The certificate's file.
-        cert: PathBuf,
-        /// The key's file.
-        key: PathBuf,
-    },
+    Mismatch { cert: PathBuf, key: PathBuf },
     /// The TLS library refuses them.
     #[error("{path} can't be used: {problem}")]
-    Unusable {
-        /// The key that names it.
-        key: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        problem: String,
-    },
+    Unusable { key: &'static str, path: PathBuf, problem: String },
 }
 
 const CERT: &str = "server.tls.cert_file";

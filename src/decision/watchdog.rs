@@ -8,7 +8,6 @@ const ITS_OWN: [&str; 2] = ["alertname", "severity"];
 /// Which alert proves that Prometheus lives and reaches Alertmanager.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Watchdog {
-    /// Its name.
     pub alertname: String,
     /// Labels that it must carry to count. Empty: any of its name does, for those it agrees with.
     pub matching: BTreeMap<String, String>,

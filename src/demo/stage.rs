@@ -41,22 +41,17 @@ pub const REQUESTS_PER_SECOND: u32 = 400;
 /// The real monitoring.
 #[derive(Debug)]
 pub struct RealMonitoring {
-    /// Alertmanager.
     pub alertmanager: Server,
-    /// Prometheus.
     pub prometheus: Server,
 }
 
 /// Everything that runs in the demo. Dropping it ends it all.
 #[derive(Debug)]
 pub struct Stage {
-    /// The application.
     pub api: TradingApi,
-    /// Backstop itself.
     pub app: App,
     /// Prometheus and Alertmanager, where they are installed.
     pub monitoring: Option<RealMonitoring>,
-    /// Where evidence lies.
     pub evidence: PathBuf,
     /// As an operator, and as Alertmanager.
     operator: Outbound,

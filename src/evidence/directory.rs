@@ -29,7 +29,6 @@ pub struct EvidenceBlobs {
     pub before: Option<Vec<u8>>,
     /// The metrics as its verification ended.
     pub after: Option<Vec<u8>>,
-    /// The raw webhook bodies.
     pub webhooks: Vec<Vec<u8>>,
 }
 
@@ -38,9 +37,7 @@ pub struct EvidenceBlobs {
 pub struct EvidenceSummary {
     /// The files' common name, `rollback_<date>_<time>`.
     pub name: String,
-    /// The incident's id.
     pub incident: String,
-    /// The rollout's name.
     pub rollout: String,
     /// When the rollback was executed.
     pub executed_at: DateTime<Utc>,

@@ -17,9 +17,7 @@ pub struct ManifestLine {
     pub at: DateTime<Utc>,
     /// The incident that it belongs to.
     pub incident: String,
-    /// Its name in the folder.
     pub file: String,
-    /// Its length.
     pub bytes: u64,
     /// Its SHA-256.
     pub sha256: String,

@@ -19,27 +19,21 @@ use crate::text::shown;
 pub enum Finding {
     /// A file's bytes are not those that were written.
     Changed {
-        /// Its name in the folder.
         file: String,
     },
-    /// A file is gone.
     Missing {
-        /// Its name in the folder.
         file: String,
     },
     /// What lies under a file's name can't be read, or is no plain file.
     Unreadable {
-        /// Its name in the folder.
         file: String,
     },
     /// A file lies there that nobody wrote.
     Unlisted {
-        /// Its name in the folder.
         file: String,
     },
     /// The database knows that a file was written, and the manifest does not.
     Lost {
-        /// Its name in the folder.
         file: String,
     },
     /// A manifest line was changed, or does not continue the one before.
@@ -49,9 +43,7 @@ pub enum Finding {
     },
     /// The manifest ends before, or after, what its head says.
     ManifestTruncated {
-        /// Lines by the head.
         expected: usize,
-        /// Lines that are there.
         found: usize,
     },
     /// The manifest's head is gone, unreadable or does not fit the last line.
@@ -60,16 +52,13 @@ pub enum Finding {
     TornLine,
     /// A file was replaced more than once.
     ReplacedAgain {
-        /// Its name in the folder.
         file: String,
     },
     /// As something was written, the record before it was found broken.
     FoundBroken {
         /// The manifest's line that says so, from 1.
         line: usize,
-        /// When it was found.
         at: DateTime<Utc>,
-        /// What was found then.
         then: Vec<Finding>,
     },
 }
@@ -115,7 +104,6 @@ impl fmt::Display for Finding {
 pub struct VerifyReport {
     /// Files that were compared.
     pub files: usize,
-    /// Lines of the manifest.
     pub lines: usize,
     /// The chain's last hash: noted elsewhere, it proves that nothing before it was rewritten.
     pub head: String,

@@ -16,15 +16,11 @@ use crate::outbound::{MAX_SMALL_ANSWER_BYTES, Outbound};
 /// How a flag is set.
 #[derive(Debug)]
 pub struct SetRequest {
-    /// POST, PUT or PATCH.
     pub method: FlagMethod,
-    /// Where.
     pub url: Url,
     /// What is sent, with places for the next two and the share.
     pub body: BodyTemplate,
-    /// The flag's name there.
     pub feature: String,
-    /// The revision on canary.
     pub revision: String,
 }
 

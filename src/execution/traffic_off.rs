@@ -19,7 +19,6 @@ pub struct StepLimits {
     pub max_attempts: u32,
     /// The first pause between attempts; it doubles.
     pub first_pause: Duration,
-    /// The longest pause.
     pub longest_pause: Duration,
     /// How often an acknowledged change is read before it is called not effective: flag services
     /// apply asynchronously.

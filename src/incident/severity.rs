@@ -11,9 +11,7 @@ use serde::{Deserialize, Serialize};
 pub enum Severity {
     /// Missing, a word that nobody knows, or one that is to be ignored: recorded, never acted upon.
     Unknown,
-    /// Opens a grace.
     Warning,
-    /// Rolls back now.
     Critical,
 }
 

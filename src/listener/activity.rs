@@ -23,7 +23,6 @@ const HTTP2_BEGINS: &[u8] = b"PRI";
 #[derive(Debug)]
 pub(super) struct Activity {
     state: Mutex<State>,
-    /// Cancelled to make room.
     pub(super) evicted: CancellationToken,
 }
 

@@ -79,9 +79,7 @@ pub(super) const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// What one listener allows.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Connections at once.
     pub connections: usize,
-    /// Requests at once.
     pub requests_in_flight: usize,
     /// How long a head or a handshake may take.
     pub head_timeout: Duration,

@@ -7,7 +7,6 @@ use prometheus_client::encoding::EncodeLabelSet;
 pub enum WebhookOutcome {
     /// Something new is on disk.
     Stored,
-    /// All of it was known.
     Duplicate,
     /// No alert belonged to a rollout.
     Irrelevant,
@@ -15,11 +14,8 @@ pub enum WebhookOutcome {
     Unreadable,
     /// Not version 4 JSON.
     BadRequest,
-    /// No or a wrong token.
     Unauthorized,
-    /// Over the limit.
     TooLarge,
-    /// It can't be stored now.
     Unavailable,
 }
 
@@ -57,7 +53,6 @@ impl WebhookOutcome {
 pub enum AlertOutcome {
     /// It belongs to a rollout and is decided about.
     Accepted,
-    /// It belongs to none.
     Irrelevant,
     /// Its status or its labels can't be read.
     Unreadable,

@@ -16,7 +16,6 @@ const MIN_REDACTED_BYTES: usize = 4;
 /// What came back.
 #[derive(Debug, Clone)]
 pub struct Reply {
-    /// HTTP status.
     pub status: u16,
     /// As it came: it may repeat a secret that was sent. What is kept of it comes from
     /// [`Reply::kept_text`] or [`Reply::kept`].

@@ -55,17 +55,12 @@ pub type States = BTreeMap<RolloutName, Arc<RolloutState>>;
 /// What a journal works with.
 #[derive(Debug, Clone)]
 pub struct JournalParts {
-    /// Where events go.
     pub store: Arc<dyn IncidentStore>,
-    /// The rollouts.
     pub rollouts: Rollouts,
     /// Readings that decisions look at.
     pub observed: Arc<Observed>,
-    /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Nonces.
     pub randomness: Randomness,
-    /// The metrics.
     pub metrics: Metrics,
 }
 
@@ -81,7 +76,6 @@ pub struct Submission {
 /// What came of one input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ruling {
-    /// Why, by name.
     pub reason: Option<Reason>,
     /// The incident that it was about.
     pub incident: Option<IncidentId>,
@@ -111,7 +105,6 @@ pub enum JournalError {
     /// More waits than may wait.
     #[error("overloaded: {QUEUE} submissions wait already")]
     Overloaded,
-    /// The process is ending.
     #[error("shutting down")]
     ShuttingDown,
 }

@@ -68,7 +68,6 @@ pub(super) enum Remembered {
     Lesser,
     /// This rollout's, with a severity that only `alert_relabel_configs` can give a meaning.
     Unclear(Labels),
-    /// Another's.
     Elsewhere,
 }
 

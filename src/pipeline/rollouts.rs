@@ -12,13 +12,9 @@ use crate::verification::Verifier;
 /// One configured rollout.
 #[derive(Debug, Clone)]
 pub struct Rollout {
-    /// Its name.
     pub name: RolloutName,
-    /// Its settings.
     pub policy: Policy,
-    /// Its traffic system.
     pub router: Arc<dyn TrafficRouter>,
-    /// What can be read of it.
     pub verifier: Verifier,
     /// How long a step is tried.
     pub step_limits: StepLimits,

@@ -27,7 +27,6 @@ impl Kinds {
 /// The words with which every alert is read, whichever way it comes in.
 #[derive(Debug, Clone)]
 pub struct Severities {
-    /// The words.
     pub words: SeverityMap,
     /// Those that were nobody's and are logged.
     unknown: Kinds,

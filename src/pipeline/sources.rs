@@ -26,7 +26,6 @@ pub struct Sources {
     pub alertmanagers: Vec<Arc<dyn AlertSource>>,
     /// Prometheus, if configured.
     pub prometheus: Option<Arc<dyn RuleSource>>,
-    /// The always-firing alert.
     pub watchdog: Watchdog,
     /// Reads the severity of what they list.
     pub severities: Severities,

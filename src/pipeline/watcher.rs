@@ -49,7 +49,6 @@ const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
 pub struct Watcher {
     /// What it shares with the worker.
     pub worker: Worker,
-    /// How often it looks.
     pub every: Duration,
     /// Wakes it at once: a webhook said that its list was cut.
     pub wake: Arc<Notify>,

@@ -36,23 +36,17 @@ const AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// Everything a command may need.
 #[derive(Debug, Clone)]
 pub struct Worker {
-    /// Where results go.
     pub journal: Journal,
     /// The rollouts with their adapters.
     pub rollouts: Rollouts,
-    /// Readings.
     pub observed: Arc<Observed>,
     /// The monitoring that confirms.
     pub sources: Sources,
-    /// Where evidence goes.
     pub evidence: Arc<dyn EvidenceWriter>,
     /// Where raw bodies are kept.
     pub store: Arc<dyn IncidentStore>,
-    /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Jitter.
     pub randomness: Randomness,
-    /// The figures.
     pub metrics: Metrics,
 }
 

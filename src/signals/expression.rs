@@ -49,7 +49,6 @@ pub enum Side {
     Literal(f64),
     /// A query whose result is one number for everybody.
     Scalar(String),
-    /// A query for a vector.
     Vector(String),
 }
 
@@ -80,9 +79,7 @@ pub struct Guard {
 pub struct Condition {
     /// What is measured, if the rule is written as usual.
     pub left: Side,
-    /// How it is compared.
     pub comparison: Comparison,
-    /// The threshold.
     pub right: Side,
     /// Which elements are compared, if both sides are vectors.
     pub matching: Matching,

@@ -30,9 +30,7 @@ pub struct Prometheus {
 /// One element of an instant vector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
-    /// Its labels.
     pub labels: BTreeMap<String, String>,
-    /// Its value; may be NaN.
     pub value: f64,
 }
 

@@ -19,7 +19,6 @@ type Pairs = BTreeMap<String, String>;
 pub struct AlertRule {
     /// The `alertname` of its alerts.
     pub name: String,
-    /// Its expression, PromQL.
     pub query: String,
     /// The labels that it gives its alerts; over those of the series.
     pub labels: Pairs,
@@ -34,11 +33,8 @@ pub struct AlertRule {
 /// A label that has one value in Prometheus and another in the alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// Its name.
     pub label: String,
-    /// Its value in Prometheus.
     pub there: String,
-    /// Its value in the alert.
     pub here: String,
 }
 

@@ -27,9 +27,7 @@ pub enum ApplicationError {
 /// Where the serving version can be read, and which one is right.
 #[derive(Debug, Clone)]
 pub struct Healthz {
-    /// The address.
     pub url: Url,
-    /// The stable version.
     pub stable_version: String,
 }
 

@@ -17,7 +17,6 @@ use crate::signals::RuleSource;
 pub struct VerifyTimes {
     /// Since when it is verified.
     pub since: DateTime<Utc>,
-    /// When a verdict is due.
     pub until: DateTime<Utc>,
     /// The pause between two rounds.
     pub interval: Duration,
@@ -26,9 +25,7 @@ pub struct VerifyTimes {
 /// Everything that can be read of one rollout.
 #[derive(Debug, Clone)]
 pub struct Verifier {
-    /// The traffic system.
     pub router: Arc<dyn TrafficRouter>,
-    /// The application.
     pub application: Application,
     /// The monitoring, if configured.
     pub prometheus: Option<Arc<dyn RuleSource>>,

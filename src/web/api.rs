@@ -43,7 +43,6 @@ const BUDGET_BYTES: usize = 1 << 20;
 pub struct Api {
     /// State, store and readings.
     pub worker: Worker,
-    /// Who may read and act.
     pub access: Arc<Access>,
     /// The memory that people's bodies share.
     pub budget: Budget,

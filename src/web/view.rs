@@ -14,9 +14,7 @@ use crate::pipeline::Rollout;
 /// One incident.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct IncidentView {
-    /// Its id.
     pub id: String,
-    /// Its rollout.
     pub rollout: String,
     /// The revision on canary when it opened.
     pub revision: String,
@@ -34,7 +32,6 @@ pub struct IncidentView {
     pub next: Option<NextView>,
     /// Who holds its grace; none while nobody does.
     pub held_by: Option<String>,
-    /// `critical` or `warning`.
     pub severity: String,
     /// Why there is a rollback, by name (`critical_alert`, `manual`, …), once one began; until then
     /// why it stands where it does (`no_canary`, `warning_alert`, …).
@@ -47,23 +44,17 @@ pub struct IncidentView {
     pub further_causes: Vec<Cause>,
     /// `Automatic` or `Manual (<who>)`.
     pub triggered_by: String,
-    /// When it opened.
     pub opened_at: DateTime<Utc>,
-    /// When it closed.
     pub closed_at: Option<DateTime<Utc>>,
     /// When the grace ends or ended.
     pub grace_ends_at: Option<DateTime<Utc>>,
-    /// Its alerts.
     pub alerts: Vec<AttachedAlert>,
     /// Its steps with every attempt.
     pub steps: Vec<StepRecord>,
     /// The last finished verification.
     pub verification: Option<Verification>,
-    /// Its evidence files.
     pub evidence: Vec<EvidenceFile>,
-    /// Messages to people.
     pub notifications: Vec<NotificationView>,
-    /// Who has taken note.
     pub acknowledged_by: Option<String>,
     /// Every decision with its reason.
     pub decisions: Vec<NoteEntry>,
@@ -72,11 +63,8 @@ pub struct IncidentView {
 /// What people had to be told.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct NotificationView {
-    /// When.
     pub at: DateTime<Utc>,
-    /// What about.
     pub kind: String,
-    /// In a sentence.
     pub text: String,
 }
 
@@ -141,11 +129,9 @@ fn state_reason(incident: &Incident) -> Reason {
 /// One rollout.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RolloutView {
-    /// Its name.
     pub name: String,
     /// `armed`, `shadow` or `off`.
     pub mode: String,
-    /// The revision on canary.
     pub revision: String,
     /// The canary's share in per cent as last read; none if it can't be read.
     pub share_percent: Option<u8>,

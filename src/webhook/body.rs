@@ -94,10 +94,7 @@ impl Reservation {
 pub enum BodyError {
     /// It is larger than may be. Sending it again won't help.
     #[error("the body is over {limit} bytes")]
-    TooLarge {
-        /// The limit.
-        limit: usize,
-    },
+    TooLarge { limit: usize },
     /// It took too long. Sending it again may help.
     #[error("the body did not arrive in time")]
     TooSlow,
@@ -143,7 +140,6 @@ pub async fn read(
 /// How a body is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
-    /// As it is.
     Plain,
     /// Packed by the sender or a proxy.
     Gzip,

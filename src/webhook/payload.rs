@@ -54,7 +54,6 @@ pub struct Payload {
 pub struct UnreadableAlert {
     /// Its place in the list, from 0.
     pub index: usize,
-    /// What is wrong with it.
     pub error: String,
     /// Its text, cut to a length that may be kept.
     pub text: String,

@@ -8,11 +8,8 @@ use std::time::Duration;
 /// What Prometheus reads.
 #[derive(Debug, Clone)]
 pub struct ScrapeTarget {
-    /// Its job.
     pub job: String,
-    /// Where.
     pub address: SocketAddr,
-    /// Which path.
     pub path: String,
     /// Labels that its series get.
     pub labels: Vec<(String, String)>,
@@ -21,11 +18,8 @@ pub struct ScrapeTarget {
 /// Prometheus' settings.
 #[derive(Debug, Clone)]
 pub struct PrometheusSettings {
-    /// What is scraped.
     pub targets: Vec<ScrapeTarget>,
-    /// The rules.
     pub rule_files: Vec<PathBuf>,
-    /// Every Alertmanager.
     pub alertmanagers: Vec<SocketAddr>,
     /// How often it scrapes and evaluates.
     pub interval: Duration,
@@ -70,9 +64,7 @@ impl PrometheusSettings {
 /// Alertmanager's settings: the shipped routes, with intervals for one machine and one minute.
 #[derive(Debug, Clone)]
 pub struct AlertmanagerSettings {
-    /// Backstop's receiver.
     pub webhook_url: String,
-    /// The token that it wants.
     pub token_file: Option<PathBuf>,
     /// The name and the file of the password that it wants.
     pub basic_auth: Option<(String, PathBuf)>,
@@ -87,9 +79,7 @@ pub struct AlertmanagerSettings {
 /// One member of a cluster.
 #[derive(Debug, Clone)]
 pub struct ClusterMember {
-    /// Where it gossips.
     pub address: SocketAddr,
-    /// Where the others do.
     pub peers: Vec<SocketAddr>,
     /// How long a member waits for each one before it.
     pub peer_timeout: Duration,

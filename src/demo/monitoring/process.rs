@@ -27,29 +27,18 @@ pub enum ServerError {
     /// Its folder can't be used.
     #[error("{path} can't be written")]
     Folder {
-        /// Which.
         path: PathBuf,
-        /// Why.
         #[source]
         source: std::io::Error,
     },
-    /// It can't be started.
     #[error("{program} can't be started")]
     NotStarted {
-        /// Which.
         program: PathBuf,
-        /// Why.
         #[source]
         source: std::io::Error,
     },
-    /// It did not get ready.
     #[error("{name} did not get ready; the end of its log:\n{log}")]
-    NotReady {
-        /// Which.
-        name: &'static str,
-        /// The end of its log.
-        log: String,
-    },
+    NotReady { name: &'static str, log: String },
 }
 
 /// A running server. Dropping it kills it.

@@ -8,7 +8,6 @@ use axum::response::{IntoResponse, Response};
 /// How one endpoint behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Fault {
-    /// As it should.
     #[default]
     None,
     /// Answers this status and does nothing.

@@ -20,7 +20,6 @@ pub struct Regression {
     pub error_ratio: f64,
     /// The part of its requests that are slow, 0 to 1.
     pub slow_ratio: f64,
-    /// How slow, in seconds.
     pub slow_seconds: f64,
     /// The part of its requests that query the database slowly (150 ms), 0 to 1.
     pub slow_query_ratio: f64,

@@ -13,7 +13,6 @@ const ROUNDING_ERROR: f64 = 1e-9;
 /// How a flag is read.
 #[derive(Debug)]
 pub struct ReadRequest {
-    /// Where, by GET.
     pub url: Url,
     /// JSON pointer (RFC 6901) to the share in the answer.
     pub pointer: String,

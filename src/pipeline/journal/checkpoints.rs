@@ -23,7 +23,6 @@ type Saving = Pin<Box<dyn Future<Output = (u64, Result<(), StoreError>)> + Send>
 /// What is saved, and what could be.
 pub(super) struct Checkpoints {
     store: Arc<dyn IncidentStore>,
-    /// Up to where it is saved.
     saved_seq: u64,
     tried_at: Instant,
     /// The states as the store has them, with where its journal ends; `None` in between, when the
