@@ -39,7 +39,7 @@ const JOURNAL: &str = "journal";
 pub struct App {
     /// Where it listens for webhooks and people.
     pub listen: SocketAddr,
-    /// Where it serves probes and figures.
+    /// Where it serves probes and metrics.
     pub admin_listen: SocketAddr,
     readiness: Readiness,
     stop: CancellationToken,

@@ -34,8 +34,8 @@ pub use policy::{Mode, OnUnverified, Policy};
 pub use watchdog::Watchdog;
 
 use crate::incident::{
-    Alert, BlobRef, EvidenceFile, Fingerprint, IncidentId, Reason, RolloutName, RolloutState, Share, Stage,
-    StepRecord, StoredAs, Verification, WhenTaken,
+    Alert, BlobRef, EvidenceFile, Fingerprint, IncidentId, Reason, RolloutName, RolloutState, Share,
+    SnapshotPoint, Stage, StepRecord, StoredAs, Verification,
 };
 
 /// What is known of the canary's share at this instant.
@@ -141,7 +141,7 @@ pub enum Input {
     /// A metrics snapshot was taken, or could not be.
     Snapshot {
         incident: IncidentId,
-        when: WhenTaken,
+        when: SnapshotPoint,
         /// The text, or why there is none.
         body: Result<BlobRef, String>,
     },

@@ -35,8 +35,8 @@ pub use labels::Labels;
 pub use phase::{GraceCause, Hold, Phase};
 pub use reason::{NoticeKind, Reason};
 pub use records::{
-    Answer, Attempt, BlobRef, Check, CheckName, CheckOutcome, EvidenceFile, Share, Step, StepOutcome,
-    StepRecord, Verdict, Verification, WhenTaken,
+    Answer, Attempt, BlobRef, Check, CheckName, CheckOutcome, EvidenceFile, Share, SnapshotPoint, Step,
+    StepOutcome, StepRecord, Verdict, Verification,
 };
 pub use rollout::{CanaryRun, RolloutState};
 pub use severity::{Severity, SeverityMap};

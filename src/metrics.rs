@@ -1,4 +1,4 @@
-//! Every figure that Backstop exports, all present at zero from the start, so that `rate()` and
+//! Every metric that Backstop exports, all present at zero from the start, so that `rate()` and
 //! alerts work from the first failure on. Label values are closed lists or configured names.
 
 mod labels;
@@ -24,7 +24,7 @@ pub use loops::Loop;
 use crate::incident::{Event, NoticeKind, Reason, RolloutName, StoredAs, Verdict};
 
 #[derive(Debug, Default)]
-struct Figures {
+struct Families {
     webhook_requests: Family<Outcome, Counter>,
     alerts: Family<Outcome, Counter>,
     alerts_of_unknown_severity: Counter,
@@ -63,10 +63,10 @@ struct Figures {
     secret_files: Family<SecretState, Gauge>,
 }
 
-/// The figures. Clones share them.
+/// The metrics. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Metrics {
-    figures: Arc<Figures>,
+    families: Arc<Families>,
     registry: Arc<Registry>,
 }
 
@@ -74,56 +74,56 @@ pub struct Metrics {
 const OPEN_STATES: [&str; 5] = ["grace", "held", "rolling_back", "verifying", "failed"];
 
 impl Metrics {
-    /// All figures at zero, for these rollouts and these sources of reconciliation.
+    /// All metrics at zero, for these rollouts and these sources of reconciliation.
     #[must_use]
     pub fn new(rollouts: &[RolloutName], sources: &[String]) -> Self {
-        let figures = Arc::new(Figures::default());
-        let registry = Arc::new(registry::of(&figures));
-        let metrics = Self { figures, registry };
+        let families = Arc::new(Families::default());
+        let registry = Arc::new(registry::of(&families));
+        let metrics = Self { families, registry };
         metrics.initialise(rollouts, sources);
         metrics
     }
 
     fn initialise(&self, rollouts: &[RolloutName], sources: &[String]) {
-        let figures = &self.figures;
+        let families = &self.families;
         for outcome in WebhookOutcome::ALL {
-            touch(&figures.webhook_requests, &Outcome { outcome: outcome.as_str().into() });
+            touch(&families.webhook_requests, &Outcome { outcome: outcome.as_str().into() });
         }
         for outcome in AlertOutcome::ALL {
-            touch(&figures.alerts, &Outcome { outcome: outcome.as_str().into() });
+            touch(&families.alerts, &Outcome { outcome: outcome.as_str().into() });
         }
         for outcome in ["written", "failed"] {
-            touch(&figures.evidence_writes, &Outcome { outcome: outcome.into() });
+            touch(&families.evidence_writes, &Outcome { outcome: outcome.into() });
         }
         for kind in NoticeKind::ALL {
-            touch(&figures.notices, &Kind { kind: kind.to_string() });
+            touch(&families.notices, &Kind { kind: kind.to_string() });
         }
         for source in sources {
-            touch(&figures.reconciliation_failures, &Source { source: source.clone() });
-            touch(&figures.reconciliation_last_success, &Source { source: source.clone() });
-            touch(&figures.clock_ahead_seconds, &Source { source: source.clone() });
+            touch(&families.reconciliation_failures, &Source { source: source.clone() });
+            touch(&families.reconciliation_last_success, &Source { source: source.clone() });
+            touch(&families.clock_ahead_seconds, &Source { source: source.clone() });
         }
         for rollout in rollouts {
             let of_rollout = OfRollout { rollout: rollout.to_string() };
-            touch(&figures.rollbacks, &of_rollout);
-            touch(&figures.rollback_failures, &of_rollout);
-            touch(&figures.alerts_known, &of_rollout);
-            touch(&figures.grace_overdue_seconds, &of_rollout);
-            touch(&figures.rollback_overdue_seconds, &of_rollout);
-            touch(&figures.canary_share_percent, &of_rollout);
+            touch(&families.rollbacks, &of_rollout);
+            touch(&families.rollback_failures, &of_rollout);
+            touch(&families.alerts_known, &of_rollout);
+            touch(&families.grace_overdue_seconds, &of_rollout);
+            touch(&families.rollback_overdue_seconds, &of_rollout);
+            touch(&families.canary_share_percent, &of_rollout);
             for reason in Reason::ALL {
                 let labels = RolloutReason { rollout: rollout.to_string(), reason: reason.to_string() };
-                touch(&figures.decisions, &labels);
+                touch(&families.decisions, &labels);
             }
             for state in OPEN_STATES {
                 self.open(rollout, state).set(0);
             }
             for verdict in [Verdict::Verified, Verdict::NotVerified, Verdict::Inconclusive] {
-                touch(&figures.verifications, &of_verdict(rollout, verdict));
+                touch(&families.verifications, &of_verdict(rollout, verdict));
             }
         }
-        figures.store_healthy.set(1);
-        figures.evidence_healthy.set(1);
+        families.store_healthy.set(1);
+        families.evidence_healthy.set(1);
         self.log_lines_dropped(0, 0, 0);
         self.secret_files(0, 0, 0);
         self.probes(false, true);
@@ -131,29 +131,29 @@ impl Metrics {
 
     fn open(&self, rollout: &RolloutName, state: &str) -> Gauge {
         let labels = RolloutState { rollout: rollout.to_string(), state: state.to_owned() };
-        self.figures.incidents_open.get_or_create_owned(&labels)
+        self.families.incidents_open.get_or_create_owned(&labels)
     }
 
     /// A webhook request was answered.
     pub fn webhook(&self, outcome: WebhookOutcome) {
-        self.figures.webhook_requests.get_or_create(&Outcome { outcome: outcome.as_str().into() }).inc();
+        self.families.webhook_requests.get_or_create(&Outcome { outcome: outcome.as_str().into() }).inc();
     }
 
     /// Alerts of a webhook were counted.
     pub fn alerts(&self, outcome: AlertOutcome, count: usize) {
         let labels = Outcome { outcome: outcome.as_str().into() };
-        self.figures.alerts.get_or_create(&labels).inc_by(count as u64);
+        self.families.alerts.get_or_create(&labels).inc_by(count as u64);
     }
 
     /// An alert of a rollout fires with a severity that nobody knows.
     pub fn severity_unknown(&self) {
-        self.figures.alerts_of_unknown_severity.inc();
+        self.families.alerts_of_unknown_severity.inc();
     }
 
     /// A decision was made.
     pub fn decided(&self, rollout: &RolloutName, reason: Reason) {
         let labels = RolloutReason { rollout: rollout.to_string(), reason: reason.to_string() };
-        self.figures.decisions.get_or_create(&labels).inc();
+        self.families.decisions.get_or_create(&labels).inc();
     }
 
     /// An event was stored.
@@ -161,153 +161,153 @@ impl Metrics {
         let rollout = OfRollout { rollout: stored.rollout.to_string() };
         match &stored.event {
             Event::RollbackStarted { attempt: 1, .. } => {
-                self.figures.rollbacks.get_or_create(&rollout).inc();
+                self.families.rollbacks.get_or_create(&rollout).inc();
             }
             Event::Failed { .. } => {
-                self.figures.rollback_failures.get_or_create(&rollout).inc();
+                self.families.rollback_failures.get_or_create(&rollout).inc();
             }
             Event::VerificationEnded(verification) => {
                 let labels = of_verdict(&stored.rollout, verification.verdict);
-                self.figures.verifications.get_or_create(&labels).inc();
+                self.families.verifications.get_or_create(&labels).inc();
             }
             Event::NoticeRaised { kind, .. } => self.notice(*kind),
             Event::WatchdogLost { .. } => self.notice(NoticeKind::WatchdogLost),
             Event::WatchdogBack => self.notice(NoticeKind::WatchdogBack),
             Event::ShareRead { share, .. } => {
-                // An unread share is no figure: -1 stands out and breaks no sum of shares above 0.
+                // An unread share is no number: -1 stands out and breaks no sum of shares above 0.
                 let percent = share.map_or(-1, |share| i64::from(share.0));
-                self.figures.canary_share_percent.get_or_create(&rollout).set(percent);
+                self.families.canary_share_percent.get_or_create(&rollout).set(percent);
             }
             _ => {}
         }
     }
 
     fn notice(&self, kind: NoticeKind) {
-        self.figures.notices.get_or_create(&Kind { kind: kind.to_string() }).inc();
+        self.families.notices.get_or_create(&Kind { kind: kind.to_string() }).inc();
     }
 
     /// The store acknowledged, or came back.
     pub fn store_healthy(&self) {
-        self.figures.store_healthy.set(1);
-        self.figures.store_unrecorded_events.set(0);
+        self.families.store_healthy.set(1);
+        self.families.store_unrecorded_events.set(0);
     }
 
     /// The store refused; this many events are held in memory.
     pub fn store_failed(&self, unrecorded: usize) {
-        self.figures.store_append_failures.inc();
-        self.figures.store_healthy.set(0);
-        self.figures.store_unrecorded_events.set(i64::try_from(unrecorded).unwrap_or(i64::MAX));
+        self.families.store_append_failures.inc();
+        self.families.store_healthy.set(0);
+        self.families.store_unrecorded_events.set(i64::try_from(unrecorded).unwrap_or(i64::MAX));
     }
 
     /// An append takes too long to wait for; this many events are held in memory.
     pub fn store_hangs(&self, unrecorded: usize) {
-        self.figures.store_healthy.set(0);
-        self.figures.store_unrecorded_events.set(i64::try_from(unrecorded).unwrap_or(i64::MAX));
+        self.families.store_healthy.set(0);
+        self.families.store_unrecorded_events.set(i64::try_from(unrecorded).unwrap_or(i64::MAX));
     }
 
     /// So many submissions can't be stored, ever, and are set aside.
     pub fn store_rejected(&self, submissions: usize) {
-        self.figures.store_rejected_submissions.inc_by(submissions as u64);
+        self.families.store_rejected_submissions.inc_by(submissions as u64);
     }
 
     /// So many events are stored, but their log lines are lost.
     pub fn log_lines_lost(&self, count: usize) {
-        self.figures.log_lines_lost.inc_by(count as u64);
+        self.families.log_lines_lost.inc_by(count as u64);
     }
 
     /// A vital loop has turned.
     pub fn loop_turned(&self, turned: Loop) {
-        self.figures.loops.turned(turned);
+        self.families.loops.turned(turned);
     }
 
     /// How long ago a vital loop has turned.
     #[must_use]
     pub fn loop_age(&self, asked: Loop) -> std::time::Duration {
-        self.figures.loops.age(asked)
+        self.families.loops.age(asked)
     }
 
     /// What the probes would be answered now.
     pub fn probes(&self, ready: bool, live: bool) {
-        self.figures.ready.set(i64::from(ready));
-        self.figures.live.set(i64::from(live));
+        self.families.ready.set(i64::from(ready));
+        self.families.live.set(i64::from(live));
         for known in Loop::ALL {
             let age = i64::try_from(self.loop_age(known).as_secs()).unwrap_or(i64::MAX);
             let labels = OfLoop { r#loop: known.as_str().to_owned() };
-            self.figures.loop_age_seconds.get_or_create(&labels).set(age);
+            self.families.loop_age_seconds.get_or_create(&labels).set(age);
         }
     }
 
     /// Events that are held in memory because the store can't be written.
     #[must_use]
     pub fn unrecorded_events(&self) -> u64 {
-        u64::try_from(self.figures.store_unrecorded_events.get()).unwrap_or(0)
+        u64::try_from(self.families.store_unrecorded_events.get()).unwrap_or(0)
     }
 
     /// Whether the last append was acknowledged.
     #[must_use]
     pub fn is_store_healthy(&self) -> bool {
-        self.figures.store_healthy.get() == 1
+        self.families.store_healthy.get() == 1
     }
 
     /// Evidence was written, or could not be; and whether all is well with it: it lies in its folder,
     /// and everything that was written before is there.
     pub fn evidence_written(&self, written: bool, healthy: bool) {
         let outcome = if written { "written" } else { "failed" };
-        self.figures.evidence_writes.get_or_create(&Outcome { outcome: outcome.into() }).inc();
-        self.figures.evidence_healthy.set(i64::from(healthy));
+        self.families.evidence_writes.get_or_create(&Outcome { outcome: outcome.into() }).inc();
+        self.families.evidence_healthy.set(i64::from(healthy));
         if written && !healthy {
-            self.figures.evidence_problems.inc();
+            self.families.evidence_problems.inc();
         }
     }
 
     /// Whether all was well with the evidence that was last written.
     #[must_use]
     pub fn is_evidence_healthy(&self) -> bool {
-        self.figures.evidence_healthy.get() == 1
+        self.families.evidence_healthy.get() == 1
     }
 
     /// A source of reconciliation answered, or did not.
     pub fn reconciled(&self, source: &str, now: DateTime<Utc>, answered: bool) {
         let labels = Source { source: source.to_owned() };
         if answered {
-            self.figures.reconciliation_last_success.get_or_create(&labels).set(now.timestamp());
+            self.families.reconciliation_last_success.get_or_create(&labels).set(now.timestamp());
         } else {
-            self.figures.reconciliation_failures.get_or_create(&labels).inc();
+            self.families.reconciliation_failures.get_or_create(&labels).inc();
         }
     }
 
     /// By how much a source's clock is ahead of this one.
     pub fn clock_ahead(&self, source: &str, seconds: i64) {
         let labels = Source { source: source.to_owned() };
-        self.figures.clock_ahead_seconds.get_or_create(&labels).set(seconds);
+        self.families.clock_ahead_seconds.get_or_create(&labels).set(seconds);
     }
 
     /// A task broke off.
     pub fn task_panicked(&self) {
-        self.figures.tasks_panicked.inc();
+        self.families.tasks_panicked.inc();
     }
 
     /// A request broke off; it alone was harmed.
     pub fn request_panicked(&self) {
-        self.figures.requests_panicked.inc();
+        self.families.requests_panicked.inc();
     }
 
     /// So many connections were closed to make room for others.
     pub fn connections_evicted(&self, count: usize) {
-        self.figures.connections_evicted.inc_by(count as u64);
+        self.families.connections_evicted.inc_by(count as u64);
     }
 
     /// New TLS files can't be used.
     pub fn tls_reload_failed(&self) {
-        self.figures.tls_reload_failures.inc();
+        self.families.tls_reload_failures.inc();
     }
 
     /// The certificate in use expires then.
     pub fn certificate_expires(&self, at: DateTime<Utc>) {
-        self.figures.tls_certificate_expiry.set(at.timestamp());
+        self.families.tls_certificate_expiry.set(at.timestamp());
     }
 
-    /// The figures as text, in the OpenMetrics format that Prometheus reads.
+    /// The metrics as text, in the OpenMetrics format that Prometheus reads.
     #[must_use]
     pub fn render(&self) -> String {
         let mut text = String::new();
@@ -319,7 +319,7 @@ impl Metrics {
     }
 }
 
-/// Makes a figure exist at zero.
+/// Makes a metric exist at zero.
 fn touch<L, M>(family: &Family<L, M>, labels: &L)
 where
     L: Clone + std::hash::Hash + Eq,

@@ -17,7 +17,7 @@ mod unlisted;
 mod watcher;
 mod worker;
 
-pub use journal::{Journal, JournalError, JournalParts, JournalTask, Ruling, States, Submission, Taken};
+pub use journal::{Journal, JournalError, JournalParts, JournalTask, Receipt, Ruling, States, Submission};
 pub use observed::Observed;
 pub use perform::blob_ref;
 pub use rollouts::{Rollout, Rollouts};

@@ -1,5 +1,5 @@
 //! What people and tools read and ask for over HTTP: incidents, rollouts, a person's requests, and
-//! on the other port the probes and figures.
+//! on the other port the probes and metrics.
 
 mod admin;
 mod api;

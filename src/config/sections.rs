@@ -24,7 +24,7 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 pub struct ServerConfig {
     /// Where webhooks and people's requests come in.
     pub listen: SocketAddr,
-    /// Where probes and figures are served.
+    /// Where probes and metrics are served.
     pub admin_listen: SocketAddr,
     /// The address under which people reach it.
     pub external_url: String,
@@ -97,7 +97,7 @@ impl ServerConfig {
         if !admin_listen.ip().is_loopback() {
             reader.warning(
                 "admin_listen",
-                "serves figures to everybody who reaches it",
+                "serves metrics to everybody who reaches it",
                 "limit it by a firewall or network policy",
             );
         }

@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::incident::{Incident, IncidentId, Phase, Revision, RolloutState, Step, WhenTaken};
+use crate::incident::{Incident, IncidentId, Phase, Revision, RolloutState, SnapshotPoint, Step};
 
 /// The evidence of a rollback that takes long (an unreachable API) appears after this, before its
 /// steps have ended: design, section 6, "within a second".
@@ -35,7 +35,7 @@ pub enum Command {
     },
     Snapshot {
         incident: IncidentId,
-        when: WhenTaken,
+        when: SnapshotPoint,
     },
     WriteEvidence {
         incident: IncidentId,
@@ -150,16 +150,16 @@ fn record(incident: &Incident, plan: &mut Plan) {
     let taken = |when| incident.snapshots.iter().any(|(taken, ..)| *taken == when);
     let id = || incident.id.clone();
     let closed = incident.phase.is_closed();
-    if !taken(WhenTaken::Before) {
-        plan.now(Command::Snapshot { incident: id(), when: WhenTaken::Before });
+    if !taken(SnapshotPoint::Before) {
+        plan.now(Command::Snapshot { incident: id(), when: SnapshotPoint::Before });
     }
-    if closed && !taken(WhenTaken::After) {
-        plan.now(Command::Snapshot { incident: id(), when: WhenTaken::After });
+    if closed && !taken(SnapshotPoint::After) {
+        plan.now(Command::Snapshot { incident: id(), when: SnapshotPoint::After });
     }
     if incident.evidence.is_empty() {
         let first = if incident.steps.is_empty() { started_at + EVIDENCE_AFTER } else { plan.now };
         plan.at(first, Command::WriteEvidence { incident: id(), complete: false });
-    } else if closed && !incident.evidence_complete && taken(WhenTaken::After) {
+    } else if closed && !incident.evidence_complete && taken(SnapshotPoint::After) {
         plan.now(Command::WriteEvidence { incident: id(), complete: true });
     }
 }

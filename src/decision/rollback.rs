@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use super::{Context, Draft, Reading};
 use crate::incident::{
     Attempt, BlobRef, CheckOutcome, Event, EvidenceFile, Incident, IncidentId, NoticeKind, Phase, Reason,
-    StepOutcome, StepRecord, Verdict, Verification, WhenTaken,
+    SnapshotPoint, StepOutcome, StepRecord, Verdict, Verification,
 };
 use crate::text::{kept, shown};
 
@@ -146,7 +146,7 @@ pub(super) fn fail(draft: &mut Draft<'_>, id: &IncidentId, reason: Reason, detai
 pub(super) fn snapshot(
     draft: &mut Draft<'_>,
     id: &IncidentId,
-    when: WhenTaken,
+    when: SnapshotPoint,
     body: &Result<BlobRef, String>,
 ) -> Option<Reason> {
     let (body, error) = match body {

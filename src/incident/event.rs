@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Alert, BlobRef, Cause, EvidenceFile, Fingerprint, GraceCause, IncidentId, NoticeKind, Reason, Revision,
-    RolloutName, Severity, Share, Stage, StepRecord, Trigger, Verification, WhenTaken,
+    RolloutName, Severity, Share, SnapshotPoint, Stage, StepRecord, Trigger, Verification,
 };
 
 /// One stored event with its place in the journal.
@@ -195,7 +195,7 @@ pub enum Event {
     },
     /// A metrics snapshot was taken, or could not be.
     SnapshotTaken {
-        when: WhenTaken,
+        when: SnapshotPoint,
         /// The text, if it could be read.
         body: Option<BlobRef>,
         error: Option<String>,

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Alert, AttachedAlerts, BlobRef, Bounded, Cause, EvidenceFile, IncidentId, NoticeKind, OpenedIncident,
-    Phase, Reason, Revision, RolloutName, Severity, Share, Stage, StepRecord, Trigger, Verification,
-    WhenTaken,
+    Phase, Reason, Revision, RolloutName, Severity, Share, SnapshotPoint, Stage, StepRecord, Trigger,
+    Verification,
 };
 
 /// A decision with its reason, as it was taken.
@@ -62,7 +62,7 @@ pub struct Incident {
     /// Whether the evidence is the last one.
     pub evidence_complete: bool,
     /// The metrics snapshots: `None` inside means it could not be taken.
-    pub snapshots: Vec<(WhenTaken, Option<BlobRef>, Option<String>)>,
+    pub snapshots: Vec<(SnapshotPoint, Option<BlobRef>, Option<String>)>,
     /// What was reported to people.
     pub notices: Bounded<Notice>,
     /// Whether it was reported that the rollback has not ended in time.

@@ -163,7 +163,7 @@ impl CheckOutcome {
 pub struct Check {
     pub name: CheckName,
     pub outcome: CheckOutcome,
-    /// What was seen, in words and figures.
+    /// What was seen, in words and numbers.
     pub detail: String,
 }
 
@@ -228,13 +228,13 @@ pub struct BlobRef {
 /// Which of the two metrics snapshots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum WhenTaken {
+pub enum SnapshotPoint {
     Before,
     /// As its verification ended.
     After,
 }
 
-impl WhenTaken {
+impl SnapshotPoint {
     /// The text used in file names and JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -1,4 +1,4 @@
-//! What a listener allows, with the reason for each figure.
+//! What a listener allows, with the reason for each number.
 
 use std::time::Duration;
 

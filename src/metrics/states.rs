@@ -18,7 +18,7 @@ impl Metrics {
         watchdog_age_seconds: u64,
     ) {
         let age = i64::try_from(watchdog_age_seconds).unwrap_or(i64::MAX);
-        self.figures.watchdog_age_seconds.set(age);
+        self.families.watchdog_age_seconds.set(age);
         for (name, state) in states {
             let open = state.open_incident();
             for known in OPEN_STATES {
@@ -31,13 +31,13 @@ impl Metrics {
                 .map_or(0, |ends_at| (now - ends_at).num_seconds().max(0));
             let of_rollout = OfRollout { rollout: name.to_string() };
             let known = i64::try_from(state.alerts.len()).unwrap_or(i64::MAX);
-            self.figures.alerts_known.get_or_create(&of_rollout).set(known);
-            self.figures.grace_overdue_seconds.get_or_create(&of_rollout).set(overdue);
+            self.families.alerts_known.get_or_create(&of_rollout).set(known);
+            self.families.grace_overdue_seconds.get_or_create(&of_rollout).set(overdue);
             let overdue = open
                 .filter(|incident| incident.is_overdue(now))
                 .and_then(|incident| incident.rollback_due_at)
                 .map_or(0, |due_at| (now - due_at).num_seconds().max(1));
-            self.figures.rollback_overdue_seconds.get_or_create(&of_rollout).set(overdue);
+            self.families.rollback_overdue_seconds.get_or_create(&of_rollout).set(overdue);
         }
     }
 }

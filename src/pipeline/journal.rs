@@ -88,7 +88,7 @@ pub struct Ruling {
 /// What came of a submission.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
-pub struct Taken {
+pub struct Receipt {
     /// One for each input, in order.
     pub rulings: Vec<Ruling>,
     /// Whether all that has been decided so far is durable. If not, it is held in memory until it is,
@@ -139,7 +139,7 @@ impl Journal {
     ///
     /// # Errors
     /// See [`JournalError`]; nothing of the submission has happened.
-    pub async fn submit(&self, submission: Submission) -> Result<Taken, JournalError> {
+    pub async fn submit(&self, submission: Submission) -> Result<Receipt, JournalError> {
         self.send(submission, Wants::Durability).await
     }
 
@@ -148,11 +148,11 @@ impl Journal {
     ///
     /// # Errors
     /// See [`Journal::submit`].
-    pub async fn report(&self, submission: Submission) -> Result<Taken, JournalError> {
+    pub async fn report(&self, submission: Submission) -> Result<Receipt, JournalError> {
         self.send(submission, Wants::Action).await
     }
 
-    async fn send(&self, submission: Submission, wants: Wants) -> Result<Taken, JournalError> {
+    async fn send(&self, submission: Submission, wants: Wants) -> Result<Receipt, JournalError> {
         let (reply, answer) = oneshot::channel();
         match tokio::time::timeout(ENQUEUE_TIMEOUT, self.queue.send((submission, wants, reply))).await {
             Err(_) => return Err(JournalError::Overloaded),

@@ -13,7 +13,7 @@ use crate::decision::{Command, Input, Reading};
 use crate::evidence::{EvidenceBlobs, Recorded};
 use crate::execution::traffic_off;
 use crate::incident::{
-    Alert, BlobRef, Incident, IncidentId, RolloutName, Share, Step, StepRecord, WhenTaken,
+    Alert, BlobRef, Incident, IncidentId, RolloutName, Share, SnapshotPoint, Step, StepRecord,
 };
 use crate::verification::VerifyTimes;
 
@@ -134,7 +134,7 @@ impl Worker {
         self.report(&rollout.name, Input::Confirmation { incident: id, asked, answer, answers }).await;
     }
 
-    async fn snapshot(&self, rollout: &Rollout, incident: IncidentId, when: WhenTaken) {
+    async fn snapshot(&self, rollout: &Rollout, incident: IncidentId, when: SnapshotPoint) {
         let text = rollout.verifier.application.metrics().await;
         let mut blobs = Vec::new();
         let body = text.map(|text| {
@@ -173,8 +173,8 @@ impl Worker {
             let Some(body) = body else { continue };
             let bytes = self.blob(body, complete).await?;
             match when {
-                WhenTaken::Before => blobs.before = bytes,
-                WhenTaken::After => blobs.after = bytes,
+                SnapshotPoint::Before => blobs.before = bytes,
+                SnapshotPoint::After => blobs.after = bytes,
             }
         }
         let mut seen = Vec::new();

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{Batch, IncidentFilter, IncidentStore, Loaded, MemoryStore, StoreError};
 use crate::incident::{
     BlobRef, Event, GraceCause, IncidentId, OpenedIncident, Reason, Revision, RolloutName, Severity,
-    StoredAs, Trigger, WhenTaken,
+    SnapshotPoint, StoredAs, Trigger,
 };
 
 pub(super) fn start() -> DateTime<Utc> {
@@ -116,7 +116,7 @@ pub(super) async fn keeps_the_contract(store: &dyn IncidentStore) {
     let blob = BlobRef { sha256: "ab".repeat(32), bytes: 3 };
     let bytes: Arc<[u8]> = Arc::from(&b"raw"[..]);
     let unnamed = BlobRef { sha256: "cd".repeat(32), bytes: 3 };
-    let taken = Event::SnapshotTaken { when: WhenTaken::Before, body: Some(blob.clone()), error: None };
+    let taken = Event::SnapshotTaken { when: SnapshotPoint::Before, body: Some(blob.clone()), error: None };
     let blobs = vec![(blob.clone(), Arc::clone(&bytes)), (unnamed.clone(), bytes)];
     let events = vec![stored(Some(2), start(), taken)];
     store.append(Batch { expected_seq: 6, events, blobs }).await.expect("appended");

@@ -1,4 +1,4 @@
-//! Probes and figures, on a port of their own.
+//! Probes and metrics, on a port of their own.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -76,7 +76,7 @@ pub fn admin_router(worker: Worker, readiness: Readiness) -> Router {
     Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(figures))
+        .route("/metrics", get(metrics))
         .with_state((Arc::new(worker), readiness))
 }
 
@@ -94,7 +94,7 @@ async fn readyz(State((worker, readiness)): State<Admin>) -> (StatusCode, &'stat
     }
 }
 
-async fn figures(State((worker, readiness)): State<Admin>) -> impl IntoResponse {
+async fn metrics(State((worker, readiness)): State<Admin>) -> impl IntoResponse {
     let (ready, live) = (readiness.why_not(&worker.metrics).is_none(), hangs(&worker.metrics).is_none());
     worker.metrics.probes(ready, live);
     // What follows from the states is counted when somebody asks, not with every event.

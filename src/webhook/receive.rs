@@ -54,7 +54,7 @@ pub(super) async fn receive(State(receiver): State<Arc<Receiver>>, request: Requ
         return answer(&receiver, WebhookOutcome::Unauthorized, Some(error.to_owned()));
     }
     match taken(&receiver, request).await {
-        Ok(Taken { payload, blob, body, _reserved }) => submit(&receiver, payload, (blob, body)).await,
+        Ok(Receipt { payload, blob, body, _reserved }) => submit(&receiver, payload, (blob, body)).await,
         Err(Refused::Body(error)) => unread(&receiver, &error),
         Err(Refused::Payload(error)) => {
             answer(&receiver, WebhookOutcome::BadRequest, Some(error.to_string()))
@@ -67,7 +67,7 @@ pub(super) async fn receive(State(receiver): State<Arc<Receiver>>, request: Requ
 }
 
 /// A body that was read and understood.
-struct Taken {
+struct Receipt {
     payload: Payload,
     blob: BlobRef,
     body: Arc<[u8]>,
@@ -82,7 +82,7 @@ enum Refused {
     BrokeOff(tokio::task::JoinError),
 }
 
-async fn taken(receiver: &Receiver, request: Request<Body>) -> Result<Taken, Refused> {
+async fn taken(receiver: &Receiver, request: Request<Body>) -> Result<Receipt, Refused> {
     let encoding = Encoding::of(request.headers()).map_err(Refused::Body)?;
     let read = read(request.into_body(), MAX_BODY_BYTES, BODY_TIMEOUT, &receiver.budget).await;
     let (body, reserved) = read.map_err(Refused::Body)?;
@@ -96,7 +96,7 @@ async fn taken(receiver: &Receiver, request: Request<Body>) -> Result<Taken, Ref
         let payload = parse(&body, received_at, &words).map_err(Refused::Payload)?;
         let of_alerts = budget.of_alerts(payload.bytes).map_err(Refused::Body)?;
         let blob = blob_ref(&body);
-        Ok(Taken { payload, blob, body: Arc::from(body.as_ref()), _reserved: [reserved, of_alerts] })
+        Ok(Receipt { payload, blob, body: Arc::from(body.as_ref()), _reserved: [reserved, of_alerts] })
     };
     if body.len() <= PARSE_INLINE_BYTES && encoding == Encoding::Plain {
         return parsing(body, reserved);
@@ -158,11 +158,11 @@ async fn submit(receiver: &Receiver, payload: Payload, (blob, bytes): (BlobRef, 
     let submitted = receiver.journal.submit(submission).await;
     report_full(receiver);
     match submitted {
-        Ok(crate::pipeline::Taken { durable: false, .. }) => {
+        Ok(crate::pipeline::Receipt { durable: false, .. }) => {
             let error = "decided, but it can't be stored now: send it again";
             answer(receiver, WebhookOutcome::Unavailable, Some(error.to_owned()))
         }
-        Ok(crate::pipeline::Taken { rulings, durable: true }) => {
+        Ok(crate::pipeline::Receipt { rulings, durable: true }) => {
             let news = rulings.iter().any(|ruling| ruling.news || ruling.reason != Some(Reason::Duplicate));
             let outcome = if news { WebhookOutcome::Stored } else { WebhookOutcome::Duplicate };
             answer(receiver, outcome, None)

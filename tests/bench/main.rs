@@ -1,4 +1,4 @@
-//! How fast, and how far from what this machine can do at best: every figure beside a floor that is
+//! How fast, and how far from what this machine can do at best: every metric beside a floor that is
 //! measured in the same run, in turns with it (design, section 10).
 //!
 //! `cargo bench` runs all of it in under three minutes, `cargo bench -- --quick` in seconds,

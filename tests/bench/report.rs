@@ -1,4 +1,4 @@
-//! The table that is printed, and the figures in it.
+//! The table that is printed, and the metrics in it.
 
 use std::fmt;
 use std::time::Duration;
@@ -62,7 +62,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// A figure that has a floor and a target as a multiple of it.
+    /// A metric that has a floor and a target as a multiple of it.
     pub(crate) fn ratio(&mut self, what: &str, floor: Duration, ours: Duration, target: Option<f64>) {
         let ratio = ours.as_secs_f64() / floor.as_secs_f64().max(1e-9);
         let met = target.map_or("", |target| if ratio <= target { "yes" } else { "NO" });

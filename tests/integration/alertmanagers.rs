@@ -53,7 +53,7 @@ async fn a_cluster_of_which_both_post_and_one_is_killed_leads_to_one_rollback_ea
     tell_both(&pair, &[Fires::now(CRITICAL, "critical", "first")]).await;
     rolled_back_once(&site, "first", &apis[0]).await;
     wait_for("both members to have posted", || async {
-        (site.figure(STORED).await + site.figure(DUPLICATE).await >= 2.0).then_some(())
+        (site.metric(STORED).await + site.metric(DUPLICATE).await >= 2.0).then_some(())
     })
     .await;
 
@@ -88,7 +88,7 @@ async fn a_receiver_that_answers_503_for_a_while_loses_nothing() {
     let app = app.expect("started");
     store.set_unavailable(true);
     tell(&alertmanager, &[Fires::now(CRITICAL, "critical", "refused")]).await;
-    wait_for("several refusals", || async { (site.figure(UNAVAILABLE).await >= 3.0).then_some(()) }).await;
+    wait_for("several refusals", || async { (site.metric(UNAVAILABLE).await >= 3.0).then_some(()) }).await;
     assert!(store.events().iter().all(|stored| stored.event.name() != "incident_opened"));
 
     store.set_unavailable(false);
@@ -115,11 +115,11 @@ async fn an_alertmanager_that_restarts_without_its_memory_sends_again_and_nothin
 
     alertmanager.kill().await;
     std::fs::remove_dir_all(site.folder.path().join(ALERTMANAGER_DATA)).expect("wiped");
-    let before = site.figure(DUPLICATE).await;
+    let before = site.metric(DUPLICATE).await;
     alertmanager.resume().await.expect("Alertmanager");
     assert!(listed(&alertmanager).await.is_empty(), "it knows nothing any more");
     tell(&alertmanager, &[fires()]).await;
-    wait_for("the same webhook again", || async { (site.figure(DUPLICATE).await > before).then_some(()) })
+    wait_for("the same webhook again", || async { (site.metric(DUPLICATE).await > before).then_some(()) })
         .await;
     rolled_back_once(&site, "forgotten", &apis[0]).await;
     app.shutdown().await.expect("drained");
@@ -137,7 +137,7 @@ async fn a_cut_list_makes_backstop_ask_for_the_rest_at_once() {
     let app = site.start().await;
     let source = alertmanager.url();
     let asked = format!("backstop_reconciliation_last_success_timestamp_seconds{{source=\"{source}/\"}}");
-    wait_for("the first poll", || async { (site.figure(&asked).await > 0.0).then_some(()) }).await;
+    wait_for("the first poll", || async { (site.metric(&asked).await > 0.0).then_some(()) }).await;
     tell(&alertmanager, &[Fires::now(CRITICAL, "critical", "cut")]).await;
     assert_eq!(site.post(r#"{"version":"4","alerts":[],"truncatedAlerts":1}"#).await, 200);
     rolled_back_once(&site, "cut", &apis[0]).await;

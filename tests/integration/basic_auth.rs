@@ -32,7 +32,7 @@ async fn an_alertmanager_with_basic_auth_is_let_in_and_one_with_the_wrong_passwo
     let stranger = start("stranger", wrong).await;
     tell(&stranger, &[Fires::now("CanaryErrorRateCritical", "critical", "shop")]).await;
     wait_for("the stranger to be refused", || async {
-        let refused = site.figure("backstop_webhook_requests_total{outcome=\"unauthorized\"}").await;
+        let refused = site.metric("backstop_webhook_requests_total{outcome=\"unauthorized\"}").await;
         (refused > 0.0).then_some(())
     })
     .await;

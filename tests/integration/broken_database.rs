@@ -50,13 +50,13 @@ async fn a_database_that_another_process_locks_answers_503_and_everything_comes_
     for _ in 0..3 {
         assert_eq!(site.post(critical.clone()).await, 503);
     }
-    assert!(site.figure("backstop_store_healthy").await < 1.0);
+    assert!(site.metric("backstop_store_healthy").await < 1.0);
     other.execute_batch("COMMIT").expect("unlocked");
     wait_for("it to be taken", || async { (site.post(critical.clone()).await == 200).then_some(()) }).await;
     site.incident("the rollback", |incident| incident.state == "rolled_back").await;
     assert_eq!((site.incidents().await.len(), api.changes()), (1, vec![(25, 0)]));
     wait_for("the store to be called healthy", || async {
-        (site.figure("backstop_store_healthy").await > 0.0).then_some(())
+        (site.metric("backstop_store_healthy").await > 0.0).then_some(())
     })
     .await;
     server.kill().await.expect("killed");
@@ -70,7 +70,7 @@ async fn a_database_damaged_under_the_process_takes_nothing_more_and_says_what_t
     damage(&site.parsed().store.path);
     let answer = site.post(body("Late", "warning", &now(), None)).await;
     assert_eq!(answer, 503, "what can't be kept is not accepted");
-    assert!(site.figure("backstop_store_healthy").await < 1.0);
+    assert!(site.metric("backstop_store_healthy").await < 1.0);
     let log = site.log();
     assert!(log.contains("keep the file for inspection and restore a backup"), "{log}");
     server.kill().await.expect("killed");

@@ -32,9 +32,9 @@ async fn grace_lasts(ahead: TimeDelta, step: TimeDelta) -> Duration {
     let app = App::start_with(&config, store, clock.clone()).await.expect("started");
     site.share_read(25).await;
     wait_for("the clocks to be compared", || async {
-        let figures =
+        let metrics =
             reqwest::get(format!("http://{}/metrics", app.admin_listen)).await.ok()?.text().await.ok()?;
-        let line = figures.lines().find(|line| line.starts_with("backstop_clock_ahead_seconds{"))?.to_owned();
+        let line = metrics.lines().find(|line| line.starts_with("backstop_clock_ahead_seconds{"))?.to_owned();
         let seconds: i64 = line.rsplit(' ').next()?.parse().ok()?;
         ((seconds + ahead.num_seconds()).abs() < 3).then_some(())
     })

@@ -55,7 +55,7 @@ fn every_alert_has_summary_description_and_a_runbook_that_exists() {
 }
 
 #[test]
-fn every_figure_that_a_rule_asks_for_is_exported() {
+fn every_metric_that_a_rule_asks_for_is_exported() {
     let exported = Metrics::new(&[RolloutName::new("x")], &["y".to_owned()]).render();
     for name in rules()
         .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')

@@ -41,7 +41,7 @@ async fn with_the_data_disk_full_nothing_answered_200_is_lost_and_no_restart_is_
         }
     }
     assert_eq!(refused.len(), 5, "the disk is full, yet all was taken: {accepted:?}");
-    assert!(site.figure("backstop_store_healthy").await < 1.0);
+    assert!(site.metric("backstop_store_healthy").await < 1.0);
     assert!(site.log().contains("free space or mend the disk"), "{}", site.log());
 
     disk.free();
@@ -70,8 +70,8 @@ async fn with_the_data_disk_full_nothing_answered_200_is_lost_and_no_restart_is_
 async fn recorded(site: &Site, api: &TradingApi, disk: &SmallDisk, server: &mut Child) {
     site.incident("the end", |incident| incident.state == "rolled_back").await;
     wait_for("everything to be stored", || async {
-        (site.figure("backstop_store_unrecorded_events").await < 1.0
-            && site.figure("backstop_store_healthy").await > 0.0)
+        (site.metric("backstop_store_unrecorded_events").await < 1.0
+            && site.metric("backstop_store_healthy").await > 0.0)
             .then_some(())
     })
     .await;
@@ -112,7 +112,7 @@ async fn with_the_data_disk_full_in_the_middle_of_a_rollback_it_goes_on_and_its_
     api.fault(Fault::None, Fault::None);
     wait_for("the flag to be set", || async { (api.share() == 0).then_some(()) }).await;
     wait_for("a result that can't be stored", || async {
-        (site.figure("backstop_store_append_failures_total").await >= 1.0).then_some(())
+        (site.metric("backstop_store_append_failures_total").await >= 1.0).then_some(())
     })
     .await;
 
@@ -142,7 +142,7 @@ async fn rolls_back_with_evidence_beside(site: &Site, api: &TradingApi) {
     assert!(directory.ends_with("evidence-fallback"), "{directory}");
     let log = site.log();
     assert!(log.contains("not all is well") && log.contains("make it writable"), "{log}");
-    assert!(site.figure("backstop_evidence_problems_total").await >= 1.0);
+    assert!(site.metric("backstop_evidence_problems_total").await >= 1.0);
 }
 
 async fn complete(evidence: &EvidenceDir, incident: &str) {
@@ -191,7 +191,7 @@ async fn with_files_where_both_evidence_folders_should_be_the_rollback_happens_a
     assert_eq!(site.post(body("CanaryErrorRateCritical", "critical", &now(), None)).await, 200);
     let done = site.incident("the rollback", |incident| incident.state == "rolled_back").await;
     assert_eq!((api.share(), api.changes()), (0, vec![(25, 0)]));
-    wait_for("a failure that is told", || async { (site.figure(FAILED).await >= 2.0).then_some(()) }).await;
+    wait_for("a failure that is told", || async { (site.metric(FAILED).await >= 2.0).then_some(()) }).await;
     let log = site.log();
     assert!(log.contains("evidence not written") && log.contains("make it writable"), "{log}");
     assert!(site.incidents().await[0].evidence.is_empty());

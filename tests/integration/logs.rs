@@ -107,10 +107,10 @@ async fn the_server_lives_and_rolls_back_whatever_becomes_of_its_log() {
 
         let cause = |cause| format!("backstop_log_lines_dropped_total{{cause=\"{cause}\"}}");
         assert!(
-            site.figure(&cause("repeated")).await >= 300.0,
+            site.metric(&cause("repeated")).await >= 300.0,
             "{stderr:?}: 600 alike, 200 at once are logged"
         );
-        let unwritable = site.figure(&cause("unwritable")).await;
+        let unwritable = site.metric(&cause("unwritable")).await;
         let counted = matches!(stderr, Stderr::Full | Stderr::Broken);
         assert_eq!(unwritable > 0.0, counted, "{stderr:?}: {unwritable} lines that could not be written");
         assert_eq!(child.try_wait().expect("asked"), None, "{stderr:?}: it has ended");

@@ -38,7 +38,7 @@ async fn an_organisations_own_word_for_critical_is_acted_upon_and_an_unknown_one
     site.edit("poll_interval = \"1s\"", "poll_interval = \"1s\"\nseverity_map = { P1 = \"critical\" }");
     let app = site.start().await;
     assert_eq!(site.post(body("CanaryErrorRate", "page", &now(), None)).await, 200);
-    assert!(site.figure("backstop_alerts_of_unknown_severity_total").await > 0.0);
+    assert!(site.metric("backstop_alerts_of_unknown_severity_total").await > 0.0);
     assert_eq!(api.share(), 25, "nobody said what page means");
     assert_eq!(site.post(body("CanaryErrorRate", "p1 ", &now(), None)).await, 200);
     let done = site.incident("the rollback", |incident| incident.state == "rolled_back").await;
@@ -57,7 +57,7 @@ async fn what_cannot_be_read_is_called_so_counted_and_kept() {
     let answer = request.body(format!("{{\"version\":\"4\",\"alerts\":[{alert}]}}")).send().await;
     let answer = answer.expect("an answer").text().await.expect("text");
     assert_eq!(answer, r#"{"status":"unreadable"}"#);
-    assert!(site.figure("backstop_alerts_total{outcome=\"unreadable\"}").await > 0.0);
+    assert!(site.metric("backstop_alerts_total{outcome=\"unreadable\"}").await > 0.0);
     let folder = site.parsed().store.path.with_file_name("unreadable-alerts");
     let kept = wait_for("the file", || async {
         let entry = std::fs::read_dir(&folder).ok()?.next()?.expect("an entry");

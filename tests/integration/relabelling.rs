@@ -79,7 +79,7 @@ async fn a_critical_whose_severity_is_rewritten_is_found_after_a_time_when_nobod
             .await
             .iter()
             .all(|incident| incident.alerts.iter().all(|attached| attached.alert.ends_at.is_some()));
-        (in_time || site.figure(late).await > 0.0).then_some(())
+        (in_time || site.metric(late).await > 0.0).then_some(())
     })
     .await;
     measured.until("ALERTS{alertname=\"Slow\"}", false).await;

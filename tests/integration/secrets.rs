@@ -39,7 +39,7 @@ async fn a_token_whose_file_is_deleted_opens_nothing_any_more_and_everybody_is_t
     assert!(removed.elapsed() < Duration::from_secs(10), "{:?}", removed.elapsed());
     assert!(told.contains("missing or empty") && told.contains("log"), "{told}");
     wait_for("the metric", || async {
-        (site.figure("backstop_secret_files{state=\"gone\"}").await == 1.0).then_some(())
+        (site.metric("backstop_secret_files{state=\"gone\"}").await == 1.0).then_some(())
     })
     .await;
     std::fs::write(&file, "a-newer-operator-token").expect("written");

@@ -33,9 +33,9 @@ async fn a_store_that_can_not_be_written_answers_503_and_recovers_without_a_rest
         site.post(body("Other", "critical", &now(), None).replace("spark-trading", "other")).await,
         200
     );
-    let figures = reqwest::get(format!("http://{}/metrics", app.admin_listen)).await.expect("an answer");
-    let figures = figures.text().await.expect("text");
-    assert!(figures.contains("backstop_store_healthy 0\n"), "{figures}");
+    let metrics = reqwest::get(format!("http://{}/metrics", app.admin_listen)).await.expect("an answer");
+    let metrics = metrics.text().await.expect("text");
+    assert!(metrics.contains("backstop_store_healthy 0\n"), "{metrics}");
 
     store.set_unavailable(false);
     // Alertmanager sends again, until it is accepted.
@@ -116,7 +116,7 @@ async fn a_critical_that_comes_long_after_the_disk_began_to_hang_is_rolled_back_
     let admin = |path: &str| reqwest::get(format!("http://{}{path}", app.admin_listen));
     assert_eq!(admin("/readyz").await.expect("an answer").status(), 503);
     assert_eq!(admin("/livez").await.expect("an answer").status(), 200, "a restart would not help");
-    assert!(site.figure("backstop_ready").await < 1.0);
+    assert!(site.metric("backstop_ready").await < 1.0);
 
     hangs.store(false, Ordering::SeqCst);
     wait_for("it to be taken", || async { (site.post(critical.clone()).await == 200).then_some(()) }).await;

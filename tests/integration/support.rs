@@ -132,8 +132,8 @@ auth.operator_token_files = [\"operator\"]
         std::fs::write(&self.config, text.replace(from, to)).expect("written");
     }
 
-    /// One figure of `/metrics`, with its labels as they stand there; 0 while there is none.
-    pub(crate) async fn figure(&self, name: &str) -> f64 {
+    /// One metric of `/metrics`, with its labels as they stand there; 0 while there is none.
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
         let text = async {
             let url = format!("http://{}/metrics", self.parsed().server.admin_listen);
             reqwest::get(url).await.ok()?.text().await.ok()

@@ -42,7 +42,7 @@ async fn an_emptied_folder_is_missing_before_and_after_the_next_rollback() {
     rolled_back(&site, &api, "PgBouncerSaturation").await;
     let (code, said) = verify(&site).await;
     assert!(code == 1 && said.contains("was found broken: MISSING: rollback_"), "{said}");
-    assert!(site.figure("backstop_evidence_problems_total").await >= 1.0);
+    assert!(site.metric("backstop_evidence_problems_total").await >= 1.0);
     assert!(site.log().contains("not all is well"), "{}", site.log());
     server.kill().await.expect("killed");
     assert_eq!(verify(&site).await.0, 1, "without a server, too");
@@ -79,7 +79,7 @@ async fn a_folder_that_can_not_be_written_does_not_keep_evidence_from_being_writ
     std::fs::write(site.evidence(), "a file in the way").expect("written");
     let app = site.start().await;
     rolled_back(&site, &api, "CanaryErrorRateCritical").await;
-    wait_for("the gauge", || async { (site.figure("backstop_evidence_healthy").await < 1.0).then_some(()) })
+    wait_for("the gauge", || async { (site.metric("backstop_evidence_healthy").await < 1.0).then_some(()) })
         .await;
     site.incident("a notice", |incident| {
         incident.notifications.iter().any(|notice| notice.kind == "evidence_problem")

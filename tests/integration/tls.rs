@@ -145,7 +145,7 @@ async fn a_renewed_certificate_is_taken_over_and_a_broken_one_is_not() {
     let api = TradingApi::start(25, 10).await.expect("started");
     let secured = Secured::new(&api, "");
     let app = secured.site.start().await;
-    let figure = async |line: &str| {
+    let metric = async |line: &str| {
         let page = reqwest::get(format!("http://{}/metrics", app.admin_listen)).await.ok()?;
         page.text().await.ok()?.contains(&format!("{line}\n")).then_some(())
     };
@@ -161,7 +161,7 @@ async fn a_renewed_certificate_is_taken_over_and_a_broken_one_is_not() {
     secured.write("cert.pem", &cert);
     wait_for("the broken pair to be noticed", || async {
         assert!(works_with(&secured.authority).await, "the old pair still serves");
-        figure("backstop_tls_reload_failures_total 1").await
+        metric("backstop_tls_reload_failures_total 1").await
     })
     .await;
     secured.write("key.pem", &key);
@@ -170,12 +170,12 @@ async fn a_renewed_certificate_is_taken_over_and_a_broken_one_is_not() {
     let expiry = chrono::NaiveDate::from_ymd_opt(2077, 1, 1).and_then(|day| day.and_hms_opt(0, 0, 0));
     let seconds = expiry.expect("a time").and_utc().timestamp();
     let line = format!("backstop_tls_certificate_expiry_timestamp_seconds {seconds}");
-    assert!(figure(&line).await.is_some(), "{line}");
+    assert!(metric(&line).await.is_some(), "{line}");
 
     secured.write("cert.pem", "no certificate");
     wait_for("the broken file to be noticed", || async {
         assert!(works_with(&next).await, "the old pair still serves");
-        figure("backstop_tls_reload_failures_total 2").await
+        metric("backstop_tls_reload_failures_total 2").await
     })
     .await;
     app.shutdown().await.expect("drained");

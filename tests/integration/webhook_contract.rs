@@ -46,8 +46,8 @@ async fn each_kind_of_request_gets_the_answer_that_makes_alertmanager_do_the_rig
     }
     assert_eq!(site.incidents().await.len(), 1);
 
-    let figures = reqwest::get(format!("http://{}/metrics", app.admin_listen)).await.expect("an answer");
-    let figures = figures.text().await.expect("text");
+    let metrics = reqwest::get(format!("http://{}/metrics", app.admin_listen)).await.expect("an answer");
+    let metrics = metrics.text().await.expect("text");
     for (outcome, count) in [
         ("stored", 1),
         ("duplicate", 1),
@@ -57,10 +57,10 @@ async fn each_kind_of_request_gets_the_answer_that_makes_alertmanager_do_the_rig
         ("too_large", 1),
     ] {
         let line = format!("backstop_webhook_requests_total{{outcome=\"{outcome}\"}} {count}\n");
-        assert!(figures.contains(&line), "{line} in\n{figures}");
+        assert!(metrics.contains(&line), "{line} in\n{metrics}");
     }
     for secret in ["hook-token", "operator-token"] {
-        assert!(!figures.contains(secret));
+        assert!(!metrics.contains(secret));
     }
     app.shutdown().await.expect("drained");
 }

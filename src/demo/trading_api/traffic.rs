@@ -1,5 +1,5 @@
 //! Customers' requests and what the metrics say of them. Without chance: fractions are carried over,
-//! so the same settings always give the same figures.
+//! so the same settings always give the same numbers.
 
 use std::fmt::Write;
 

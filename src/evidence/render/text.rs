@@ -4,8 +4,8 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::incident::{
-    Alert, AttachedAlert, Bounded, Cause, EvidenceFile, Incident, Labels, NoteEntry, StepRecord,
-    Verification, WhenTaken,
+    Alert, AttachedAlert, Bounded, Cause, EvidenceFile, Incident, Labels, NoteEntry, SnapshotPoint,
+    StepRecord, Verification,
 };
 use crate::text::shown as line;
 
@@ -187,7 +187,7 @@ fn verification(verification: Option<&Verification>, complete: bool) -> Vec<Stri
     lines
 }
 
-fn snapshot(when: WhenTaken, taken: bool, error: Option<&str>) -> String {
+fn snapshot(when: SnapshotPoint, taken: bool, error: Option<&str>) -> String {
     match taken {
         true => format!("metrics {} the rollback: taken", when.as_str()),
         false => {

@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{oneshot, watch};
 
-use super::{JournalError, Ruling, States, Taken};
+use super::{JournalError, Receipt, Ruling, States};
 
 /// The way back to who submitted.
-pub(super) type Caller = oneshot::Sender<Result<Taken, JournalError>>;
+pub(super) type Caller = oneshot::Sender<Result<Receipt, JournalError>>;
 
 /// What a caller waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Answer {
     pub(super) fn taken(&self, durable: bool) {
         if let Some((rulings, caller)) = self.take() {
             // A caller that went away (a closed connection) loses nothing: what it sent is kept.
-            let _gone = caller.send(Ok(Taken { rulings, durable }));
+            let _gone = caller.send(Ok(Receipt { rulings, durable }));
         }
     }
 

@@ -21,7 +21,7 @@ use super::limits::is_urgent;
 use super::outage::Outage;
 use super::pending::{ACT_AFTER, Decision, Pending};
 use super::teller::Teller;
-use super::{JournalError, JournalParts, States, Submission, Taken, Waiting};
+use super::{JournalError, JournalParts, Receipt, States, Submission, Waiting};
 use crate::metrics::Loop;
 use crate::store::{Loaded, StoreError};
 
@@ -148,7 +148,7 @@ impl JournalTask {
             }
             if events.is_empty() && wants == Wants::Action {
                 let durable = decided == 0 && self.pending.is_empty();
-                let _gone = caller.send(Ok(Taken { rulings, durable }));
+                let _gone = caller.send(Ok(Receipt { rulings, durable }));
                 continue;
             }
             decided += events.len();

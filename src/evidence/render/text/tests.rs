@@ -45,7 +45,7 @@ fn full() -> Incident {
         Event::StepEnded(step),
         Event::AlertAttached(attached),
         Event::CauseAdded(further),
-        Event::SnapshotTaken { when: WhenTaken::Before, body: None, error: Some("no answer".to_owned()) },
+        Event::SnapshotTaken { when: SnapshotPoint::Before, body: None, error: Some("no answer".to_owned()) },
         Event::NoticeRaised { kind: crate::incident::NoticeKind::RollbackStarted, text: "begun".to_owned() },
         Event::Acknowledged { actor: "bob".to_owned() },
     ] {

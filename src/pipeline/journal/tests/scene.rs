@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::super::{Journal, JournalError, JournalParts, States, Submission, Taken};
+use super::super::{Journal, JournalError, JournalParts, Receipt, States, Submission};
 use crate::clock::SteppedClock;
 use crate::decision::{Input, Mode, OnUnverified, Policy, Request};
 use crate::execution::{ActError, StepLimits, TrafficRouter};
@@ -213,7 +213,7 @@ impl Scene {
     }
 
     /// Submits an alert as a webhook does.
-    pub(super) fn webhook(&self, alert: &str, severity: &str) -> JoinHandle<Result<Taken, JournalError>> {
+    pub(super) fn webhook(&self, alert: &str, severity: &str) -> JoinHandle<Result<Receipt, JournalError>> {
         let submission = Submission { inputs: vec![(name(), firing(alert, severity))], blobs: Vec::new() };
         let journal = self.journal.clone();
         tokio::spawn(async move { journal.submit(submission).await })
