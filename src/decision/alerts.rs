@@ -52,10 +52,15 @@ fn firing(draft: &mut Draft<'_>, alert: &Alert, body: Option<&BlobRef>) -> Reaso
 }
 
 /// The earliest instant at which the alert can have begun, where its own word can't be believed.
-/// Kept from its first message on: later nothing better is known.
+/// Kept from its first message on: later nothing better is known. A later start is a new episode,
+/// whose end of the last one was lost.
 fn not_before(draft: &Draft<'_>, alert: &Alert) -> Option<DateTime<Utc>> {
     match draft.state.alerts.get(&alert.fingerprint) {
-        Some(known) if known.alert.status == AlertStatus::Firing => known.not_before,
+        Some(known)
+            if known.alert.status == AlertStatus::Firing && alert.starts_at <= known.alert.starts_at =>
+        {
+            known.not_before
+        }
         _ => draft.context.not_before,
     }
 }

@@ -94,6 +94,27 @@ fn a_warning_whose_senders_clock_is_behind_gets_its_whole_grace_and_keeps_it() {
 }
 
 #[test]
+fn a_new_episode_whose_predecessors_resolve_was_lost_gets_its_whole_grace_from_a_clock_that_is_behind() {
+    let mut world = World::with_canary();
+    world.share(0);
+    let first = world.alert("Latency", "warning", 0);
+    world.fire(&first);
+    world.wait(60);
+    world.share(5);
+    world.send(&Input::Person {
+        actor: "ada".to_owned(),
+        request: Request::Close { incident: world.id(), words: "seen".to_owned() },
+    });
+    world.wait(600);
+    world.share(5);
+    // Dated by a clock that is 400 s behind ours.
+    let dated_back = world.alert("Latency", "warning", 400);
+    world.not_before = Some(world.now);
+    world.fire(&dated_back);
+    assert_eq!(world.incident().grace_ends_at, Some(world.now + TimeDelta::seconds(300)));
+}
+
+#[test]
 fn a_sender_whose_clock_is_ahead_lengthens_no_grace() {
     let mut world = World::with_canary();
     let ahead = world.alert("Latency", "warning", -360);
