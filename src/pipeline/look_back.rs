@@ -4,7 +4,8 @@
 //! neither its severity nor the rollout's own labels need be as Alertmanager tells them. It is looked
 //! for in two ways: by the rollout's labels whatever the severity, and by the name of every critical
 //! that Alertmanager ever told of for this rollout. What can't be found: a critical whose labels are
-//! made on the way to Alertmanager and that was never told of before.
+//! made on the way to Alertmanager and that was never told of before, and one whose label of the
+//! rollout's is rewritten from another value: that is taken for another application's.
 
 use std::collections::BTreeMap;
 
@@ -76,7 +77,7 @@ pub(super) fn judge(mut labels: Pairs, matching: &Pairs, known: &[Alert], words:
     labels.remove("alertstate");
     labels.remove("__name__");
     let remembered = alert_with(labels.into()).read_with(words);
-    let alike = closest(&remembered, matching, known);
+    let alike = closest(&remembered, known);
     if !remembered.matches(matching) && alike.is_empty() {
         return Remembered::Elsewhere;
     }
@@ -94,16 +95,16 @@ pub(super) fn judge(mut labels: Pairs, matching: &Pairs, known: &[Alert], words:
     }
 }
 
-/// The known alerts of its name that agree in every label of the series; of them those that agree in
-/// most of the rest. Severity and the rollout's own labels are what relabelling is used for.
-fn closest<'a>(remembered: &Alert, matching: &Pairs, known: &'a [Alert]) -> Vec<&'a Alert> {
+/// The known alerts of its name that agree in every label that both carry but the severity; of them
+/// those that agree in that, too. What relabelling is used for is the severity, and to add labels; a
+/// label of the rollout with another value is another application's, whose rules may have the same names.
+fn closest<'a>(remembered: &Alert, known: &'a [Alert]) -> Vec<&'a Alert> {
     let differing = |alert: &Alert| {
         let differ = |(name, value): &(&String, &String)| {
             remembered.labels.get(*name).is_some_and(|there| there != *value)
         };
-        let rewritten = |name: &String| name == "severity" || matching.contains_key(name);
         let (rest, series): (Vec<_>, Vec<_>) =
-            alert.labels.iter().filter(differ).partition(|(name, _)| rewritten(name));
+            alert.labels.iter().filter(differ).partition(|(name, _)| name.as_str() == "severity");
         series.is_empty().then_some(rest.len())
     };
     let alike: Vec<_> = known
@@ -179,11 +180,11 @@ mod tests {
         for (case, labels, expected) in [
             ("as it was told", &[("severity", "critical"), ("rollout", "a"), ("pod", "1")][..], told.clone()),
             ("severity rewritten", &[("severity", "page"), ("rollout", "a"), ("pod", "1")], told.clone()),
-            ("the rollout's label added", &[("severity", "page"), ("pod", "1")], told.clone()),
+            ("the rollout's label added", &[("severity", "page"), ("pod", "1")], told),
             (
-                "the rollout's label rewritten",
-                &[("severity", "critical"), ("rollout", "A"), ("pod", "1")],
-                told,
+                "another application's alert of the same name",
+                &[("severity", "critical"), ("rollout", "b"), ("pod", "1")],
+                Remembered::Elsewhere,
             ),
             (
                 "a warning of the same name",

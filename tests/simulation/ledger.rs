@@ -179,6 +179,16 @@ impl Ledger {
             self.incidents.insert(id.clone(), told);
             if let Some(attached) = &opened.alert {
                 self.attached(id, &attached.alert);
+                let fired = number(&attached.alert).is_some_and(|number| {
+                    let last = monitoring.fired.get(&number);
+                    monitoring.holds.contains_key(&number)
+                        || last.is_some_and(|at| *at + JUST_NOW >= attached.alert.starts_at)
+                });
+                promise!(
+                    fired || self.sets_clock || opened.reason != Reason::MissedWhileDown,
+                    "{id} is about {}, which did not fire while nobody was there",
+                    attached.alert.name()
+                );
             }
             return Ok(());
         }
