@@ -10,22 +10,29 @@
 //!       │                                                             │
 //!       └────────────── what was seen: inputs ───────────────▶ pipeline::Journal
 //! ```
-//! An input (an alert, a person's request, a reading, a result) is decided and stored in one commit;
-//! only then is a webhook answered 200, and only then does anybody act. (While the store can't be
-//! written, what is decided is held in memory and acted upon; it is not answered 200.) What is to be done is read off
-//! the stored state by [`decision::due()`], so a restart resumes where the last process stopped.
+//! An input (an alert, a person's request, a reading, a result) is decided at once, whatever the disk
+//! does, and stored in the next commit; only then is a webhook answered 200, and only then does
+//! anybody act. (A commit that fails, or takes over half a second, keeps no bad canary on: what is
+//! urgent is acted upon from memory, and not answered 200.) What is to be done is read off the state
+//! by [`decision::due()`], so a restart resumes where the last process stopped.
 //!
 //! # Invariants
 //! - A 2xx means that what was accepted is durable. Storms share commits; none is answered early.
 //! - [`decision`] sees no clock, no randomness and no I/O; they are arguments. State is the fold of
 //!   stored events and nothing else.
 //! - Every "no" is a named [`incident::Reason`], the same in log, metric, API and evidence.
-//! - Acting waits for nothing but the commit, and for half a second at most: snapshots, evidence and
-//!   messages run beside it.
-//! - Deadlines move with a wall clock that is set; ages are measured with the monotonic one.
+//! - Acting waits for nothing but the commit, and for half a second at most: snapshots, evidence,
+//!   messages and the log run beside it.
+//! - A rollback stores its own cause, the alert or the person with their words, and everything that
+//!   says why there was one reads that.
+//! - An incident is about one revision: once another is on canary, nothing is done for it.
+//! - Deadlines move with a wall clock that is set; ages are measured with the boot-time one. A reading
+//!   is as old as its question.
 //! - Every step is an absolute value that converges, so repeating it after a crash is harmless.
 //! - "Rolled back" is said only of what was read back. Missing data is unknown, never healthy.
-//! - A started rollback is never interrupted; a failed one stays open and is tried again.
+//! - A started rollback is never interrupted. Only traffic that is not off makes it failed: open, and
+//!   tried again, or left to a person where trying again could strike what runs by then.
+//! - What comes from outside is bounded by count and by length, and reaches a person only through [`text`].
 //! - Secrets are a type that can't be printed.
 //!
 //! # Deliberately absent
