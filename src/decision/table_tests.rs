@@ -5,5 +5,6 @@ mod causes;
 mod clock;
 mod episodes;
 mod grace;
+mod limits;
 mod revisions;
 mod rollback;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Command, Confirmation, Context, Input, Mode, OnUnverified, Policy, Reading, Request, decide, due,
+    Command, Confirmation, Context, Input, Mode, OnUnverified, Policy, Reading, Refusal, Request, decide, due,
 };
 use crate::incident::{
     Alert, AlertStatus, Answer, Attempt, Check, CheckName, CheckOutcome, Event, Fingerprint, Incident,
@@ -23,6 +23,7 @@ pub(super) struct World {
     pub(super) not_before: Option<DateTime<Utc>>,
     pub(super) watchdog_silent_seconds: u64,
     pub(super) journal: Vec<StoredAs>,
+    pub(super) refusal: Option<Refusal>,
     rollout: RolloutName,
     nonce: u16,
 }
@@ -50,6 +51,7 @@ impl World {
             not_before: None,
             watchdog_silent_seconds: 0,
             journal: Vec::new(),
+            refusal: None,
             rollout: RolloutName::new("spark-trading"),
             nonce: 0,
         };
@@ -76,6 +78,7 @@ impl World {
         }
         assert_eq!(folded, decided.state, "the state is the fold of the events, after {input:?}");
         self.state = decided.state;
+        self.refusal = decided.refusal;
         self.journal.extend(decided.events);
         decided.reason
     }
