@@ -9,8 +9,14 @@ use super::output::{Output, fail, print, print_json};
 use super::status::{incident_text, time};
 use super::{Common, Outcome, check_config};
 use crate::clock::{Clock, SystemClock};
+use crate::incident::Phase;
 use crate::text::shown;
 use crate::web::IncidentView;
+
+/// A span such as `30m`.
+fn span(text: &str) -> Result<std::time::Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{error}; write such as 30m or 1h 30m"))
+}
 
 /// Flags of `incident`.
 #[derive(Debug, Clone, Args)]
@@ -29,9 +35,8 @@ enum IncidentCommand {
     List {
         #[arg(long)]
         rollout: Option<String>,
-        /// Only in this state: grace, held, rolling_back, verifying, failed, rolled_back, cancelled,
-        /// declined, superseded, closed.
-        #[arg(long)]
+        /// Only in this state.
+        #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(Phase::NAMES))]
         state: Option<String>,
         #[arg(long, default_value_t = 20)]
         limit: usize,
@@ -46,7 +51,7 @@ enum IncidentCommand {
         #[command(flatten)]
         target: Target,
         /// For how long, such as 30m; the rollout's setting if left out, 24h at most.
-        #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
+        #[arg(long = "for", value_name = "TIME", value_parser = span)]
         span: Option<std::time::Duration>,
     },
     /// End a hold now: its alerts are asked for again.

@@ -226,5 +226,7 @@ fn roll_back(draft: &mut Draft<'_>, actor: &str, words: &str, stage: Option<Stag
         draft.incident_event(&id, Event::Declined { reason: Reason::NoCanary, cause: None });
         return Reason::NoCanary;
     }
+    // Whoever orders it has taken note, as in a grace.
+    draft.incident_event(&id, Event::Acknowledged { actor: actor.to_owned() });
     draft.start_rollback(&id, cause)
 }

@@ -29,6 +29,7 @@ impl Incident {
             alerts: opened.alert.iter().cloned().map(Arc::new).collect::<Vec<_>>().into(),
             causes: Bounded::default(),
             steps: Bounded::default(),
+            step_begun_at: None,
             failures: BTreeMap::new(),
             verification: None,
             evidence: Vec::new(),
@@ -115,6 +116,7 @@ impl Incident {
                 self.note(at, event.name(), Some(cause.reason), text);
             }
             Event::StepEnded(step) => {
+                self.step_begun_at = None;
                 self.note(at, event.name(), None, step.sentence());
                 self.steps.push(step.clone());
             }
@@ -163,6 +165,7 @@ impl Incident {
         cause: Option<&Cause>,
     ) {
         self.phase = Phase::RollingBack { attempt, since: at };
+        self.step_begun_at = Some(at);
         let first = self.rollback_started_at.is_none();
         self.rollback_started_at.get_or_insert(at);
         self.rollback_due_at = self.rollback_due_at.or(due_at);

@@ -53,6 +53,9 @@ pub struct Incident {
     pub alerts: AttachedAlerts,
     /// The steps that were carried out.
     pub steps: Bounded<StepRecord>,
+    /// Since when a step is under way of which nothing is recorded yet.
+    #[serde(default)]
+    pub step_begun_at: Option<DateTime<Utc>>,
     /// How often an attempt failed, by reason: some may not be repeated for ever.
     #[serde(default)]
     pub failures: BTreeMap<Reason, u32>,

@@ -79,6 +79,20 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// Every name that [`Phase::name`] gives.
+    pub const NAMES: [&str; 10] = [
+        "grace",
+        "held",
+        "rolling_back",
+        "verifying",
+        "rolled_back",
+        "cancelled",
+        "declined",
+        "superseded",
+        "closed",
+        "failed",
+    ];
+
     /// The state's name in the API (design, section 7).
     #[must_use]
     pub fn name(&self) -> &'static str {

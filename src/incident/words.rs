@@ -85,7 +85,7 @@ impl Verdict {
         match self {
             Self::Verified => "everything that is configured was read and is as it should be",
             Self::NotVerified => "something that was read is wrong",
-            Self::Inconclusive => "what could be read is as it should be, something could not be read",
+            Self::Inconclusive => "nothing that was read is wrong, but not all that matters could be read",
         }
     }
 }

@@ -16,8 +16,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::IncidentView;
 use super::api::{Api, ApiError};
-use crate::incident::{Incident, RolloutName};
+use crate::incident::{Incident, Phase, RolloutName};
 use crate::store::IncidentFilter;
+use crate::text::kept;
 
 /// Incidents in one answer unless asked otherwise, and the most that may be asked for.
 const DEFAULT_LIMIT: usize = 100;
@@ -58,6 +59,13 @@ pub(super) async fn incidents(
     State(api): State<Arc<Api>>,
     Query(listing): Query<Listing>,
 ) -> Result<Response, ApiError> {
+    if let Some(state) = listing.state.as_deref().filter(|state| !Phase::NAMES.contains(state)) {
+        let known = Phase::NAMES.join(", ");
+        return Err(ApiError::BadRequest(format!(
+            "there is no state {:?}; choose one of {known}",
+            kept(state)
+        )));
+    }
     let filter = IncidentFilter {
         rollout: listing.rollout.map(RolloutName::new),
         state: listing.state,

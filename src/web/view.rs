@@ -112,12 +112,13 @@ impl From<&Incident> for IncidentView {
 /// The last decision that says why the incident stands where it does. That a rollback was read back
 /// does not say why there was one.
 fn state_reason(incident: &Incident) -> Reason {
-    const DECIDES: [&str; 8] = [
+    const DECIDES: [&str; 9] = [
         "incident_opened",
         "rollback_started",
         "cancelled",
         "declined",
         "held",
+        "resumed",
         "failed",
         "superseded",
         "closed",
@@ -189,6 +190,42 @@ impl RolloutView {
             unrecorded_events: 0,
             evidence_healthy: true,
             incident: state.incident.as_deref().map(IncidentView::from),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::incident::{
+        Event, GraceCause, IncidentId, OpenedIncident, Revision, RolloutName, Severity, Trigger,
+    };
+
+    #[test]
+    fn the_state_has_the_reason_of_the_last_decision_that_led_to_it() {
+        let at = DateTime::UNIX_EPOCH;
+        let opened = OpenedIncident {
+            revision: Revision::new("v1.4.0"),
+            stage: None,
+            share: None,
+            share_read_at: None,
+            severity: Severity::Warning,
+            reason: Reason::WarningAlert,
+            cause: "Latency".to_owned(),
+            trigger: Trigger::Automatic,
+            alert: None,
+        };
+        let mut incident = Incident::open(IncidentId::new("i"), RolloutName::new("r"), at, opened);
+        let actor = || "ada".to_owned();
+        for (event, expected) in [
+            (Event::GraceStarted { cause: GraceCause::Warning, ends_at: at }, Reason::WarningAlert),
+            (Event::Held { reason: Reason::HeldByPerson, actor: actor(), until: at }, Reason::HeldByPerson),
+            (Event::Acknowledged { actor: actor() }, Reason::HeldByPerson),
+            (Event::Resumed { reason: Reason::ResumedByPerson, actor: actor() }, Reason::ResumedByPerson),
+            (Event::Closed { actor: actor(), words: "seen".to_owned() }, Reason::ClosedByPerson),
+        ] {
+            incident.apply(at, &event);
+            assert_eq!(state_reason(&incident), expected, "{event:?}");
         }
     }
 }

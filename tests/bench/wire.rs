@@ -52,12 +52,30 @@ impl Wire {
         let text = String::from_utf8_lossy(&read[..head]).to_ascii_lowercase();
         let status = text.get(9..12).and_then(|code| code.parse().ok()).expect("a status line");
         let length = text.lines().find_map(|line| line.strip_prefix("content-length: "));
-        let length: usize = length.and_then(|length| length.trim().parse().ok()).expect("a length");
+        let length: Option<usize> = length.and_then(|length| length.trim().parse().ok());
         let mut body = read.split_off(head);
-        while body.len() < length {
+        // A list comes in pieces; no JSON has a raw line break, so the end can't be in it.
+        let is_whole = |body: &[u8]| match length {
+            Some(length) => body.len() >= length,
+            None => body.ends_with(b"0\r\n\r\n"),
+        };
+        while !is_whole(&body) {
             let count = self.stream.read_buf(&mut body).await.expect("an answer");
             assert!(count > 0, "the connection was closed");
         }
-        (status, body)
+        (status, if length.is_some() { body } else { joined(&body) })
     }
+}
+
+/// The pieces of a chunked body without what stands between them.
+fn joined(body: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::with_capacity(body.len());
+    let mut rest = body;
+    while let Some(end) = rest.windows(2).position(|window| window == b"\r\n") {
+        let size = std::str::from_utf8(&rest[..end]).ok().and_then(|hex| usize::from_str_radix(hex, 16).ok());
+        let size = size.expect("a chunk's length");
+        whole.extend_from_slice(&rest[end + 2..end + 2 + size]);
+        rest = &rest[end + 2 + size + 2..];
+    }
+    whole
 }

@@ -27,7 +27,7 @@ pub fn render_text(incident: &Incident, complete: bool, files: &[EvidenceFile]) 
     lines.push(String::new());
     lines.extend(head(incident, &cause, complete));
     section(&mut lines, "Alerts", incident.alerts.iter().flat_map(|attached| alert(attached)));
-    section(&mut lines, "Steps", bounded(&incident.steps, step));
+    section(&mut lines, "Steps", steps(incident));
     section(&mut lines, "Verification", verification(incident.verification.as_ref(), complete));
     let snapshots = incident.snapshots.iter();
     section(
@@ -86,11 +86,37 @@ fn head(incident: &Incident, cause: &Cause, complete: bool) -> Vec<String> {
         format!("State: {}", line(&incident.phase.sentence())),
         format!("Verdict: {verdict}"),
         format!("Opened: {}, for {}", time(incident.opened_at), line(&incident.opened.cause)),
-        format!("Grace Ended: {}", optional(incident.grace_ends_at)),
+        format!("Grace Ended: {}", grace_ended(incident)),
         format!("Closed: {}", optional(incident.closed_at)),
         format!("Acknowledged By: {}", line(incident.acknowledged_by.as_deref().unwrap_or("nobody yet"))),
         format!("This File: {written}"),
     ]
+}
+
+/// When the grace really ended: a critical or a person may have ended it before its time.
+fn grace_ended(incident: &Incident) -> String {
+    let planned = incident.grace_ends_at;
+    let ended = incident.rollback_started_at.or(incident.closed_at);
+    match (ended, planned) {
+        (Some(ended), Some(planned)) if ended < planned => {
+            format!("{}, before its time, which was {}", time(ended), time(planned))
+        }
+        _ => optional(planned),
+    }
+}
+
+/// The steps that ended, and the one that was begun and of which nothing more is recorded.
+fn steps(incident: &Incident) -> Vec<String> {
+    let mut lines = bounded(&incident.steps, step);
+    if let Some(begun_at) = incident.step_begun_at {
+        let rest = if incident.phase.is_closed() {
+            "it was broken off before its end was recorded, so requests MAY HAVE BEEN SENT: look at the system itself"
+        } else {
+            "its requests are recorded as it ends"
+        };
+        lines.push(format!("- a step was begun at {}; {rest}", time(begun_at)));
+    }
+    lines
 }
 
 fn section(lines: &mut Vec<String>, title: &str, content: impl IntoIterator<Item = String>) {

@@ -115,3 +115,28 @@ fn the_lines_name_the_rollbacks_cause_the_further_ones_and_how_old_the_share_was
     }
     assert!(!text.contains("Done") && !text.contains("step_ended"), "{text}");
 }
+
+#[test]
+fn a_grace_that_a_critical_ended_did_not_end_in_the_future() {
+    let mut incident = incident(1, "CanaryErrorRateCritical", Trigger::Automatic);
+    let planned = incident.rollback_started_at.expect("begun") + chrono::TimeDelta::minutes(4);
+    incident.grace_ends_at = Some(planned);
+    let text = render_text(&incident, false, &[]);
+    let line = text.lines().find(|line| line.starts_with("Grace Ended: ")).expect("a line");
+    let begun = time(incident.rollback_started_at.expect("begun"));
+    assert_eq!(line, format!("Grace Ended: {begun}, before its time, which was {}", time(planned)));
+    incident.rollback_started_at = Some(planned);
+    assert!(render_text(&incident, false, &[]).contains(&format!("Grace Ended: {}\n", time(planned))));
+}
+
+#[test]
+fn a_step_whose_end_was_never_recorded_is_not_called_none() {
+    let mut incident = incident(1, "CanaryErrorRateCritical", Trigger::Automatic);
+    let steps = |incident: &Incident| {
+        let text = render_text(incident, incident.phase.is_closed(), &[]);
+        text.lines().skip_while(|line| *line != "== Steps").nth(1).expect("a line").to_owned()
+    };
+    assert!(steps(&incident).ends_with("; its requests are recorded as it ends"), "{}", steps(&incident));
+    incident.apply(at(), &Event::Superseded { by: crate::incident::Revision::new("v1.5.0") });
+    assert!(steps(&incident).contains("requests MAY HAVE BEEN SENT"), "{}", steps(&incident));
+}
