@@ -32,8 +32,8 @@ mod world;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Schedules of one run unless told otherwise: less than a minute on two cores.
-const SCHEDULES: u64 = 100_000;
+/// Schedules of one run unless told otherwise: a minute or two on two cores.
+const SCHEDULES: u64 = 30_000;
 
 /// Seeds that are run twice, to see that a seed decides everything.
 const RUN_TWICE: u64 = 200;
