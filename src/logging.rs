@@ -2,7 +2,7 @@
 //! type can't be printed.
 //!
 //! A log must not be able to stop what it tells of. So nobody writes to stderr but one thread of
-//! [`stderr`], over a queue that never blocks; what finds no room is lost and counted, and what
+//! `stderr`, over a queue that never blocks; what finds no room is lost and counted, and what
 //! repeats too often is left out and counted.
 
 mod events;
