@@ -263,7 +263,11 @@ impl Run {
     fn prometheus_dies(&mut self, now: DateTime<Utc>) {
         let expired: Vec<_> = {
             let mut inner = self.world.lock();
-            inner.monitoring.prometheus_dead = true;
+            let monitoring = &mut inner.monitoring;
+            monitoring.prometheus_dead = true;
+            // What held until then, it remembers as fired until then.
+            let held = monitoring.holds.keys().copied().filter(|alert| is_critical(*alert));
+            monitoring.fired.extend(held.map(|alert| (alert, now)));
             std::mem::take(&mut inner.monitoring.listed).into_iter().collect()
         };
         for (alert, starts_at) in expired {
