@@ -137,6 +137,27 @@ impl AlertSource for World {
 }
 
 impl Monitoring {
+    /// Prometheus dies: what held until then, it remembers as fired until then. Returns the alerts
+    /// that Alertmanager listed, since when.
+    pub(crate) fn prometheus_dies(&mut self, now: DateTime<Utc>) -> BTreeMap<u8, DateTime<Utc>> {
+        self.prometheus_dead = true;
+        let held = self.holds.keys().copied().filter(|alert| is_critical(*alert));
+        self.fired.extend(held.map(|alert| (alert, now)));
+        std::mem::take(&mut self.listed)
+    }
+
+    /// Prometheus is back: what holds fires anew. Returns the alerts that are then reported, or
+    /// nothing where it was never gone.
+    pub(crate) fn prometheus_returns(&mut self, now: DateTime<Utc>) -> Option<Vec<u8>> {
+        if !std::mem::take(&mut self.prometheus_dead) {
+            return None;
+        }
+        let holding = self.holds.keys().copied();
+        self.listed.extend(holding.clone().map(|alert| (alert, now)));
+        self.fired.extend(holding.clone().filter(|alert| is_critical(*alert)).map(|alert| (alert, now)));
+        Some(holding.filter(|alert| !self.silenced.contains(alert)).collect())
+    }
+
     /// The Watchdogs that are listed: the one of the Prometheus that tells of our alerts, while it
     /// lives, and perhaps one of another cluster, which always does.
     fn watchdogs(&self, watchdog: &Watchdog) -> Vec<BTreeMap<String, String>> {

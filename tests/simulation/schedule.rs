@@ -261,36 +261,15 @@ impl Run {
 
     /// Its alerts expire with it, which looks like a recovery.
     fn prometheus_dies(&mut self, now: DateTime<Utc>) {
-        let expired: Vec<_> = {
-            let mut inner = self.world.lock();
-            let monitoring = &mut inner.monitoring;
-            monitoring.prometheus_dead = true;
-            // What held until then, it remembers as fired until then.
-            let held = monitoring.holds.keys().copied().filter(|alert| is_critical(*alert));
-            monitoring.fired.extend(held.map(|alert| (alert, now)));
-            std::mem::take(&mut inner.monitoring.listed).into_iter().collect()
-        };
+        let expired = self.world.lock().monitoring.prometheus_dies(now);
         for (alert, starts_at) in expired {
             self.send(vec![monitoring::alert(alert, starts_at, Some(now))]);
         }
     }
 
     fn prometheus_back(&mut self, now: DateTime<Utc>) {
-        let again: Vec<_> = {
-            let mut inner = self.world.lock();
-            let monitoring = &mut inner.monitoring;
-            if !std::mem::take(&mut monitoring.prometheus_dead) {
-                return;
-            }
-            let again: Vec<_> = monitoring.holds.keys().copied().collect();
-            for alert in &again {
-                monitoring.listed.insert(*alert, now);
-                if is_critical(*alert) {
-                    monitoring.fired.insert(*alert, now);
-                }
-            }
-            again.into_iter().filter(|alert| !monitoring.silenced.contains(alert)).collect()
-        };
+        let again = self.world.lock().monitoring.prometheus_returns(now);
+        let Some(again) = again else { return };
         self.send(again.into_iter().map(|alert| monitoring::alert(alert, now, None)).collect());
     }
 
