@@ -22,7 +22,7 @@ mod share;
 mod table_tests;
 mod watchdog;
 #[cfg(test)]
-mod world;
+pub(crate) mod world;
 
 use chrono::{DateTime, TimeDelta, Utc};
 

@@ -204,7 +204,11 @@ fn names_the_critical(evidence: &str, done: &IncidentView) -> anyhow::Result<()>
     };
     ensure!(executed.starts_with("Rollback Executed: "), "the evidence begins with {executed}");
     ensure!(*stage == "Stage: 3 (25 %)", "the evidence says {stage}, the canary had 25 %");
-    ensure!(reasons.iter().any(|expected| expected == reason), "the evidence says {reason}, not {reasons:?}");
+    ensure!(
+        reasons.iter().any(|expected| expected == reason),
+        "the evidence says {reason}, not {}",
+        reasons.join(" or ")
+    );
     ensure!(*triggered == "Triggered By: Automatic", "the evidence says {triggered}");
     Ok(())
 }

@@ -28,23 +28,28 @@ pub(super) struct World {
     nonce: u16,
 }
 
+/// Armed, with the protocol's spans and v1.4.0 on canary.
+pub(crate) fn armed_policy() -> Policy {
+    Policy {
+        mode: Mode::Armed,
+        matching: BTreeMap::new(),
+        revision: Revision::new("v1.4.0"),
+        grace: TimeDelta::minutes(5),
+        hold: TimeDelta::minutes(30),
+        on_unverified: OnUnverified::RollBack,
+        verify_window: TimeDelta::minutes(10),
+        rollback_deadline: TimeDelta::minutes(12),
+        reading_valid: TimeDelta::seconds(30),
+        watchdog_timeout: TimeDelta::minutes(3),
+    }
+}
+
 impl World {
     /// 03:00, the canary at 25 %, read just now.
     pub(super) fn with_canary() -> Self {
         let mut world = Self {
             state: RolloutState::default(),
-            policy: Policy {
-                mode: Mode::Armed,
-                matching: BTreeMap::new(),
-                revision: Revision::new("v1.4.0"),
-                grace: TimeDelta::minutes(5),
-                hold: TimeDelta::minutes(30),
-                on_unverified: OnUnverified::RollBack,
-                verify_window: TimeDelta::minutes(10),
-                rollback_deadline: TimeDelta::minutes(12),
-                reading_valid: TimeDelta::seconds(30),
-                watchdog_timeout: TimeDelta::minutes(3),
-            },
+            policy: armed_policy(),
             now: "2026-11-24T03:00:00Z".parse().expect("a time"),
             reading: Reading::Never,
             last_zero_at: None,

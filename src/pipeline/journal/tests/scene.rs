@@ -5,18 +5,18 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::super::{Journal, JournalError, JournalParts, Receipt, States, Submission};
 use crate::clock::SteppedClock;
-use crate::decision::{Input, Mode, OnUnverified, Policy, Request};
+use crate::decision::world::armed_policy;
+use crate::decision::{Input, Request};
 use crate::execution::{ActError, StepLimits, TrafficRouter};
 use crate::incident::{
-    Alert, AlertStatus, Answer, Fingerprint, Incident, IncidentId, Labels, Revision, RolloutName, Share,
-    StoredAs,
+    Alert, AlertStatus, Answer, Fingerprint, Incident, IncidentId, Labels, RolloutName, Share, StoredAs,
 };
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
@@ -148,18 +148,7 @@ fn rollouts(readable: bool) -> Rollouts {
     let _second_is_an_error = rustls::crypto::ring::default_provider().install_default();
     let outbound = Outbound::new(Duration::from_secs(1), None).expect("a client");
     let router: Arc<dyn TrafficRouter> = Arc::new(Flag { readable });
-    let policy = Policy {
-        mode: Mode::Armed,
-        matching: BTreeMap::new(),
-        revision: Revision::new("v1.4.0"),
-        grace: TimeDelta::minutes(5),
-        hold: TimeDelta::minutes(30),
-        on_unverified: OnUnverified::RollBack,
-        verify_window: TimeDelta::minutes(10),
-        rollback_deadline: TimeDelta::minutes(12),
-        reading_valid: TimeDelta::seconds(30),
-        watchdog_timeout: TimeDelta::minutes(3),
-    };
+    let policy = armed_policy();
     let application = Application::new(outbound, None, None);
     Rollouts::new([Rollout {
         name: name(),
