@@ -65,7 +65,7 @@ pub struct Context<'a> {
     pub reading: Reading,
     /// When the share was last read as 0 %, since the start of the process.
     pub last_zero_at: Option<DateTime<Utc>>,
-    /// The earliest instant at which the input's alert can have begun; told only while clocks
+    /// The earliest instant at which the input's alert can have begun; set only while clocks
     /// differ, so that its own times can't be believed.
     pub not_before: Option<DateTime<Utc>>,
     /// Seconds since the Watchdog was heard, or since the start if never; `None`: none is expected.
@@ -77,7 +77,7 @@ pub struct Context<'a> {
 pub enum Request {
     RollBack {
         reason: String,
-        /// The stage, if the person tells it.
+        /// The stage, if the person names it.
         stage: Option<Stage>,
     },
     Hold {
@@ -105,7 +105,7 @@ pub enum Input {
     /// An alert came, by webhook or found by reconciliation.
     Alert {
         alert: Alert,
-        /// The raw body that brought it.
+        /// The raw webhook body that brought it, where one did.
         body: Option<BlobRef>,
     },
     /// A critical that fired while Backstop was down, found in Prometheus.
@@ -119,7 +119,7 @@ pub enum Input {
         actor: String,
         request: Request,
     },
-    /// The outside world was asked about an incident's alerts.
+    /// Alertmanager and Prometheus were asked about an incident's alerts.
     Confirmation {
         incident: IncidentId,
         /// The alerts that were asked about, each with the start that was known.
@@ -132,20 +132,19 @@ pub enum Input {
         attempt: u32,
         step: StepRecord,
     },
-    /// A verification reached its verdict.
+    /// A verification reached its verdict, good or bad.
     Verified {
         incident: IncidentId,
         attempt: u32,
         verification: Verification,
     },
-    /// A metrics snapshot was taken, or could not be.
+    /// The application's metrics were read for a snapshot, or could not be.
     Snapshot {
         incident: IncidentId,
         when: SnapshotPoint,
-        /// The text, or why there is none.
+        /// The metrics text, or why it could not be read.
         body: Result<BlobRef, String>,
     },
-    /// Evidence files were written.
     EvidenceWritten {
         incident: IncidentId,
         /// Whether these are the last.
@@ -177,7 +176,7 @@ pub enum Refusal {
     },
 }
 
-/// What came of an input.
+/// The next state and the events that lead there; none of it is stored yet.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decided {
     pub state: RolloutState,

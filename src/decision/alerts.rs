@@ -14,7 +14,6 @@ use crate::text::shown;
 /// alerts for weeks; a day of them is one incident.
 const EPISODE: TimeDelta = TimeDelta::days(1);
 
-/// An alert came.
 pub(super) fn received(draft: &mut Draft<'_>, alert: &Alert, body: Option<&BlobRef>) -> Reason {
     match alert.status {
         AlertStatus::Firing => firing(draft, alert, body),
@@ -52,7 +51,7 @@ fn firing(draft: &mut Draft<'_>, alert: &Alert, body: Option<&BlobRef>) -> Reaso
 }
 
 /// The earliest instant at which the alert can have begun, where its own word can't be believed.
-/// Kept from its first message on: later nothing better is known. A later start is a new episode,
+/// Fixed by its first message: later nothing better is known. A later start is a new episode,
 /// whose end of the last one was lost.
 fn not_before(draft: &Draft<'_>, alert: &Alert) -> Option<DateTime<Utc>> {
     match draft.state.alerts.get(&alert.fingerprint) {
@@ -100,7 +99,7 @@ fn deadline(draft: &Draft<'_>, alert: &Alert, suspicion: Option<GraceCause>) -> 
     }
 }
 
-/// No incident is open.
+/// What an alert leads to while no incident is open.
 pub(super) fn fresh(
     draft: &mut Draft<'_>,
     attached: AttachedAlert,
@@ -112,7 +111,7 @@ pub(super) fn fresh(
         // The next poll of the share sees a canary that starts, and looks at the firing alerts.
         Activity::ReadFirst | Activity::Inactive if repeat && draft.polled_zero() => Reason::Duplicate,
         Activity::ReadFirst => {
-            // Kept with it: a resolve that comes while it waits must not make it look stale.
+            // Stored with it: a resolve that comes while it waits must not make it look stale.
             let stale = suspicion == Some(GraceCause::OlderThanResolve);
             let reason = if stale { Reason::OlderThanResolve } else { Reason::ShareUnread };
             draft.rollout_event(Event::TriageStarted { alert: AttachedAlert { reason, ..attached } });
@@ -181,7 +180,7 @@ fn already_answered(
     let began_at = began_at(draft, &attached.alert);
     let before_its_end = draft.state.answered_until.is_some_and(|until| began_at <= until);
     match (&last.phase, activity) {
-        // Nobody can tell whether the canary was started again: only a new episode counts as news.
+        // Whether the canary was started again is not known: only a new episode counts as news.
         (Phase::RolledBack, Activity::Unknown) if repeat || before_its_end => {
             let id = last.id.clone();
             Some(attach(draft, &id, attached.clone(), Reason::AlreadyRolledBack))
@@ -192,7 +191,7 @@ fn already_answered(
     }
 }
 
-/// The canary has, or may have, traffic.
+/// What an alert leads to while the canary has, or may have, traffic.
 fn act(draft: &mut Draft<'_>, attached: AttachedAlert, suspicion: Option<GraceCause>) -> Reason {
     let alert = attached.alert.clone();
     let ends_at = deadline(draft, &alert, suspicion);
@@ -225,7 +224,7 @@ pub(super) fn open_for(draft: &mut Draft<'_>, attached: AttachedAlert, reason: R
     })
 }
 
-/// An incident is open.
+/// What an alert leads to while an incident is open.
 pub(super) fn join(
     draft: &mut Draft<'_>,
     id: &IncidentId,

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use super::draft::Draft;
 use crate::incident::{Event, Reason};
 
-/// The wall clock was set by this much.
+/// `by` is negative where the clock was set back.
 pub(super) fn stepped(draft: &mut Draft<'_>, by: TimeDelta) -> Option<Reason> {
     let event = Event::ClockStepped { by_milliseconds: by.num_milliseconds() };
     match draft.state.open_incident().map(|open| open.id.clone()) {

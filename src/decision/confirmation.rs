@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use super::Watchdog;
 use crate::incident::{Alert, Fingerprint};
 
-/// An Alertmanager younger than this may not have been told of what fires: Prometheus sends again
+/// An Alertmanager younger than this may not know yet what fires: Prometheus sends again
 /// every minute, plus one evaluation (reference notes on Alertmanager, section 5).
 const YOUNG: TimeDelta = TimeDelta::minutes(2);
 
@@ -42,7 +42,7 @@ pub struct ListedAlert {
 pub struct AlertmanagerReading {
     /// For how long it has been running, by its own clock.
     pub up_for: TimeDelta,
-    /// The labels of each Watchdog that is listed and was told of lately.
+    /// The labels of each Watchdog that is listed and was sent lately.
     pub watchdogs: Vec<BTreeMap<String, String>>,
     /// The rollout's alerts that it lists.
     pub listed: Vec<ListedAlert>,
@@ -69,14 +69,15 @@ impl AlertmanagerReading {
         self.is_old_enough() && self.watchdogs.iter().any(|alive| watchdog.speaks_for(alive, labels))
     }
 
-    /// Whether it has been told of everything that fires.
+    /// Whether it has run for long enough to have been sent everything that fires.
     #[must_use]
     pub fn is_old_enough(&self) -> bool {
         self.up_for >= YOUNG
     }
 }
 
-/// Weighs the answers about these alerts. `None` in a list stands for one that did not answer.
+/// Weighs the answers about these alerts. An inner `None` stands for one that did not answer, an outer
+/// one for no Prometheus configured.
 #[must_use]
 pub fn weigh(
     wanted: &[Alert],

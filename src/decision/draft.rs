@@ -59,12 +59,11 @@ impl<'a> Draft<'a> {
         self.context.now
     }
 
-    /// Drafts an event of the rollout.
     pub(super) fn rollout_event(&mut self, event: Event) {
         self.push(None, event);
     }
 
-    /// Drafts an event of an incident.
+    /// Also makes the incident the one that the decision is about.
     pub(super) fn incident_event(&mut self, incident: &IncidentId, event: Event) {
         self.about = Some(incident.clone());
         self.push(Some(incident.clone()), event);
@@ -150,7 +149,6 @@ impl<'a> Draft<'a> {
         id
     }
 
-    /// The alert as the cause of a rollback.
     pub(super) fn caused_by_alert(&self, reason: Reason, alert: &Alert) -> Cause {
         let (share, share_read_at) = self.share_read();
         Cause {
@@ -165,7 +163,6 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// A person with their words as the cause of a rollback.
     pub(super) fn caused_by_person(&self, actor: &str, words: &str, stage: Option<Stage>) -> Cause {
         let (share, share_read_at) = self.share_read();
         Cause {
@@ -255,7 +252,7 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// What an incident is opened with.
+/// What the caller of [`Draft::open_incident`] knows; the rest comes from the context.
 pub(super) struct Opening {
     pub(super) severity: Severity,
     pub(super) reason: Reason,

@@ -12,7 +12,7 @@ use crate::incident::{Incident, IncidentId, Phase, Revision, RolloutState, Snaps
 /// steps have ended: design, section 6, "within a second".
 const EVIDENCE_AFTER: TimeDelta = TimeDelta::milliseconds(800);
 
-/// One piece of work.
+/// One piece of work. Comparable, because one that is already under way must not be started twice.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Command {
     /// Read the canary's share: alerts wait for it.
@@ -29,7 +29,7 @@ pub enum Command {
         since: DateTime<Utc>,
         until: DateTime<Utc>,
     },
-    /// Ask the outside world about an incident's alerts.
+    /// Ask Alertmanager and Prometheus about an incident's alerts.
     Confirm {
         incident: IncidentId,
     },
@@ -60,7 +60,7 @@ impl Command {
     }
 }
 
-/// What a state asks for.
+/// The work that a state asks for, and when to look again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Due {
     pub commands: Vec<Command>,

@@ -15,8 +15,8 @@ const SILENCE_RECHECK: TimeDelta = TimeDelta::minutes(5);
 /// Who holds when Backstop itself does.
 const BACKSTOP: &str = "backstop";
 
-/// The outside world was asked about an incident's alerts: at the end of its grace or hold, or
-/// early because they all resolved by message.
+/// Alertmanager and Prometheus were asked about an incident's alerts: at the end of its grace or hold,
+/// or early because they all resolved by message.
 pub(super) fn confirmed(
     draft: &mut Draft<'_>,
     id: &IncidentId,
@@ -77,7 +77,7 @@ fn settle(draft: &mut Draft<'_>, id: &IncidentId, reason: Reason) -> Reason {
         Reason::ResolvedConfirmed | Reason::ResolvedUnconfirmed => cancel(draft, id, reason),
         Reason::HeldBySilence => hold(draft, id, reason, SILENCE_RECHECK),
         Reason::HeldUnverified => hold(draft, id, reason, draft.context.policy.hold),
-        // Somebody may have taken the canary off by hand meanwhile.
+        // Somebody may have set the canary to 0 % by hand meanwhile.
         _ if draft.activity() == Activity::Inactive => cancel(draft, id, Reason::NoCanary),
         _ => match draft.caused_by_incident(id, reason) {
             Some(cause) => draft.start_rollback(id, cause),
@@ -112,7 +112,7 @@ fn hold(draft: &mut Draft<'_>, id: &IncidentId, reason: Reason, span: TimeDelta)
     reason
 }
 
-/// A person asks.
+/// Returns `None` and drafts a refusal where the state does not allow the request.
 pub(super) fn person(draft: &mut Draft<'_>, actor: &str, request: &Request) -> Option<Reason> {
     match request {
         Request::RollBack { reason, stage } => Some(roll_back(draft, actor, reason, *stage)),
@@ -226,7 +226,7 @@ fn roll_back(draft: &mut Draft<'_>, actor: &str, words: &str, stage: Option<Stag
         draft.incident_event(&id, Event::Declined { reason: Reason::NoCanary, cause: None });
         return Reason::NoCanary;
     }
-    // Whoever orders it has taken note, as in a grace.
+    // Whoever orders it has acknowledged it, as in a grace.
     draft.incident_event(&id, Event::Acknowledged { actor: actor.to_owned() });
     draft.start_rollback(&id, cause)
 }

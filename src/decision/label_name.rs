@@ -1,7 +1,7 @@
-//! Names of labels, as servers of different ages take them.
+//! Names of labels, as servers of different ages accept them.
 
-/// Whether a server from before UTF-8 names takes it (Prometheus before 3.0, Alertmanager before
-/// 0.27): `[a-zA-Z_][a-zA-Z0-9_]*`. Any other name refuses the whole question there.
+/// Whether a server from before UTF-8 names accepts it (Prometheus before 3.0, Alertmanager before
+/// 0.27): `[a-zA-Z_][a-zA-Z0-9_]*`. Such a server refuses a whole query for any other name in it.
 #[must_use]
 pub fn is_legacy_label_name(name: &str) -> bool {
     let mut letters = name.chars();

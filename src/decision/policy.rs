@@ -25,7 +25,8 @@ pub enum OnUnverified {
     Hold,
 }
 
-/// A rollout's settings.
+/// A rollout's settings. They are an argument of each decision and not part of the state: a changed
+/// one holds for open incidents too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     pub mode: Mode,
@@ -36,15 +37,14 @@ pub struct Policy {
     pub grace: TimeDelta,
     /// How long a hold lasts unless the person says otherwise.
     pub hold: TimeDelta,
-    /// What to do when nobody answers.
     pub on_unverified: OnUnverified,
     /// How long a verification may take to reach its verdict.
     pub verify_window: TimeDelta,
-    /// How long a whole rollback may take, verification included, before people are told that it has
-    /// not ended.
+    /// How long a whole rollback may take, verification included, before it is reported that it has not
+    /// ended.
     pub rollback_deadline: TimeDelta,
     /// How long a reading of the share above 0 % may be relied upon.
     pub reading_valid: TimeDelta,
-    /// After this long without a Watchdog, missing data is not trusted and people are told.
+    /// After this long without a Watchdog its silence is reported; nothing is rolled back for it.
     pub watchdog_timeout: TimeDelta,
 }

@@ -22,7 +22,7 @@ fn retry_gap(attempt: u32) -> TimeDelta {
     FIRST_RETRY.checked_mul(1 << doublings).map_or(LONGEST_RETRY, |gap| gap.min(LONGEST_RETRY))
 }
 
-/// How often the traffic may be taken off again because it came back: somebody or something wants it
+/// How often the traffic may be set to 0 % again because it came back: somebody or something wants it
 /// there, and only a person can settle that (design, section 5, guard window).
 const MOST_REASSERTIONS: u32 = 3;
 
@@ -52,7 +52,7 @@ fn is_reported(attempt: u32) -> bool {
     attempt.is_power_of_two()
 }
 
-/// A step ended.
+/// Ignored where it belongs to an attempt that is no longer the current one.
 pub(super) fn step_ended(
     draft: &mut Draft<'_>,
     id: &IncidentId,
@@ -142,7 +142,6 @@ pub(super) fn fail(draft: &mut Draft<'_>, id: &IncidentId, reason: Reason, detai
     reason
 }
 
-/// A metrics snapshot was taken, or could not be.
 pub(super) fn snapshot(
     draft: &mut Draft<'_>,
     id: &IncidentId,
@@ -157,7 +156,6 @@ pub(super) fn snapshot(
     None
 }
 
-/// Evidence files were written.
 pub(super) fn evidence_written(
     draft: &mut Draft<'_>,
     id: &IncidentId,
@@ -186,7 +184,7 @@ pub(super) fn tick(draft: &mut Draft<'_>) -> Option<Reason> {
     }
 }
 
-/// Backstop watches itself: a rollback that has not ended in time is told, whatever holds it up.
+/// Backstop watches itself: a rollback that has not ended in time is reported, whatever holds it up.
 fn overdue(draft: &mut Draft<'_>, id: &IncidentId) {
     let now = draft.now();
     let Some(open) = draft.open(id).filter(|open| open.is_overdue(now) && open.may_be_overdue()) else {
@@ -200,7 +198,7 @@ fn overdue(draft: &mut Draft<'_>, id: &IncidentId) {
     draft.notice(id, NoticeKind::RollbackOverdue, text);
 }
 
-/// Missing data is told, and never acted upon (design, section 4).
+/// Missing data is reported, and never acted upon (design, section 4).
 fn watchdog(draft: &mut Draft<'_>) {
     let Context { policy, watchdog_silent_seconds, .. } = *draft.context;
     let Some(silent_seconds) = watchdog_silent_seconds else { return };

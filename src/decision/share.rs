@@ -43,7 +43,6 @@ pub(super) fn missed(draft: &mut Draft<'_>, alert: &Alert) -> Reason {
     }
 }
 
-/// The share was read.
 pub(super) fn share_read(draft: &mut Draft<'_>) -> Option<Reason> {
     let (mut reason, mut began) = (None, false);
     if let Reading::At { at, share } = draft.context.reading {
@@ -107,7 +106,7 @@ fn record_share(draft: &mut Draft<'_>, share: Option<Share>) -> bool {
 }
 
 /// A canary that has traffic again while its rollback is being verified.
-/// A reading that was asked for before the traffic was taken off says nothing of what came after.
+/// A reading that was asked for before the traffic was set to 0 % says nothing of what came after.
 fn undone(draft: &mut Draft<'_>, asked_at: DateTime<Utc>, share: Option<Share>) -> Option<Reason> {
     let share = share.filter(|share| *share > Share::ZERO)?;
     let open = draft.state.open_incident()?;

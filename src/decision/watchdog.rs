@@ -14,7 +14,7 @@ pub struct Watchdog {
 }
 
 impl Watchdog {
-    /// Any Watchdog of this name.
+    /// Any alert of this name counts, whatever its other labels.
     #[must_use]
     pub fn named(alertname: impl Into<String>) -> Self {
         Self { alertname: alertname.into(), matching: BTreeMap::new() }
@@ -27,13 +27,13 @@ impl Watchdog {
             && self.matching.iter().all(|(name, value)| labels.get(name) == Some(value))
     }
 
-    /// Whether a Watchdog of these labels speaks for the Prometheus that tells of `other`: an alert's
+    /// Whether a Watchdog of these labels speaks for the Prometheus that sends `other`: an alert's
     /// labels, or those that a rollout's alerts share.
     ///
     /// One Alertmanager serves many Prometheis, and the Watchdog of one that lives must not make the
-    /// alerts of a dead one look resolved. What tells them apart are their external labels (`cluster`,
+    /// alerts of a dead one look resolved. What distinguishes them are their external labels (`cluster`,
     /// `prometheus`, `replica` …), but their names are free: so no label that both carry may differ.
-    /// Where the configuration pins labels, those are the ones that tell.
+    /// Where the configuration pins labels, only those are compared.
     #[must_use]
     pub fn speaks_for(&self, watchdog: &BTreeMap<String, String>, other: &BTreeMap<String, String>) -> bool {
         let tells = |name: &String| {

@@ -1,5 +1,5 @@
 //! A small world for tests: one rollout, a clock that is set by hand, a canary whose share is set
-//! by hand, and every event kept so that folding can be compared.
+//! by hand, and every event recorded so that folding can be compared.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! One alert as Alertmanager tells it, free of the wire format.
+//! One alert as Alertmanager sends it, free of the wire format.
 
 use std::collections::BTreeMap;
 
@@ -19,10 +19,9 @@ pub enum AlertStatus {
     Resolved,
 }
 
-/// One alert.
+/// An alert as events store it: a new member needs a default, or old databases no longer fold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alert {
-    /// Identity over all labels.
     pub fingerprint: Fingerprint,
     pub status: AlertStatus,
     /// All labels. `alertname` and `severity` may be missing.
@@ -56,8 +55,8 @@ impl Alert {
         self.known_severity().unwrap_or(Severity::Unknown)
     }
 
-    /// Whether the `severity` label is a word that somebody knows. If not, the alert leads to nothing,
-    /// and its author should be told.
+    /// Whether the `severity` label is a known word. If not, the alert leads to nothing, which has to be
+    /// logged and counted: its author can't have meant that.
     #[must_use]
     pub fn is_severity_known(&self) -> bool {
         self.known_severity().is_some()
@@ -67,7 +66,7 @@ impl Alert {
         self.mapped_severity.or_else(|| Severity::of_word(self.labels.get("severity")?))
     }
 
-    /// The alert, read with the organisation's own words for a severity.
+    /// Sets `mapped_severity` by the organisation's own words for a severity.
     #[must_use]
     pub fn read_with(mut self, words: &SeverityMap) -> Self {
         self.mapped_severity = self.labels.get("severity").and_then(|word| words.of_word(word));

@@ -13,7 +13,7 @@ use super::{
 use crate::text::shown;
 
 impl Incident {
-    /// An incident as it opens.
+    /// The incident that [`Event::IncidentOpened`] begins, with its first note.
     #[must_use]
     pub fn open(id: IncidentId, rollout: RolloutName, at: DateTime<Utc>, opened: OpenedIncident) -> Self {
         let mut incident = Self {

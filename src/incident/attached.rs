@@ -25,13 +25,13 @@ pub struct AttachedAlerts {
 }
 
 impl AttachedAlerts {
-    /// The alert with this identity.
+    /// The alert by its identity, as last attached or resolved.
     #[must_use]
     pub fn find(&self, fingerprint: &Fingerprint) -> Option<&AttachedAlert> {
         self.places.get(fingerprint).map(|place| self.list[*place].as_ref())
     }
 
-    /// Whether no other alert can be carried.
+    /// Whether it carries as many alerts as it may: any other is left out.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.list.len() >= MAX_ALERTS

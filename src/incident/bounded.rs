@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
-/// The most entries of one list of an incident: the first half tells how it began, the second how it
+/// The most entries of one list of an incident: the first half shows how it began, the second how it
 /// stands. A week of retries or of a silence must not grow what every decision copies and every
 /// evidence repeats; the events themselves are all in the store.
 const MOST: usize = 200;

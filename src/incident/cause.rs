@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Fingerprint, OpenedIncident, Reason, Share, Stage};
 use crate::text::shown;
 
-/// Who or what caused something.
+/// Whether an alert or a person caused it. Stored: a renamed variant makes old databases unreadable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Trigger {
@@ -29,7 +29,7 @@ impl std::fmt::Display for Trigger {
 /// An alert, or a person with their words, for which a rollback began.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cause {
-    /// When it led to the decision.
+    /// When it led to the decision, not when the alert began.
     pub at: DateTime<Utc>,
     pub reason: Reason,
     pub trigger: Trigger,

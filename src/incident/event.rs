@@ -20,10 +20,10 @@ pub struct Record {
 /// An event with its time and what it belongs to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredAs {
-    /// When it was decided or seen.
+    /// When it was decided, on the wall clock as it was set then.
     pub at: DateTime<Utc>,
     pub rollout: RolloutName,
-    /// The incident, for events of one incident.
+    /// `None`: an event of the rollout.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incident: Option<IncidentId>,
     pub event: Event,
@@ -40,23 +40,23 @@ pub struct AttachedAlert {
     pub body: Option<BlobRef>,
 }
 
-/// What an incident opens with.
+/// What an incident opens with. Never changed later: what its rollback began for is a [`Cause`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenedIncident {
     pub revision: Revision,
-    /// The stage, if the share could be read or a person told it.
+    /// The stage, if the share could be read or a person named it.
     pub stage: Option<Stage>,
-    /// The share that was last read.
+    /// As last read before it opened; `None`: not read yet, or not readable.
     pub share: Option<Share>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share_read_at: Option<DateTime<Utc>>,
-    /// The urgency that opened it.
+    /// That of the alert that opened it; critical for a person's request.
     pub severity: Severity,
     pub reason: Reason,
     /// Why, in words: the alert's name, or what a person wrote.
     pub cause: String,
     pub trigger: Trigger,
-    /// The alert that opened it, if one did.
+    /// `None`: a person's request opened it.
     pub alert: Option<AttachedAlert>,
 }
 
@@ -66,7 +66,7 @@ pub struct OpenedIncident {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Event {
     // --- of the rollout ---
-    /// An alert's status changed.
+    /// An alert's status changed, or its start or end. Exact repeats are not stored.
     AlertSeen {
         alert: Alert,
         /// The earliest instant at which it can have begun, where its own times can't be believed.
@@ -77,7 +77,7 @@ pub enum Event {
     TriageStarted {
         alert: AttachedAlert,
     },
-    /// The waiting alerts are dealt with.
+    /// The share was read: what each waiting alert leads to are the events after this one.
     TriageEnded,
     /// The share was read and differs from the last one, or could no longer be read.
     ShareRead {
@@ -91,10 +91,10 @@ pub enum Event {
     },
     /// The Watchdog has been silent for too long while a canary runs.
     WatchdogLost {
-        /// Seconds since it was last heard.
+        /// Since it was last heard, or since the start of the process if never.
         silent_seconds: u64,
     },
-    /// The Watchdog is heard again.
+    /// The Watchdog is heard again, or no canary runs any more.
     WatchdogBack,
     /// The wall clock was set: what was due at a time is due as much later or earlier now.
     ClockStepped {
@@ -112,14 +112,14 @@ pub enum Event {
     GraceMoved {
         ends_at: DateTime<Utc>,
     },
-    /// An alert joined the incident.
+    /// An alert joined the incident, or one that it carries fires anew.
     AlertAttached(AttachedAlert),
-    /// An alert of the incident resolved.
+    /// By message, which is no proof of recovery.
     AlertResolved {
         fingerprint: Fingerprint,
         ends_at: DateTime<Utc>,
     },
-    /// The outside world was asked about the incident's alerts.
+    /// Alertmanager and Prometheus were asked about the incident's alerts.
     Confirmed {
         /// What followed from the answers.
         reason: Reason,
@@ -129,7 +129,7 @@ pub enum Event {
     Held {
         reason: Reason,
         actor: String,
-        /// Until when; then the alerts are asked for again.
+        /// Then the alerts are asked about again.
         until: DateTime<Utc>,
     },
     Resumed {
@@ -151,10 +151,9 @@ pub enum Event {
     },
     /// Another revision is on canary than the incident was about.
     Superseded {
-        /// The one that is there now.
         by: Revision,
     },
-    /// A person closed the incident.
+    /// By a person: a grace, a hold, or a rollback that failed.
     Closed {
         actor: String,
         words: String,
@@ -164,7 +163,7 @@ pub enum Event {
         reason: Reason,
         /// 1 for the first.
         attempt: u32,
-        /// When the whole rollback has to have ended; told with the first attempt.
+        /// When the whole rollback has to have ended; stored with the first attempt.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         due_at: Option<DateTime<Utc>>,
         /// Who or what made it begin; `None` for a retry of its own, and for rollbacks stored before
@@ -174,18 +173,17 @@ pub enum Event {
     },
     /// A further cause arrived while the rollback runs. The first that acted is the reason.
     CauseAdded(Cause),
-    /// A step ended, well or not.
+    /// A step ended, done or not: its record says which.
     StepEnded(StepRecord),
     /// All steps are done; verification begins.
     VerificationStarted {
         /// When it must have a verdict.
         until: DateTime<Utc>,
     },
-    /// The verification has a verdict.
     VerificationEnded(Verification),
     /// The traffic was read back as off the canary, and verification has ended.
     RolledBack,
-    /// The rollback failed or can't be verified; it is tried again.
+    /// The rollback failed or can't be verified. The incident stays open.
     Failed {
         reason: Reason,
         detail: String,
@@ -193,14 +191,14 @@ pub enum Event {
         #[serde(default)]
         retry_at: Option<DateTime<Utc>>,
     },
-    /// A metrics snapshot was taken, or could not be.
+    /// The application's metrics were read for a snapshot, or could not be.
     SnapshotTaken {
         when: SnapshotPoint,
-        /// The text, if it could be read.
+        /// The metrics text; `None`: it could not be read, see `error`.
         body: Option<BlobRef>,
         error: Option<String>,
     },
-    /// Evidence files were written.
+    /// These files take the place of those of an earlier round.
     EvidenceWritten {
         /// Whether the incident has ended and these are its last.
         complete: bool,
@@ -213,7 +211,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// The bytes that the event refers to.
+    /// The blob that the event refers to, which is stored in the same batch.
     #[must_use]
     pub fn blob(&self) -> Option<&BlobRef> {
         match self {

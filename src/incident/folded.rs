@@ -12,7 +12,7 @@ use super::{
     Verification,
 };
 
-/// A decision with its reason, as it was taken.
+/// One line of an incident's history: what happened or was decided, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NoteEntry {
     pub at: DateTime<Utc>,
@@ -26,14 +26,14 @@ pub struct NoteEntry {
 /// What was reported to people: when, what about, and a sentence.
 pub type Notice = (DateTime<Utc>, NoticeKind, String);
 
-/// One incident.
+/// One incident. Stored as part of checkpoints: a new member needs a default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Incident {
     pub id: IncidentId,
     pub rollout: RolloutName,
     pub opened: OpenedIncident,
     pub opened_at: DateTime<Utc>,
-    /// When nothing more was to be done.
+    /// When nothing more was to be done; its evidence may be completed later.
     pub closed_at: Option<DateTime<Utc>>,
     pub phase: Phase,
     /// The urgency now: a critical may join a warning's grace.
@@ -42,7 +42,7 @@ pub struct Incident {
     pub grace_ends_at: Option<DateTime<Utc>>,
     /// When the first rollback began.
     pub rollback_started_at: Option<DateTime<Utc>>,
-    /// When the rollback has to have ended.
+    /// From then on a rollback that has not ended is reported as overdue.
     #[serde(default)]
     pub rollback_due_at: Option<DateTime<Utc>>,
     /// What its rollback began for; the first that acted is the reason. Empty before one began, and
@@ -51,7 +51,7 @@ pub struct Incident {
     pub causes: Bounded<Cause>,
     /// Its alerts, each once, in the order they came.
     pub alerts: AttachedAlerts,
-    /// The steps that were carried out.
+    /// The steps that ended, done or not, in the order they ended.
     pub steps: Bounded<StepRecord>,
     /// Since when a step is under way of which nothing is recorded yet.
     #[serde(default)]
@@ -62,17 +62,15 @@ pub struct Incident {
     /// The last finished verification.
     pub verification: Option<Verification>,
     pub evidence: Vec<EvidenceFile>,
-    /// Whether the evidence is the last one.
+    /// Whether no further round of evidence is due.
     pub evidence_complete: bool,
-    /// The metrics snapshots: `None` inside means it could not be taken.
+    /// The metrics snapshots. `None` as the blob: the metrics could not be read, for the reason beside it.
     pub snapshots: Vec<(SnapshotPoint, Option<BlobRef>, Option<String>)>,
-    /// What was reported to people.
     pub notices: Bounded<Notice>,
     /// Whether it was reported that the rollback has not ended in time.
     #[serde(default)]
     pub overdue_reported: bool,
     pub acknowledged_by: Option<String>,
-    /// The decisions with their reasons.
     pub notes: Bounded<Arc<NoteEntry>>,
 }
 
@@ -112,13 +110,13 @@ impl Incident {
         self.cause().trigger
     }
 
-    /// Whether a rollback was begun for it.
+    /// Whether a rollback was begun for it, whatever came of it.
     #[must_use]
     pub fn has_rolled_back(&self) -> bool {
         self.rollback_started_at.is_some()
     }
 
-    /// Whether the alert is among the incident's.
+    /// Whether the alert is among the incident's: not one that a full incident left out.
     #[must_use]
     pub fn carries(&self, fingerprint: &super::Fingerprint) -> bool {
         self.alerts.find(fingerprint).is_some()

@@ -20,7 +20,7 @@ macro_rules! text_id {
                 Self(text.into())
             }
 
-            /// The text.
+            /// The text as it was given: foreign, so it reaches a person only through [`crate::text::shown`].
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -41,11 +41,11 @@ text_id! {
 }
 text_id! {
     /// Alertmanager's identity of an alert: 16 hex digits over all its labels
-    /// (reference notes on Alertmanager, section 1). 64 bits, so the labels are kept beside it.
+    /// (reference notes on Alertmanager, section 1). 64 bits, so the labels are stored beside it.
     Fingerprint
 }
 text_id! {
-    /// The version on canary.
+    /// The version on canary, as it is configured.
     Revision
 }
 text_id! {
@@ -54,7 +54,7 @@ text_id! {
 }
 
 impl IncidentId {
-    /// The id of an incident opened at `at`. `number` tells those apart that open in the same second.
+    /// The id of an incident opened at `at`. `number` separates those that open in the same second.
     #[must_use]
     pub fn compose(rollout: &RolloutName, at: DateTime<Utc>, number: u16) -> Self {
         Self::new(format!("{rollout}-{}-{number:04x}", at.format("%Y%m%d-%H%M%S")))

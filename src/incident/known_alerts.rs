@@ -16,7 +16,7 @@ use super::{Alert, AlertStatus, Fingerprint, Severity};
 const MAX_RESOLVED_ALERTS: usize = 2_000;
 
 /// How many firing alerts a rollout remembers: twice the largest storm that is known, in one body
-/// (10,000). What falls out is the least urgent and oldest; if it is told again it is news again, and
+/// (10,000). What falls out is the least urgent and oldest; if it is sent again it is news again, and
 /// acted upon as such. Without a bound, label sets that never resolve fill the memory.
 const MAX_FIRING_ALERTS: usize = 20_000;
 
@@ -26,7 +26,7 @@ const MAX_FIRING_BYTES: usize = 64 << 20;
 /// More than one alert takes: an edge that reads webhooks keeps 16 KiB of labels, as much of annotations.
 const MAX_ALERT_BYTES: usize = 64 << 10;
 
-/// What is known of one alert.
+/// The last message about one alert, and when it last resolved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertState {
     /// The last message that changed anything.
@@ -56,7 +56,7 @@ pub struct KnownAlerts {
 }
 
 impl KnownAlerts {
-    /// Records the last message about an alert.
+    /// Records the last message about an alert, and forgets what exceeds the bounds by it.
     pub(super) fn see(&mut self, alert: &Alert, not_before: Option<DateTime<Utc>>) {
         let earlier = self.forget(&alert.fingerprint).and_then(|known| known.resolved_at);
         let resolved_at = match alert.status {

@@ -17,7 +17,7 @@ pub enum GraceCause {
     OlderThanResolve,
 }
 
-/// A stop to a grace.
+/// A grace that is stopped by a person, or by Backstop itself (the actor is `backstop` then).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
     pub actor: String,
@@ -25,19 +25,18 @@ pub struct Hold {
     pub until: DateTime<Utc>,
 }
 
-/// Where an incident stands.
+/// Where an incident stands; [`Phase::is_closed`] says in which phases nothing more is done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum Phase {
     /// Opened a moment ago, by the same append that says what follows.
     Opened,
-    /// Waiting for the end of the grace.
     Grace {
         cause: GraceCause,
         /// Set when every alert has resolved by message and that is yet to be confirmed.
         confirm_early: bool,
     },
-    /// Stopped by a person or a silence.
+    /// The grace is stopped: by a person, by a silence, or because nobody answered.
     Held(Hold),
     /// The steps are being carried out.
     RollingBack {
@@ -49,7 +48,6 @@ pub enum Phase {
     Verifying {
         since: DateTime<Utc>,
         until: DateTime<Utc>,
-        /// The attempt that is verified.
         attempt: u32,
     },
     /// Read back as off the canary; verification ended.
@@ -61,7 +59,7 @@ pub enum Phase {
     Declined {
         reason: Reason,
     },
-    /// Failed or not verifiable; open, and tried again.
+    /// Failed or not verifiable; open, and tried again or left to a person.
     Failed {
         reason: Reason,
         attempt: u32,

@@ -85,7 +85,7 @@ named! {
 }
 
 named! {
-    /// What is reported to people.
+    /// What is reported to people; [`NoticeKind::pages`] says for which of it somebody is woken.
     NoticeKind {
         GraceOpened => "grace_opened", "A grace has opened.";
         RollbackStarted => "rollback_started", "A rollback has begun.";

@@ -76,7 +76,7 @@ pub struct Answer {
     pub text: String,
 }
 
-/// One try at a step.
+/// One request of a step, with its answer and what was read back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     /// When the request was sent.
@@ -139,7 +139,7 @@ impl CheckName {
 pub enum CheckOutcome {
     Pass,
     Fail,
-    /// Could not be read, or no data: never taken as healthy.
+    /// Could not be read, or no data: never counted as healthy.
     Unknown,
     /// No source is configured: left out, and named.
     NotConfigured,
@@ -191,11 +191,10 @@ impl Verdict {
     }
 }
 
-/// A finished verification.
+/// The checks of a verification as they stood when the verdict was reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verification {
     pub started_at: DateTime<Utc>,
-    /// When its verdict was reached.
     pub ended_at: DateTime<Utc>,
     pub verdict: Verdict,
     pub checks: Vec<Check>,
@@ -217,7 +216,7 @@ impl Verification {
     }
 }
 
-/// Bytes kept beside the events, found by their SHA-256.
+/// Bytes stored beside the events, found by their SHA-256.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlobRef {
     /// SHA-256 in lower-case hex.

@@ -17,7 +17,7 @@ const ROLLBACK_MEMORY: TimeDelta = TimeDelta::days(1);
 pub struct CanaryRun {
     /// The earliest instant at which it can have begun: when the share was last read as 0 %.
     /// `None` when it had traffic at the first reading ever. An alert that is older than this is
-    /// about its predecessor; the estimate is early so that none is taken for older wrongly.
+    /// about its predecessor; the estimate is early so that none is treated as older wrongly.
     pub started_at: Option<DateTime<Utc>>,
     /// The revision that has the traffic; `None` in runs that were stored before it was.
     #[serde(default)]
@@ -27,15 +27,13 @@ pub struct CanaryRun {
 /// Everything that decisions about one rollout rest on.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RolloutState {
-    /// Alerts by identity, firing and recently resolved.
     pub alerts: KnownAlerts,
-    /// Alerts that wait for the share to be read.
     pub triage: Triage,
     /// The share as last read; `None`: never, or no longer readable.
     pub share: Option<Share>,
     /// When that reading was stored.
     pub share_at: Option<DateTime<Utc>>,
-    /// The run of the canary that has traffic now.
+    /// `None`: no canary has traffic, as far as was read.
     pub run: Option<CanaryRun>,
     /// The incident that is open, or else the one that closed last.
     pub incident: Option<Arc<Incident>>,
@@ -55,12 +53,12 @@ pub struct RolloutState {
     pub answered_until: Option<DateTime<Utc>>,
     /// Rollbacks of the last day: when, and of which revision.
     pub rollbacks: VecDeque<(DateTime<Utc>, Revision)>,
-    /// Whether people were told that the Watchdog is silent.
+    /// Whether it was reported that the Watchdog is silent.
     pub watchdog_lost: bool,
 }
 
 impl RolloutState {
-    /// The incident that is open.
+    /// The last incident, unless it has closed.
     #[must_use]
     pub fn open_incident(&self) -> Option<&Incident> {
         self.incident.as_deref().filter(|incident| !incident.phase.is_closed())

@@ -16,7 +16,7 @@ type List = Vec<Arc<AttachedAlert>>;
 pub struct Triage(OrdMap<Fingerprint, Arc<AttachedAlert>>);
 
 impl Triage {
-    /// Whether nothing waits.
+    /// Whether no alert waits. As long as one does, the share is due to be read.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

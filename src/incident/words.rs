@@ -53,7 +53,7 @@ impl StepRecord {
 }
 
 impl CheckName {
-    /// What is looked at.
+    /// What is looked at, to be followed by [`CheckOutcome::words`].
     #[must_use]
     pub fn words(self) -> &'static str {
         match self {

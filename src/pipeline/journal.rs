@@ -6,7 +6,7 @@
 //! or not, with everything that was decided before it.
 //!
 //! While the store can't be written, what was decided is held in memory and acted upon, because a bad
-//! canary doesn't wait for a disk. Nobody is told that it is accepted: a webhook is answered 503 and
+//! canary doesn't wait for a disk. It is not reported as accepted: a webhook is answered 503 and
 //! comes again, until all of it is on disk. If the process ends before that, the alert comes again
 //! and the steps, being absolute, are harmless to repeat.
 
@@ -46,7 +46,7 @@ use crate::store::{Blobs, IncidentStore, Loaded};
 /// opens hundreds of sockets at once (reference notes, section 2), never thousands.
 const QUEUE: usize = 4_096;
 
-/// How long a submission may wait for a place in the queue before its sender is told to come again.
+/// How long a submission may wait for a place in the queue before it is refused: its sender comes again.
 const ENQUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Every rollout's state. Cheap to clone.
@@ -57,7 +57,6 @@ pub type States = BTreeMap<RolloutName, Arc<RolloutState>>;
 pub struct JournalParts {
     pub store: Arc<dyn IncidentStore>,
     pub rollouts: Rollouts,
-    /// Readings that decisions look at.
     pub observed: Arc<Observed>,
     pub clock: Arc<dyn Clock>,
     pub randomness: Randomness,
@@ -81,7 +80,7 @@ pub struct Ruling {
     pub incident: Option<IncidentId>,
     /// Set when a person's request was refused.
     pub refusal: Option<Refusal>,
-    /// Whether it led to anything new.
+    /// Whether it led to events.
     pub news: bool,
 }
 
@@ -96,7 +95,7 @@ pub struct Receipt {
     pub durable: bool,
 }
 
-/// Why a submission was not taken. Nothing of it has happened; send it again.
+/// Why a submission was not accepted. Nothing of it has happened; send it again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JournalError {
     /// The store can't be written now, and no more can be held in memory.
@@ -143,8 +142,8 @@ impl Journal {
         self.send(submission, Wants::Durability).await
     }
 
-    /// Submits a result of work, and waits until it is acted upon: durable if the store takes it in
-    /// time, at once if nothing came of it.
+    /// Submits a result of work, and waits until it is acted upon: durable if the store acknowledges it
+    /// in time, at once if nothing came of it.
     ///
     /// # Errors
     /// See [`Journal::submit`].
@@ -172,7 +171,7 @@ impl Journal {
         taken.rulings.into_iter().next().ok_or(JournalError::ShuttingDown)
     }
 
-    /// The states as last published.
+    /// The states as last published: durable, or urgent and acted upon before that.
     #[must_use]
     pub fn states(&self) -> States {
         self.states.borrow().clone()
@@ -184,7 +183,7 @@ impl Journal {
         self.states.clone()
     }
 
-    /// Bytes that are held in memory because the store could not be written.
+    /// Bytes of events that are not durable yet, which the store therefore does not have.
     #[must_use]
     pub fn held_blob(&self, sha256: &str) -> Option<Arc<[u8]>> {
         self.held.get(sha256)

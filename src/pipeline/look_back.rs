@@ -1,11 +1,11 @@
 //! What fired while nobody was there, as Prometheus remembers it.
 //!
 //! `ALERTS` has an alert's labels from before `alert_relabel_configs` and without external labels, so
-//! neither its severity nor the rollout's own labels need be as Alertmanager tells them. It is looked
+//! neither its severity nor the rollout's own labels need be as Alertmanager sends them. It is looked
 //! for in two ways: by the rollout's labels whatever the severity, and by the name of every critical
-//! that Alertmanager ever told of for this rollout. What can't be found: a critical whose labels are
-//! made on the way to Alertmanager and that was never told of before, and one whose label of the
-//! rollout's is rewritten from another value: that is taken for another application's.
+//! that Alertmanager ever sent for this rollout. What can't be found: a critical whose labels are
+//! made on the way to Alertmanager and that was never sent before, and one whose label of the
+//! rollout's is rewritten from another value: that counts as another application's.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ type Pairs = BTreeMap<String, String>;
 /// Names in one question: the whole must fit into a URL.
 const NAMES_AT_ONCE: usize = 50;
 
-/// One question; where a server doesn't take it, the next of its forms is tried.
+/// One question; where a server refuses it, the next of its forms is tried.
 pub(super) type Forms = Vec<String>;
 
 /// What is to be asked for a rollout that matches these labels and knows these alerts.
@@ -56,14 +56,14 @@ fn fired_seconds_ago(matchers: &str, look_back: TimeDelta) -> Forms {
         )
     };
     // The steps lie on whole seconds, and the last one is up to a second ago: what fired since is
-    // only seen by one in the future. Prometheus takes that from 2.33 on; an older one misses it.
+    // only seen by one in the future. Prometheus accepts that from 2.33 on; an older one misses it.
     vec![form(seconds + 1, " offset -1s"), form(seconds, "")]
 }
 
 /// What an alert that Prometheus remembers is to a rollout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Remembered {
-    /// A critical of this rollout's, with its labels as Alertmanager tells them, as far as is known.
+    /// A critical of this rollout's, with its labels as Alertmanager sends them, as far as is known.
     Critical(Labels),
     /// This rollout's, and none that is acted upon after the fact.
     Lesser,
@@ -72,7 +72,7 @@ pub(super) enum Remembered {
     Elsewhere,
 }
 
-/// Judges an alert by its labels in Prometheus and by those that Alertmanager told of before.
+/// Judges an alert by its labels in Prometheus and by those that Alertmanager sent before.
 pub(super) fn judge(mut labels: Pairs, matching: &Pairs, known: &[Alert], words: &SeverityMap) -> Remembered {
     labels.remove("alertstate");
     labels.remove("__name__");

@@ -2,7 +2,7 @@
 //! Watchdog's last sign of life, what Alertmanager last listed. Losing it costs one more reading.
 //!
 //! Ages are measured with the clock that nobody can set, so that a step of the wall clock makes no
-//! reading look fresh and no Watchdog silent. Times are told on the wall clock of the one who asks.
+//! reading look fresh and no Watchdog silent. Times are given on the wall clock of the one who asks.
 
 mod watchdogs;
 
@@ -17,13 +17,13 @@ use crate::clock::{Clock, Moment};
 use crate::decision::{Reading, Watchdog};
 use crate::incident::{Alert, Fingerprint, RolloutName, Share};
 
-/// Clocks that differ by less are taken for one: HTTP tells time in whole seconds, and a request
-/// takes its time too.
+/// Clocks that differ by less count as equal: HTTP's `Date` has whole seconds, and a request takes its
+/// time too.
 const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(5);
 
 type Labels = BTreeMap<String, String>;
 
-/// The observations.
+/// The observations, shared by all who observe and decide. Lost when the process ends.
 #[derive(Debug)]
 pub struct Observed {
     clock: Arc<dyn Clock>,
@@ -57,7 +57,7 @@ struct Listed {
 }
 
 impl Observed {
-    /// Nothing yet.
+    /// Nothing is observed yet: every share is [`Reading::Never`], and the Watchdog's silence begins now.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>, watchdog: Watchdog) -> Self {
         let inner = Inner {
@@ -148,9 +148,8 @@ impl Observed {
     /// The earliest instant at which an alert can have begun, on the wall clock that shows `now`;
     /// `None` while all clocks agree, so that its own word is right.
     ///
-    /// Who dated it can't be told from an alert, so the later of two is taken: its own time as if the
-    /// clock that is furthest behind had told it, and when Alertmanager, asked for everything, last
-    /// did not list it.
+    /// An alert doesn't say who dated it, so the later of two counts: its own time as if the clock that is
+    /// furthest behind had dated it, and when Alertmanager, asked for everything, last did not list it.
     #[must_use]
     pub fn not_before(
         &self,

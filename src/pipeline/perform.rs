@@ -21,10 +21,10 @@ use crate::verification::VerifyTimes;
 /// a reading of 0 % is relied upon after it was asked for, or a slow one could never be.
 const READ_TIMEOUT: Duration = Duration::from_millis(1_500);
 
-/// A reading that was asked for this lately tells how the traffic was as the rollback began to act.
+/// A reading that was asked for this lately says how the traffic was as the rollback began to act.
 const OF_THIS_MOMENT: TimeDelta = TimeDelta::seconds(1);
 
-/// How long a rollback may wait for the share just before it acts: it is told to the reader of the
+/// How long a rollback may wait for the share just before it acts: it is for the reader of the
 /// evidence, and changes nothing. A healthy flag API answers in milliseconds.
 const BEFORE_ACTING: Duration = Duration::from_millis(100);
 
@@ -215,7 +215,7 @@ impl Worker {
         current.or_else(|| state.unfinished_evidence.get(id)).cloned()
     }
 
-    /// Submits a result until it is taken: what was done must not be forgotten, and what is not
+    /// Submits a result until it is accepted: what was done must not be forgotten, and what is not
     /// recorded would be done again. What the journal holds while the store can't be written counts.
     pub(super) async fn report(&self, rollout: &RolloutName, input: Input) {
         self.report_all(vec![(rollout.clone(), input)], Vec::new()).await;
@@ -255,7 +255,7 @@ async fn read_share(rollout: &Rollout) -> Option<Share> {
     }
 }
 
-/// The name of bytes that are kept beside the events.
+/// The SHA-256 and the length by which bytes are stored beside the events.
 #[must_use]
 pub fn blob_ref(bytes: &[u8]) -> BlobRef {
     let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();

@@ -1,4 +1,4 @@
-//! The organisation's words for a severity, and who is told that a word is nobody's.
+//! The organisation's words for a severity, and the report of words that are nobody's.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,7 +34,7 @@ pub struct Severities {
 }
 
 impl Severities {
-    /// With these words.
+    /// `words` come before the protocol's own two.
     #[must_use]
     pub fn new(words: SeverityMap, metrics: Metrics) -> Self {
         Self { words, unknown: Kinds::default(), metrics }

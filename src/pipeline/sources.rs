@@ -19,12 +19,11 @@ const CONFIRM_TRIES: usize = 3;
 /// The pause between two of them.
 const CONFIRM_PAUSE: Duration = Duration::from_secs(1);
 
-/// The monitoring systems.
+/// Every configured system that can say whether an alert fires.
 #[derive(Debug, Clone)]
 pub struct Sources {
     /// Every member of the Alertmanager cluster.
     pub alertmanagers: Vec<Arc<dyn AlertSource>>,
-    /// Prometheus, if configured.
     pub prometheus: Option<Arc<dyn RuleSource>>,
     pub watchdog: Watchdog,
     /// Reads the severity of what they list.

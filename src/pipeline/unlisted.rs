@@ -1,5 +1,5 @@
 //! Alerts that are known as firing and that no Alertmanager lists any more: their resolve was lost
-//! (reference notes on Alertmanager, section 5). Forgotten for ever, they would be taken for news when
+//! (reference notes on Alertmanager, section 5). Forgotten for ever, they would count as news when
 //! the next canary starts.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use crate::clock::Moment;
 use crate::incident::{Alert, Fingerprint};
 
-/// For how long it has to be missing, at every poll. Prometheus tells each alert again every minute,
+/// For how long it has to be missing, at every poll. Prometheus sends each alert again every minute,
 /// plus one evaluation: one that is missing for a single poll may have been on its way.
 const MISSING_FOR: Duration = Duration::from_secs(120);
 

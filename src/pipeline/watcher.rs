@@ -36,7 +36,7 @@ const LONGEST_LOOK_BACK: TimeDelta = TimeDelta::hours(6);
 /// Added to the downtime, for clocks that differ and a last sign of life that is not the last.
 const LOOK_BACK_MARGIN: TimeDelta = TimeDelta::minutes(1);
 
-/// The pause before a missed alert is told again, because it could not be decided.
+/// The pause before a missed alert is submitted again, because it could not be decided.
 const MISSED_PAUSE: Duration = Duration::from_millis(250);
 
 /// How often the process leaves a sign of life in the store.
@@ -44,7 +44,7 @@ const ALIVE_EVERY: Duration = Duration::from_secs(30);
 /// How often closed incidents that are past their retention are looked for.
 const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
 
-/// The watcher.
+/// Polls the shares and Alertmanager and, after a downtime, asks Prometheus; what it finds are inputs.
 #[derive(Debug, Clone)]
 pub struct Watcher {
     /// What it shares with the worker.
@@ -54,12 +54,12 @@ pub struct Watcher {
     pub wake: Arc<Notify>,
     /// Until when what fired is known; see [`crate::store::Loaded::known_until`].
     pub last_alive: Option<DateTime<Utc>>,
-    /// How long closed incidents are kept.
+    /// How long closed incidents stay stored.
     pub retention: TimeDelta,
 }
 
 impl Watcher {
-    /// Looks until `stop`.
+    /// Looks until `stop`. What is under way then is dropped: the next process looks for it again.
     pub async fn run(self, stop: CancellationToken) {
         let look = async {
             let unlisted =
@@ -81,7 +81,7 @@ impl Watcher {
             is_caught_up.store(true, Ordering::Relaxed);
         };
         let alive = async {
-            // Before the sign of life, which must not be taken for it by the next process.
+            // Before the sign of life, which the next process must not mistake for it.
             if let Some(known_until) = self.last_alive {
                 self.leave_caught_up(known_until).await;
             }
@@ -139,7 +139,7 @@ impl Watcher {
         }
     }
 
-    /// Every alert that Alertmanager told of for this rollout, as far as it is remembered.
+    /// Every alert that Alertmanager sent or listed for this rollout, as far as it is remembered.
     pub(super) fn known(&self, rollout: &Rollout) -> Vec<Alert> {
         let states = self.worker.journal.states();
         let Some(state) = states.get(&rollout.name) else { return Vec::new() };
@@ -203,7 +203,7 @@ impl Watcher {
             }
         };
         let alert = look_back::missed(labels, starts_at, &self.worker.sources.severities.words);
-        // Nobody keeps it waiting, so it is told again until the share was fresh enough to decide.
+        // Nobody keeps it waiting, so it is submitted again until the share was fresh enough to decide.
         loop {
             self.worker.read_share(rollout).await;
             let input = Input::Missed { alert: alert.clone() };
@@ -241,7 +241,7 @@ impl Watcher {
     }
 }
 
-/// What Prometheus remembers, each question in the first form that it takes.
+/// What Prometheus remembers, each question in the first form that it accepts.
 async fn remembered(
     prometheus: &dyn RuleSource,
     matching: &BTreeMap<String, String>,

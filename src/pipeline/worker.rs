@@ -37,13 +37,11 @@ const AGAIN_AFTER: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone)]
 pub struct Worker {
     pub journal: Journal,
-    /// The rollouts with their adapters.
     pub rollouts: Rollouts,
     pub observed: Arc<Observed>,
-    /// The monitoring that confirms.
     pub sources: Sources,
     pub evidence: Arc<dyn EvidenceWriter>,
-    /// Where raw bodies are kept.
+    /// The raw bodies for the evidence are read from it.
     pub store: Arc<dyn IncidentStore>,
     pub clock: Arc<dyn Clock>,
     pub randomness: Randomness,

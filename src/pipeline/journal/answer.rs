@@ -6,7 +6,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::{JournalError, Receipt, Ruling, States};
 
-/// The way back to who submitted.
+/// Where the receipt is sent. That nobody waits for it any more is no error.
 pub(super) type Caller = oneshot::Sender<Result<Receipt, JournalError>>;
 
 /// What a caller waits for.
@@ -38,7 +38,7 @@ impl Answer {
     /// Says that it was decided, and whether it is durable.
     pub(super) fn taken(&self, durable: bool) {
         if let Some((rulings, caller)) = self.take() {
-            // A caller that went away (a closed connection) loses nothing: what it sent is kept.
+            // A caller that went away (a closed connection) loses nothing: what it sent stays decided.
             let _gone = caller.send(Ok(Receipt { rulings, durable }));
         }
     }

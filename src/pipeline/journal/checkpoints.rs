@@ -101,7 +101,7 @@ impl Checkpoints {
         }
     }
 
-    /// The last one.
+    /// Saves what is durable before the process ends, so that the next start has little to replay.
     pub(super) async fn finish(&mut self) {
         if self.saving.is_some() {
             self.saved().await;

@@ -56,7 +56,7 @@ impl Decider {
             not_before,
             watchdog_silent_seconds: Some(observed.watchdog_silent_seconds(&rollout.policy.matching)),
         };
-        // Receipt out of the map so that the decision needn't copy it unless somebody still reads it.
+        // Removed from the map so that the decision needn't copy it unless somebody still reads it.
         let state = self.states.remove(name).unwrap_or_default();
         let Decided { state, events: decided, reason, incident, refusal } =
             decide(Arc::unwrap_or_clone(state), input, &context);

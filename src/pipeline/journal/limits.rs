@@ -10,7 +10,7 @@ const MANY_EVENTS: usize = 20_000;
 /// Events that are held at the most, urgent ones included.
 const MOST_EVENTS: usize = 2 * MANY_EVENTS;
 
-/// Raw bodies that are held at the most.
+/// Raw bodies that are held at the most, in bytes together.
 pub(super) const MOST_BLOB_BYTES: usize = 64 << 20;
 
 /// Whether inputs may still be decided with so many events held.
@@ -22,7 +22,7 @@ pub(super) fn has_room<'a>(held: usize, mut inputs: impl Iterator<Item = &'a Inp
     }
 }
 
-/// Whether an input may lead to a rollback, or tells what became of one.
+/// Whether an input may lead to a rollback, or reports what became of one.
 fn may_lead_to_a_rollback(input: &Input) -> bool {
     match input {
         Input::Alert { alert, .. } => {

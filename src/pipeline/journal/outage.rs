@@ -1,4 +1,4 @@
-//! Tells, in log and metrics, that the store does not take what is decided, and that it does again.
+//! Reports, in log and metrics, that the store does not accept what is decided, and that it does again.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ impl Outage {
         reminds
     }
 
-    /// A commit takes too long to wait for.
+    /// A commit takes too long to wait for; it may still succeed.
     pub(super) fn hangs(&mut self, events: usize) {
         self.metrics.store_hangs(events);
         if self.begins() {
@@ -46,7 +46,7 @@ impl Outage {
         }
     }
 
-    /// An append was refused.
+    /// An append failed; so many events are held and tried again.
     pub(super) fn refuses(&mut self, error: &StoreError, events: usize) {
         self.metrics.store_failed(events);
         if self.begins() {
@@ -58,7 +58,7 @@ impl Outage {
         }
     }
 
-    /// An append was acknowledged.
+    /// An append was acknowledged. Logged only where an outage was.
     pub(super) fn over(&mut self) {
         self.is_on = false;
         if self.reminded.take().is_some() {

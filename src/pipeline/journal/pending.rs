@@ -19,7 +19,7 @@ use crate::store::{Blobs, Settle};
 pub(super) const ACT_AFTER: Duration = Duration::from_millis(500);
 
 /// How long a caller waits for durability. Alertmanager gives up a request after 10 s at the least
-/// (reference notes on Alertmanager, section 2); told before that, it sends again.
+/// (reference notes on Alertmanager, section 2); answered with a 503 before that, it sends again.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// What came of one submission.
@@ -28,7 +28,7 @@ pub(super) struct Decision {
     pub(super) events: Vec<StoredAs>,
     pub(super) blobs: Blobs,
     pub(super) answer: Option<(Answer, Wants)>,
-    /// Whether people and metrics were told of its events.
+    /// Whether its events were logged and counted.
     told: bool,
 }
 
@@ -88,7 +88,7 @@ impl Pending {
         has_room(self.events() + decided, inputs)
     }
 
-    /// Takes decisions that were made together. `busy_since`: when the append that they wait behind
+    /// Adds decisions that were made together. `busy_since`: when the append that they wait behind
     /// was begun; one that takes long already is not waited for again.
     pub(super) fn push(
         &mut self,
@@ -195,7 +195,7 @@ impl Pending {
         (self.left + 1..).zip(&self.decisions)
     }
 
-    /// Events that are acted upon and that nobody was told of yet.
+    /// Events that are acted upon, and neither logged nor counted yet.
     pub(super) fn untold(&mut self) -> Vec<StoredAs> {
         let acted = usize::try_from(self.acted.saturating_sub(self.left)).unwrap_or(usize::MAX);
         let mut untold = Vec::new();
@@ -207,7 +207,7 @@ impl Pending {
     }
 
     /// Lets the oldest decisions go: they are durable, or refused. Returns the states after them, if
-    /// that is where a round ends, and the events that nobody was told of yet.
+    /// that is where a round ends, and the events that are neither logged nor counted yet.
     pub(super) fn settle(&mut self, count: usize) -> (Option<States>, Vec<StoredAs>) {
         let left = self.left + count as u64;
         let mut states = None;
@@ -242,7 +242,7 @@ impl Pending {
         }
     }
 
-    /// Somebody else wrote the store. What is acted upon has happened and is kept, to be stored after
+    /// Somebody else wrote the store. What is acted upon has happened and stays, to be stored after
     /// what is there; the rest has not, and is forgotten. Returns the events that stay.
     pub(super) fn keep_acted(&mut self, why: &str) -> Vec<StoredAs> {
         let end = self.end();
@@ -258,7 +258,7 @@ impl Pending {
         self.decisions.iter().flat_map(|decision| decision.events.iter().cloned()).collect()
     }
 
-    /// Shows states that came from elsewhere, with what is kept on top of them.
+    /// Shows states that came from elsewhere, with what stays pending on top of them.
     pub(super) fn show(&mut self, states: &States) {
         let until = self.end();
         self.publisher.publish(until, states);

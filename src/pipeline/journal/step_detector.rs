@@ -4,11 +4,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::clock::{Clock, Moment};
 
-/// A difference that is taken for a step. NTP slews both clocks alike, and a pause between reading
+/// The least difference that counts as a step. NTP slews both clocks alike, and a pause between reading
 /// the one and the other is far shorter. A machine that slept moves both.
 const STEP: TimeDelta = TimeDelta::seconds(2);
 
-/// Where both clocks stood.
+/// Where both clocks stood at the start, or at the last step.
 #[derive(Debug)]
 pub(super) struct StepDetector {
     wall: DateTime<Utc>,
@@ -17,13 +17,13 @@ pub(super) struct StepDetector {
 
 impl StepDetector {
     /// Begins now. `last_seen` is the last time that the process before wrote down: a wall clock that
-    /// shows an earlier one was set back meanwhile. (One that was set forward can't be told from a long rest.)
+    /// shows an earlier one was set back meanwhile. (One that was set forward looks like a long rest.)
     pub(super) fn starting(clock: &dyn Clock, last_seen: Option<DateTime<Utc>>) -> Self {
         let now = clock.now();
         Self { wall: last_seen.map_or(now, |last_seen| last_seen.max(now)), moment: clock.moment() }
     }
 
-    /// By how much the clock was set since it was last asked.
+    /// By how much the clock was set since the start or the last step; `None`: by less than [`STEP`].
     pub(super) fn stepped(&mut self, clock: &dyn Clock) -> Option<TimeDelta> {
         let (now, moment) = (clock.now(), clock.moment());
         let gone = TimeDelta::from_std(moment.since(self.moment)).unwrap_or(TimeDelta::MAX);

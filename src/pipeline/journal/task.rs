@@ -31,7 +31,7 @@ const MAX_BATCH: usize = 512;
 /// How often the store is tried while it can't be written and nothing else comes.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// The loop turns at least this often, so that a probe can tell that it does.
+/// The loop turns at least this often, so that a probe can see that it does.
 const LONGEST_NAP: Duration = Duration::from_secs(1);
 
 /// The journal's task: run it until it ends.
@@ -89,7 +89,7 @@ impl JournalTask {
         }
     }
 
-    /// Takes submissions until `stop` or until every handle is gone; then takes what still waits,
+    /// Decides submissions until `stop` or until every handle is gone; then decides what still waits,
     /// and saves the fold.
     pub async fn run(mut self, stop: CancellationToken) {
         let teller = Teller::start(self.parts.metrics.clone());
@@ -121,7 +121,7 @@ impl JournalTask {
         [self.pending.next_deadline(), retry].into_iter().flatten().fold(nap, Instant::min)
     }
 
-    /// Whether the store takes what is decided about as fast as it comes.
+    /// Whether the store acknowledges what is decided about as fast as it comes.
     fn keeps_up(&self) -> bool {
         !self.outage.is_on() && self.flight.as_ref().is_none_or(|flight| flight.since.elapsed() < ACT_AFTER)
     }
@@ -220,7 +220,7 @@ impl JournalTask {
         }
     }
 
-    /// What was tried is acted upon and stays in memory; nobody is told that it is accepted.
+    /// What was tried is acted upon and stays in memory; its callers are answered that it is not durable.
     fn hold(&mut self, until: u64, error: &StoreError, teller: &Teller) {
         self.pending.act_until(until);
         self.pending.answer_until(until);

@@ -1,4 +1,5 @@
-//! Tells metrics and log of events, in a task of its own: a log that is slow holds up no decision.
+//! Counts events in the metrics and logs them. The log has a task of its own: a slow one holds up no
+//! decision.
 
 use std::time::Duration;
 

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::decision::Watchdog;
 
-/// The most Watchdogs that are told apart, by their labels: one for each Prometheus of a large company.
+/// The most Watchdogs that are remembered, by their labels: one for each Prometheus of a large company.
 /// A sender with ever new labels must not fill the memory.
 const MAX_WATCHDOGS: usize = 100;
 
