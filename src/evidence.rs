@@ -2,7 +2,7 @@
 //! never a second truth: rendering is a pure function, so a crash and a second try give the same bytes.
 //!
 //! Every file is written under a temporary name, fsynced and renamed. Its SHA-256 goes into
-//! `manifest.jsonl`, each line chained to the one before; `manifest.head` tells how long the chain
+//! `manifest.jsonl`, each line chained to the one before; `manifest.head` says how long the chain
 //! is. [`EvidenceDir::verify`] finds a changed byte, a missing file, a cut manifest. Who can rewrite
 //! all three can forge them, but not the database, which knows every file that was written; note the
 //! head's hash elsewhere to be safe from who can rewrite that, too.
@@ -53,7 +53,7 @@ pub trait EvidenceWriter: Send + Sync + std::fmt::Debug {
     ) -> Result<Recorded, EvidenceError>;
 }
 
-/// What was written, and what people have to be told about it.
+/// What was written, and what has to be reported about it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recorded {
     pub files: Vec<EvidenceFile>,
@@ -70,9 +70,7 @@ impl From<Vec<EvidenceFile>> for Recorded {
 /// A file that is known to have been written, because the database says so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownFile {
-    /// The incident that it belongs to.
     pub incident: IncidentId,
-    /// The file as it was written.
     pub file: EvidenceFile,
 }
 
@@ -121,7 +119,6 @@ pub enum EvidenceError {
     /// The writing broke off: a bug. What is half written is mended by the next try.
     #[error("writing evidence broke off")]
     BrokeOff(#[source] tokio::task::JoinError),
-    /// There is no such evidence.
     #[error("no evidence {0:?}: list it with `backstop evidence list`")]
     Unknown(String),
 }

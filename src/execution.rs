@@ -15,7 +15,7 @@ pub use traffic_off::{StepLimits, traffic_off};
 use crate::incident::{Answer, Share};
 use crate::outbound::OutboundError;
 
-/// Why a change was not acknowledged; the variants tell the caller what to do.
+/// Why a change was not acknowledged; each variant says what the caller can do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ActError {
     /// Refused for good (a 4xx, a redirect): trying again at once would be refused again.
@@ -25,7 +25,7 @@ pub enum ActError {
     #[error("not carried out: {}", .answer.text)]
     Retry {
         answer: Answer,
-        /// How long it asks to be left alone.
+        /// By its `Retry-After` header.
         after: Option<Duration>,
     },
     /// It may have been carried out: read before saying anything.
@@ -34,7 +34,7 @@ pub enum ActError {
 }
 
 impl ActError {
-    /// What came back.
+    /// The answer, or the error in words where none came.
     #[must_use]
     pub fn answer(&self) -> &Answer {
         match self {
@@ -42,7 +42,7 @@ impl ActError {
         }
     }
 
-    /// How long to leave it alone, if it asks for that.
+    /// `None`: it asks for no pause, so the caller's own counts.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -52,7 +52,7 @@ impl ActError {
     }
 }
 
-/// Why the share is not known; the variants tell the caller what to do.
+/// Why the share is not known; each variant says what the caller can do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
     /// Asking again will not help before a person configures a place.
@@ -86,10 +86,10 @@ pub trait TrafficRouter: Send + Sync + std::fmt::Debug {
     /// See [`ActError`].
     async fn set_share(&self, share: Share) -> Result<Answer, ActError>;
 
-    /// Whether the share can be read at all.
+    /// Whether a place to read the share from is configured.
     fn can_read(&self) -> bool;
 
-    /// Reads the canary's share.
+    /// Reads the canary's share from the system itself, never from what was last sent to it.
     ///
     /// # Errors
     /// See [`ReadError`].

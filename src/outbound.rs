@@ -80,7 +80,7 @@ impl Outbound {
         Self { max_answer_bytes, ..self.clone() }
     }
 
-    /// GET.
+    /// Sends a GET, with the credentials as their files hold them now.
     ///
     /// # Errors
     /// See [`OutboundError`]; any HTTP status is a [`Reply`].
@@ -88,7 +88,7 @@ impl Outbound {
         self.send(self.client.get(url)).await
     }
 
-    /// POST of a JSON text.
+    /// Sends a POST with a JSON text.
     ///
     /// # Errors
     /// See [`OutboundError`]; any HTTP status is a [`Reply`].
@@ -96,7 +96,7 @@ impl Outbound {
         self.send_json(Method::POST, url, body).await
     }
 
-    /// A JSON text by this method.
+    /// Sends a text as `application/json`; whether it is JSON is not checked.
     ///
     /// # Errors
     /// See [`OutboundError`]; any HTTP status is a [`Reply`].

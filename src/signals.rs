@@ -57,7 +57,7 @@ pub trait RuleSource: Send + Sync + std::fmt::Debug {
     /// See [`SignalError`].
     async fn reading(&self, alerts: &[Alert], now: DateTime<Utc>) -> Result<RuleAnswer, SignalError>;
 
-    /// All its alerting rules.
+    /// All its alerting rules, whichever application they are about.
     ///
     /// # Errors
     /// See [`SignalError`].
@@ -69,7 +69,7 @@ pub trait RuleSource: Send + Sync + std::fmt::Debug {
     /// See [`SignalError`]; [`SignalError::Refused`] where it can't be evaluated.
     async fn query(&self, expression: &str) -> Result<Vec<Sample>, SignalError>;
 
-    /// What its clock shows.
+    /// What its clock shows, to the second.
     ///
     /// # Errors
     /// See [`SignalError`].

@@ -1,7 +1,7 @@
-//! Where events are kept. One trait, so that a shared store can take SQLite's place.
+//! Where events are stored. One trait, so that a shared store can take SQLite's place.
 //!
-//! A store keeps; it decides nothing. What it acknowledges is durable: a crash of the machine a
-//! moment later must not lose it.
+//! A store decides nothing. What it acknowledges is durable: a crash of the machine a moment later
+//! must not lose it.
 
 #[cfg(test)]
 mod contract;
@@ -24,7 +24,7 @@ use crate::incident::{BlobRef, Incident, IncidentId, RolloutName, RolloutState, 
 /// Why a store could not do as asked; each variant says what the caller may do.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// It may work later: the disk is full, read-only, or busy. Nothing of the batch was kept.
+    /// It may work later: the disk is full, read-only, or busy. Nothing of the batch was stored.
     #[error(
         "the store can't be written or read now ({doing}); free space or mend the disk, then it goes on by itself"
     )]
@@ -41,7 +41,7 @@ pub enum StoreError {
         found: u64,
     },
     /// What was to be appended can never be stored: a bug, not a fault of the disk, so trying again is
-    /// of no use. Nothing of the batch was kept; see [`IncidentStore::set_aside`].
+    /// of no use. Nothing of the batch was stored; see [`IncidentStore::set_aside`].
     #[error("the store refuses what was to be stored; this is a bug in Backstop, please report it")]
     Rejected {
         /// The constraint or the encoding that it breaks.
@@ -49,7 +49,7 @@ pub enum StoreError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The path no longer leads to the database that is open: deleted, replaced or unmounted. Writing
-    /// there would be lost at the next start, so nothing of the batch was kept.
+    /// there would be lost at the next start, so nothing of the batch was stored.
     #[error(
         "{path} is no longer the database that Backstop opened (deleted, replaced or unmounted); put it back, and it goes on by itself, or restart Backstop to begin with what is there now"
     )]
@@ -87,12 +87,12 @@ pub struct Batch {
     /// Where the caller thinks the journal ends.
     pub expected_seq: u64,
     pub events: Vec<StoredAs>,
-    /// Bytes that the events refer to by their SHA-256; what none of them refers to is not kept.
+    /// Bytes that the events refer to by their SHA-256; what none of them refers to is not stored.
     pub blobs: Blobs,
 }
 
 /// Runs once a batch is durable, on whatever thread knows it first: those who wait for it needn't
-/// be told by way of another one. It must neither wait nor panic.
+/// be notified by way of another one. It must neither wait nor panic.
 pub type Settle = Box<dyn FnOnce() + Send>;
 
 /// What is stored, folded.
@@ -138,14 +138,15 @@ impl IncidentFilter {
     }
 }
 
-/// Keeps events and folds them back.
+/// Stores events and folds them back. Any method may also return [`StoreError::Corrupt`] or
+/// [`StoreError::Replaced`]: the file may be damaged or replaced while the store is open.
 #[async_trait]
 pub trait IncidentStore: Send + Sync + std::fmt::Debug {
     /// Appends a batch and returns where the journal ends now. Durable when it returns.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::Replaced`], [`StoreError::Rejected`] and
-    /// [`StoreError::Conflict`]; nothing of the batch was kept.
+    /// [`StoreError::Conflict`]; nothing of the batch was stored.
     async fn append(&self, batch: Batch) -> Result<u64, StoreError>;
 
     /// The same, and runs `settle` as soon as the batch is durable; never, if it does not become so.
@@ -158,11 +159,11 @@ pub trait IncidentStore: Send + Sync + std::fmt::Debug {
         Ok(seq)
     }
 
-    /// Keeps events that are [`StoreError::Rejected`] where a person finds them, outside of the
+    /// Writes events that are [`StoreError::Rejected`] where a person finds them, outside of the
     /// journal: no fold sees them.
     ///
     /// # Errors
-    /// When they can't be kept there either; they are in the log then.
+    /// When they can't be written there either; the caller logs them then.
     async fn set_aside(&self, events: Vec<StoredAs>, why: String) -> Result<(), StoreError>;
 
     /// Folds everything that is stored.
@@ -171,7 +172,7 @@ pub trait IncidentStore: Send + Sync + std::fmt::Debug {
     /// Any but [`StoreError::Conflict`].
     async fn load(&self) -> Result<Loaded, StoreError>;
 
-    /// One incident, folded from its events.
+    /// One incident, folded from its events; `None`: it was never stored, or is past its retention.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
@@ -183,7 +184,7 @@ pub trait IncidentStore: Send + Sync + std::fmt::Debug {
     /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
     async fn incidents(&self, filter: &IncidentFilter) -> Result<Vec<Incident>, StoreError>;
 
-    /// Bytes by their SHA-256 in hex.
+    /// Bytes by their SHA-256 in lower-case hex; `None`: no stored event refers to them.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].

@@ -16,7 +16,7 @@ use super::writing::Writing;
 use super::{EvidenceError, KnownFile, Recorded, render};
 use crate::incident::{EvidenceFile, Incident};
 
-/// The raw webhook bodies that are kept with one rollback.
+/// The most raw webhook bodies that are stored with one rollback.
 const MAX_WEBHOOKS: usize = 8;
 
 /// Rollbacks of one second: more than one per rollout can't be.
@@ -39,7 +39,7 @@ pub struct EvidenceSummary {
     pub name: String,
     pub incident: String,
     pub rollout: String,
-    /// When the rollback was executed.
+    /// When the rollback began.
     pub executed_at: DateTime<Utc>,
     /// What caused it: an alert's name or a person's words.
     pub reason: String,
@@ -49,7 +49,7 @@ pub struct EvidenceSummary {
     pub verdict: Option<String>,
 }
 
-/// The folder.
+/// A folder with evidence. Nothing of it is cached: every call reads what lies there.
 #[derive(Debug, Clone)]
 pub struct EvidenceDir {
     pub(super) path: PathBuf,
@@ -62,7 +62,7 @@ impl EvidenceDir {
         Self { path }
     }
 
-    /// Where it is.
+    /// The path as it was given, perhaps relative.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -162,7 +162,7 @@ impl EvidenceDir {
     /// A crash may have come after the JSON of this round and before its text, or before anybody
     /// recorded that both are there. What was begun is then finished as it was begun: a first
     /// version is not written twice, or there would be no replacement left to complete it, and a
-    /// text tells what its JSON tells. Says whether there was such a round.
+    /// text says what its JSON says. Returns whether there was such a round.
     fn finish_begun(
         &self,
         writing: &mut Writing<'_>,

@@ -69,12 +69,12 @@ impl Bounded {
     }
 }
 
-/// How a directory is recorded with a file: from the root, so that it is told from any other.
+/// How a directory is recorded with a file: from the root, so that no other has the same name.
 pub(super) fn name_of(path: &Path) -> String {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
 }
 
-/// What was written into a folder; what was recorded without its folder is taken to be there.
+/// What was written into a folder; what was recorded without its folder counts as written there.
 #[must_use]
 pub fn known_in(path: &Path, known: &[KnownFile]) -> Vec<KnownFile> {
     let name = name_of(path);

@@ -9,17 +9,15 @@ use super::verify::Finding;
 /// What the first line is chained to.
 pub(super) const ORIGIN: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// A file was written.
+/// A file was written. A changed order of members would make every older line count as changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ManifestLine {
-    /// When the file was written.
     pub at: DateTime<Utc>,
-    /// The incident that it belongs to.
     pub incident: String,
     pub file: String,
     pub bytes: u64,
-    /// Its SHA-256.
+    /// SHA-256 of the file in lower-case hex.
     pub sha256: String,
     /// The SHA-256 of what it replaced.
     pub replaces: Option<String>,
@@ -41,7 +39,7 @@ pub(super) struct BreakLine {
     pub(super) hash: String,
 }
 
-/// A manifest that was found broken and is kept unchanged.
+/// A manifest that was found broken and lies there unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SetAside {
     pub(super) file: String,
@@ -55,7 +53,7 @@ pub(super) struct Head {
     pub(super) hash: String,
 }
 
-/// A line.
+/// A line of the manifest. It has no tag: unknown members are denied, so only one of the two fits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(super) enum Entry {

@@ -89,7 +89,7 @@ impl EvidenceDir {
         verify(&self.path, self.names()?, known)
     }
 
-    /// So that a writer in the middle of its work is not taken for damage. Who may not open the
+    /// So that a writer in the middle of its work is not mistaken for damage. Who may not open the
     /// lock, or reads a copy without one, does without.
     fn lock_of_reader(&self) -> Result<Option<File>, EvidenceError> {
         let path = self.path.join("manifest.lock");

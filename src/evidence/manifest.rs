@@ -11,12 +11,11 @@ use super::verify::Finding;
 use super::{EvidenceError, KnownFile};
 use crate::incident::EvidenceFile;
 
-/// The manifest's name in the folder.
 pub(super) const MANIFEST: &str = "manifest.jsonl";
-/// The name of the file that tells how long the chain is.
+/// The file that says how long the chain is.
 pub(super) const HEAD: &str = "manifest.head";
 
-/// Manifests that may be set aside in one folder: each stands for a break that somebody was told of.
+/// Manifests that may be set aside in one folder: each stands for a break that was reported.
 const MAX_BROKEN: usize = 999;
 
 /// The manifest as it lies there.
@@ -160,7 +159,7 @@ impl Manifest {
         self.files().filter(move |line| line.file == name)
     }
 
-    /// Makes a manifest that a crash cut off usable again. What was cut off is kept beside it.
+    /// Makes a manifest that a crash cut off usable again. What was cut off is stored beside it.
     pub(super) fn mend(&mut self) -> Result<(), EvidenceError> {
         let Some(torn) = self.torn.take() else { return Ok(()) };
         let name = format!("manifest.torn-{}", self.entries.len() + 1);

@@ -1,6 +1,6 @@
 //! What is about to be written. A file that lies in the folder and in no line of the manifest may be
-//! one that a crash cut off from its line, or one that somebody put there: the announcement tells
-//! them apart.
+//! one that a crash cut off from its line, or one that somebody put there: the announcement
+//! distinguishes them.
 
 use std::path::Path;
 

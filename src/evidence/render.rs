@@ -12,7 +12,7 @@ use crate::incident::{Cause, EvidenceFile, Incident, IncidentId};
 /// The version of the JSON's shape.
 const SCHEMA_VERSION: u32 = 1;
 
-/// The JSON document.
+/// The JSON document. Listings read those of older versions too: a new member needs a default.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Document {
     schema_version: u32,

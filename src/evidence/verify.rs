@@ -99,7 +99,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What was looked at and found.
+/// What a check of the folder looked at, and what it found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct VerifyReport {
     /// Files that were compared.
@@ -107,7 +107,6 @@ pub struct VerifyReport {
     pub lines: usize,
     /// The chain's last hash: noted elsewhere, it proves that nothing before it was rewritten.
     pub head: String,
-    /// Everything that is wrong.
     pub findings: Vec<Finding>,
 }
 

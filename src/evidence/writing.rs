@@ -18,7 +18,7 @@ pub(super) struct Writing<'a> {
     pub(super) now: DateTime<Utc>,
     /// What the database knows to lie here.
     pub(super) known: &'a [KnownFile],
-    /// What people have to be told.
+    /// What has to be reported, in sentences.
     pub(super) problems: Vec<String>,
 }
 

@@ -13,7 +13,7 @@ use crate::config::{BodyTemplate, FlagMethod};
 use crate::incident::{Answer, Share};
 use crate::outbound::{MAX_SMALL_ANSWER_BYTES, Outbound};
 
-/// How a flag is set.
+/// The request that sets the share, as it is configured.
 #[derive(Debug)]
 pub struct SetRequest {
     pub method: FlagMethod,
@@ -33,7 +33,7 @@ pub struct FeatureFlag {
 }
 
 impl FeatureFlag {
-    /// A flag that is set, and perhaps read, like this.
+    /// Without `read` the share can't be read, and no rollback is confirmed by it.
     #[must_use]
     pub fn new(outbound: Outbound, set: SetRequest, read: Option<ReadRequest>) -> Self {
         Self { outbound: outbound.with_answers_up_to(MAX_SMALL_ANSWER_BYTES), set, read }

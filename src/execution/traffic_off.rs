@@ -1,4 +1,4 @@
-//! The step that takes the traffic off the canary: set, read back, believe only what was read.
+//! The step that sets the canary's share to 0 %: set, read back, believe only what was read.
 
 use std::time::Duration;
 
@@ -48,8 +48,8 @@ impl StepLimits {
     }
 }
 
-/// Takes the traffic off the canary. `jitter` gives numbers in 0..1 that spread the pauses, so that
-/// many rollbacks at once don't strike a struggling API in step.
+/// Sets the canary's share to 0 %. `jitter` gives numbers in 0..1 that spread the pauses, so that many
+/// rollbacks at once don't strike a struggling API in step.
 pub async fn traffic_off(
     router: &dyn TrafficRouter,
     clock: &dyn Clock,

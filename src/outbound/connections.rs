@@ -13,7 +13,7 @@ pub struct Connections {
     pools: HashMap<(ClientTlsConfig, bool), reqwest::Client>,
 }
 
-/// Why there is no client.
+/// Why no client can be built.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// A person has to mend the file.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Reply;
 
-/// Why no answer came; the variants tell what can have happened on the other side.
+/// Why no answer came; each variant says what can have happened on the other side.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OutboundError {
     /// A secret or header that the request needs can't be had. Nothing happened there, and nothing
@@ -17,7 +17,7 @@ pub enum OutboundError {
     /// It may have been carried out: read before believing.
     #[error("sent, but no answer within {}", humantime::format_duration(*.timeout))]
     TimedOut {
-        /// What one request may take.
+        /// For the whole request, its answer included.
         timeout: Duration,
     },
     /// The connection ended first. It may have been carried out: read before believing.
@@ -26,7 +26,7 @@ pub enum OutboundError {
     /// It was probably carried out, and the answer is not worth its memory.
     #[error("sent, but the answer is longer than {limit_bytes} bytes")]
     TooLong {
-        /// What an answer of this kind may take.
+        /// The client's limit; the answer was not read beyond it.
         limit_bytes: usize,
     },
 }
@@ -60,7 +60,6 @@ pub enum FetchError {
     NoReply {
         /// The path that was asked, without its query.
         place: String,
-        /// What is known of the request.
         error: OutboundError,
     },
     /// The other side answered that it will not or can't say.

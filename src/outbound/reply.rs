@@ -1,4 +1,4 @@
-//! An answer: what of it may be kept, and what its headers say.
+//! An answer: what of it may be stored, and what its headers say.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use crate::text::kept;
 /// more than it protects, and whoever chose it has not protected anything.
 const MIN_REDACTED_BYTES: usize = 4;
 
-/// What came back.
+/// An HTTP answer, whatever its status.
 #[derive(Debug, Clone)]
 pub struct Reply {
     pub status: u16,
-    /// As it came: it may repeat a secret that was sent. What is kept of it comes from
+    /// As it came: it may repeat a secret that was sent. What is stored or logged of it comes from
     /// [`Reply::kept_text`] or [`Reply::kept`].
     pub body: Vec<u8>,
     /// What the sender's clock showed, by its `Date` header, to the second.
@@ -46,13 +46,13 @@ impl Reply {
         (200..300).contains(&self.status)
     }
 
-    /// The body as text, cut to a length that may be kept, without the secrets that were sent.
+    /// The body as text, cut to a length that may be stored, without the secrets that were sent.
     #[must_use]
     pub fn kept_text(&self) -> String {
         self.kept(&String::from_utf8_lossy(&self.body))
     }
 
-    /// A text out of the body, cut to a length that may be kept, without the secrets that were sent.
+    /// A text out of the body, cut to a length that may be stored, without the secrets that were sent.
     #[must_use]
     pub fn kept(&self, text: &str) -> String {
         // Before the cut: half a secret would not be recognised.

@@ -6,7 +6,7 @@
 //! or not, with everything that was decided before it.
 //!
 //! While the store can't be written, what was decided is held in memory and acted upon, because a bad
-//! canary doesn't wait for a disk. It is not reported as accepted: a webhook is answered 503 and
+//! canary doesn't wait for a disk. None of it is reported as accepted: a webhook is answered 503 and
 //! comes again, until all of it is on disk. If the process ends before that, the alert comes again
 //! and the steps, being absolute, are harmless to repeat.
 

@@ -14,7 +14,7 @@ use crate::decision::{AlertmanagerReading, ListedAlert, Watchdog};
 use crate::incident::{Alert, AlertStatus, Fingerprint};
 use crate::outbound::Outbound;
 
-/// One Alertmanager.
+/// One Alertmanager, asked by its API v2.
 #[derive(Debug, Clone)]
 pub struct Alertmanager {
     outbound: Outbound,
@@ -24,7 +24,7 @@ pub struct Alertmanager {
 /// The alerts that an Alertmanager lists, with what is needed to judge their absence.
 #[derive(Debug, Clone)]
 pub struct Listing {
-    /// Listed and not silenced or inhibited away by a person; all firing.
+    /// Listed and not silenced, inhibited ones included; all firing.
     pub alerts: Vec<Alert>,
     /// The same in the form that confirmations weigh, silenced ones included.
     pub reading: AlertmanagerReading,
@@ -63,7 +63,7 @@ struct Status {
 }
 
 impl Alertmanager {
-    /// The Alertmanager at `base`.
+    /// `base` may have a path of its own (`--web.external-url`).
     #[must_use]
     pub fn new(outbound: Outbound, base: Url) -> Self {
         Self { outbound, base }
@@ -122,9 +122,9 @@ impl AlertSource for Alertmanager {
     }
 }
 
-/// Whether Prometheus has told of this alert lately, and so lives.
+/// Whether Prometheus has sent this alert lately, and so lives.
 ///
-/// It tells each alert again on a beat of its own, and lets it expire four beats later. Of a dead
+/// It sends each alert again on a beat of its own, and lets it expire four beats later. Of a dead
 /// Prometheus' alerts, some expire up to a beat before its Watchdog does: in that gap a listed
 /// Watchdog would make a false resolve look true. But then the Watchdog itself has missed three
 /// beats. So it counts until half of its time is over: it may miss one.
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn a_watchdog_counts_while_no_more_than_one_beat_is_missing() {
         let at = |second| DateTime::from_timestamp(second, 0).expect("a time");
-        // A beat of a minute: told at 0, it expires at 240.
+        // A beat of a minute: sent at 0, it expires at 240.
         let json = r#"{"fingerprint":"f","labels":{},"startsAt":"1970-01-01T00:00:00Z",
             "updatedAt":"1970-01-01T00:00:00Z","endsAt":"1970-01-01T00:04:00Z"}"#;
         let watchdog: GettableAlert = serde_json::from_str(json).expect("an alert");

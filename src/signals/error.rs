@@ -8,13 +8,13 @@ use chrono::{DateTime, Utc};
 use crate::outbound::{Outbound, Reply};
 use crate::text::kept;
 
-/// What a caller does about it differs.
+/// Why there is no reading; each variant says what a caller, or a person, can do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignalError {
     /// Nobody answered, or the answer was "not now": ask again.
     #[error("{0}")]
     NoAnswer(String),
-    /// It answered that it does not take this question, and will not: ask another way, or not at all.
+    /// It answered that it does not accept this question, and will not: ask another way, or not at all.
     #[error("{0}")]
     Refused(String),
     /// It wants other credentials: asking goes on, since they are read anew each time, but a person

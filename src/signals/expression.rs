@@ -1,7 +1,7 @@
 //! Takes an alert's expression apart: what is compared, with what, and under which guards.
 //!
 //! An expression that returns nothing is below its threshold, or has no data, or a guard such as
-//! `and reqs >= 20` holds it back. Only its parts tell these apart (design, promise 5: missing data
+//! `and reqs >= 20` holds it back. Only its parts distinguish these (design, promise 5: missing data
 //! is never healthy).
 
 use std::collections::BTreeMap;
@@ -16,10 +16,10 @@ use crate::text::kept;
 /// Conditions that one expression may be made of; more is no alert that a person wrote.
 const MAX_CONDITIONS: usize = 16;
 
-/// Why an expression can't be taken apart, for a person.
+/// Why an expression can't be split into conditions, for a person.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotUnderstood {
-    /// The parser doesn't take it: newer PromQL than it knows, or none.
+    /// The parser doesn't accept it: newer PromQL than it knows, or none.
     #[error("its expression can't be read: {0}")]
     Unparsed(String),
     /// Nothing in it is compared, so nothing can be below a threshold.
@@ -70,7 +70,7 @@ pub struct Guard {
     pub must_hold: bool,
     /// Its elements that belong to an element of the condition.
     pub matching: Matching,
-    /// What it compares, if it can be taken apart: for a sentence with its value.
+    /// What it compares, if it is a single comparison: for a sentence with its value.
     pub parts: Option<Box<Condition>>,
 }
 
@@ -100,7 +100,7 @@ impl Comparison {
         })
     }
 
-    /// As it is written.
+    /// The operator as PromQL writes it.
     #[must_use]
     pub fn sign(self) -> &'static str {
         match self {
@@ -156,7 +156,7 @@ impl Matching {
 
 /// The conditions of which each alone, its guards being as they should, makes the alert fire.
 ///
-/// A guard is what stands on the right of `and` and `unless`: a rule is taken to name what it
+/// A guard is what stands on the right of `and` and `unless`: a rule is assumed to name what it
 /// measures first. Alternatives (`or`) are several conditions.
 ///
 /// # Errors

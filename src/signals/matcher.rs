@@ -1,7 +1,7 @@
 //! Label matchers in the notation of PromQL and of Alertmanager.
 //!
-//! Prometheus 3 and Alertmanager 0.27 take any UTF-8 text as a label's name if it is quoted. Servers
-//! before them take only the old names, unquoted: so only what needs quotes gets them.
+//! Prometheus 3 and Alertmanager 0.27 accept any UTF-8 text as a label's name if it is quoted. Servers
+//! before them accept only the old names, unquoted: so only what needs quotes gets them.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub(crate) fn all_equal(pairs: &BTreeMap<String, String>) -> String {
     pairs.iter().map(|(name, value)| equal(name, value)).collect::<Vec<_>>().join(",")
 }
 
-/// `name=~"one|other"`: any of these values, each taken literally.
+/// `name=~"one|other"`: any of these values, each matched literally.
 pub(crate) fn one_of(name: &str, values: &[&str]) -> String {
     let literal = |value: &&str| {
         let escaped = |letter: char| {

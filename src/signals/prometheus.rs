@@ -20,7 +20,7 @@ use crate::text::shown;
 /// evaluation intervals of Prometheus (1 m), so that one late evaluation is no alarm.
 const FRESH: TimeDelta = TimeDelta::minutes(2);
 
-/// One Prometheus.
+/// One Prometheus, asked by its HTTP API v1.
 #[derive(Debug, Clone)]
 pub struct Prometheus {
     outbound: Outbound,
@@ -95,7 +95,7 @@ impl From<GettableRule> for AlertRule {
 }
 
 impl Prometheus {
-    /// The Prometheus at `base`.
+    /// `base` may have a path of its own (`--web.external-url`).
     #[must_use]
     pub fn new(outbound: Outbound, base: Url) -> Self {
         Self { outbound, base }
@@ -162,8 +162,8 @@ impl RuleSource for Prometheus {
                 unhealthy = unhealthy.or(Some(format!("can't evaluate {name}, or did not lately")));
             }
             for by_series in active {
-                // A value of the alert's that no series has was made on the way to Alertmanager: it tells
-                // nothing apart. One that a series has belongs to another series than this.
+                // A value of the alert's that no series has was made on the way to Alertmanager: it
+                // distinguishes nothing. One that a series has belongs to another series than this.
                 let mut another = false;
                 for Difference { label, here, .. } in &by_series {
                     let key = (label.clone(), here.clone());

@@ -1,7 +1,7 @@
 //! Alerting rules, and which of them an alert comes from.
 //!
 //! Between a rule and Alertmanager, Prometheus adds external labels and applies
-//! `alert_relabel_configs`, which may rewrite any label. What it tells of its rules has neither. So an
+//! `alert_relabel_configs`, which may rewrite any label. What it lists of its rules has neither. So an
 //! alert is found again by what survives, the rule's name and its series, and what differs is named.
 
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use crate::text::shown;
 
 type Pairs = BTreeMap<String, String>;
 
-/// A rule as Prometheus tells it.
+/// A rule as Prometheus lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AlertRule {
     /// The `alertname` of its alerts.
@@ -22,7 +22,7 @@ pub struct AlertRule {
     pub query: String,
     /// The labels that it gives its alerts; over those of the series.
     pub labels: Pairs,
-    /// Whether its last evaluation went well.
+    /// Whether its `health` is `ok`: the last evaluation gave no error.
     pub is_healthy: bool,
     /// When it was last evaluated, on Prometheus' clock.
     pub last_evaluation: Option<DateTime<Utc>>,

@@ -1,4 +1,4 @@
-//! A store that keeps everything in memory: for tests and simulation, and for a person who rolls
+//! A store that holds everything in memory: for tests and simulation, and for a person who rolls
 //! back by hand while the real store can't be had.
 
 use std::collections::{BTreeMap, HashSet};
@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use super::{Batch, IncidentFilter, IncidentStore, Loaded, StoreError, fold};
 use crate::incident::{Event, Incident, IncidentId, RolloutName, RolloutState, StoredAs};
 
-/// The store. Clones share what they keep.
+/// Nothing of it outlives the process. Clones share what is stored.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore(Arc<Mutex<Kept>>);
 
@@ -41,13 +41,13 @@ impl MemoryStore {
         self.lock().writes_fail = fail;
     }
 
-    /// Every event that is kept.
+    /// Every stored event, in the order of the journal.
     #[must_use]
     pub fn events(&self) -> Vec<StoredAs> {
         self.lock().events.clone()
     }
 
-    /// Every event that was set aside.
+    /// Every event that was set aside: no fold contains it.
     #[must_use]
     pub fn events_set_aside(&self) -> Vec<StoredAs> {
         self.lock().set_aside.clone()
@@ -69,7 +69,6 @@ impl Kept {
         Ok(())
     }
 
-    /// What a database refuses by its constraints.
     /// What a database refuses by its constraints. Returns the incidents that open.
     fn check_constraints(&self, events: &[StoredAs]) -> Result<HashSet<IncidentId>, StoreError> {
         let mut opened = HashSet::new();

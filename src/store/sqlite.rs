@@ -23,7 +23,7 @@ use thread::{Database, Held, Thread};
 use super::{Batch, IncidentFilter, IncidentStore, Loaded, Settle, StoreError};
 use crate::incident::{Incident, IncidentId, RolloutName, RolloutState, StoredAs};
 
-/// The store.
+/// Three threads over one database file that this process has locked. Clones share them.
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
     writer: Thread,
@@ -73,7 +73,7 @@ impl IncidentStore for SqliteStore {
     }
 
     async fn set_aside(&self, events: Vec<StoredAs>, why: String) -> Result<(), StoreError> {
-        // What can't be encoded is kept as it prints: it is for a person to look at.
+        // What can't be encoded is written as it prints: it is for a person to look at.
         let events = serde_json::to_value(&events).unwrap_or_else(|_| format!("{events:?}").into());
         let line = serde_json::json!({ "why": why, "events": events }).to_string();
         self.reader.run_with("set aside", move |_, database| files::set_aside(&database.path, &line)).await

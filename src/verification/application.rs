@@ -31,7 +31,7 @@ pub struct Healthz {
     pub stable_version: String,
 }
 
-/// The application.
+/// The application that is rolled back, as far as it can be asked.
 #[derive(Debug, Clone)]
 pub struct Application {
     outbound: Outbound,
@@ -40,7 +40,7 @@ pub struct Application {
 }
 
 impl Application {
-    /// What can be read of the application.
+    /// `None`: that source is not configured, and what it would show is left out by name.
     #[must_use]
     pub fn new(outbound: Outbound, healthz: Option<Healthz>, metrics_url: Option<Url>) -> Self {
         Self { outbound, healthz, metrics_url }
@@ -82,7 +82,7 @@ impl Application {
             .ok_or_else(|| ApplicationError::NotAsExpected("healthz has no text at .version".to_owned()))
     }
 
-    /// The metrics as text.
+    /// The metrics as they are served: they become evidence, and nothing is decided on them.
     ///
     /// # Errors
     /// See [`ApplicationError`].

@@ -185,7 +185,7 @@ fn words(side: &Side) -> String {
     }
 }
 
-/// The threshold and how it is told: `> 0.03`, `> 0.04 (2 * stable)`.
+/// The threshold and how it is shown: `> 0.03`, `> 0.04 (2 * stable)`.
 fn against(comparison: Comparison, right: &Side, value: f64) -> (f64, String) {
     let sign = comparison.sign();
     match right {

@@ -12,10 +12,10 @@ use crate::execution::TrafficRouter;
 use crate::incident::{Alert, Check, CheckName, CheckOutcome, Share, Verification};
 use crate::signals::RuleSource;
 
-/// When to read.
+/// From when to when a verification reads, and how often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VerifyTimes {
-    /// Since when it is verified.
+    /// Recorded as its start, also after a restart.
     pub since: DateTime<Utc>,
     pub until: DateTime<Utc>,
     /// The pause between two rounds.
@@ -27,13 +27,12 @@ pub struct VerifyTimes {
 pub struct Verifier {
     pub router: Arc<dyn TrafficRouter>,
     pub application: Application,
-    /// The monitoring, if configured.
     pub prometheus: Option<Arc<dyn RuleSource>>,
 }
 
 impl Verifier {
     /// Reads until there is a verdict; ends by `times.until` at the latest, plus one round. `alerts`
-    /// tells the incident's alerts as they are then: one that joins meanwhile is asked about too.
+    /// returns the incident's alerts as they are then: one that joins meanwhile is asked about too.
     pub async fn verify(
         &self,
         alerts: impl Fn() -> Vec<Alert> + Send + Sync,

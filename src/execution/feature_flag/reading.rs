@@ -10,7 +10,7 @@ use crate::outbound::Reply;
 /// What a fraction that was written with two decimals may be off, in per cent.
 const ROUNDING_ERROR: f64 = 1e-9;
 
-/// How a flag is read.
+/// Where the share is read, and how it stands in the answer.
 #[derive(Debug)]
 pub struct ReadRequest {
     pub url: Url,

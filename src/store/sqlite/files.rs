@@ -14,15 +14,15 @@ const OURS: u32 = 0o600;
 /// The rights of everybody but the owner.
 const OTHERS: u32 = 0o077;
 
-/// The bytes of what is set aside that are kept: a bug that strikes every second must not fill the
-/// disk that the store needs.
+/// The most bytes that are set aside: a bug that strikes every second must not fill the disk that
+/// the store needs.
 const MOST_SET_ASIDE_BYTES: u64 = 16 << 20;
 
 fn unavailable(doing: &'static str) -> impl Fn(io::Error) -> StoreError {
     move |source| StoreError::Unavailable { doing, source: source.into() }
 }
 
-/// The path of a file beside the database.
+/// A file beside the database: the ending follows the whole name, as with SQLite's `-wal`.
 pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
@@ -105,7 +105,7 @@ fn close_to_others(file: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Keeps a line of what can't be stored.
+/// Appends a line of what can't be stored, and syncs it. Fails beyond [`MOST_SET_ASIDE_BYTES`].
 pub(super) fn set_aside(database: &Path, line: &str) -> Result<(), StoreError> {
     let failed = unavailable("setting aside what can't be stored");
     let path = beside(database, ".rejected.jsonl");

@@ -107,7 +107,7 @@ impl Forgetting<'_> {
     /// anybody; then itself. Whether all of it is gone.
     fn incident(&mut self, id: &str) -> Result<bool, rusqlite::Error> {
         let query = "SELECT seq FROM events WHERE incident = ? ORDER BY seq LIMIT ?";
-        // One more than may go tells whether that is all.
+        // One more than may go shows whether that is all.
         let some: Vec<u64> = self
             .transaction
             .prepare_cached(query)?

@@ -236,7 +236,7 @@ pub(super) fn blob(connection: &mut Connection, sha256: &str) -> Result<Option<V
 pub(super) const LAST_ALIVE: &str = "last_alive";
 pub(super) const CAUGHT_UP_UNTIL: &str = "caught_up_until";
 
-/// Keeps a time under a key.
+/// Stores a time under a key of `meta`, in place of the one before.
 pub(super) fn keep_time(
     connection: &mut Connection,
     key: &'static str,
