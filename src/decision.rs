@@ -46,7 +46,7 @@ pub enum Reading {
     /// Not read since the start.
     Never,
     At {
-        /// When it was asked for: what happened since is not in it.
+        /// When it was asked for: what happened since is not in it. Of a failed one, when the try ended.
         at: DateTime<Utc>,
         /// What it was; `None`: it could not be read.
         share: Option<Share>,
@@ -61,7 +61,6 @@ pub struct Context<'a> {
     pub now: DateTime<Utc>,
     /// The number in the id of a rollout's first incident ever; those after it count on.
     pub nonce: u16,
-    /// The latest reading of the share.
     pub reading: Reading,
     /// When the share was last read as 0 %, since the start of the process.
     pub last_zero_at: Option<DateTime<Utc>>,

@@ -113,7 +113,7 @@ pub enum EvidenceError {
         /// What is wrong with `evidence.fallback_directory`.
         fallback: Box<EvidenceError>,
     },
-    /// The one replacement that is allowed was made already.
+    /// The one replacement that is allowed was made already, or no name is left to set a file aside under.
     #[error("{file} is complete and never changed again")]
     Complete { file: String },
     /// The writing broke off: a bug. What is half written is mended by the next try.

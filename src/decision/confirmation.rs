@@ -44,7 +44,7 @@ pub struct AlertmanagerReading {
     pub up_for: TimeDelta,
     /// The labels of each Watchdog that is listed and was sent lately.
     pub watchdogs: Vec<BTreeMap<String, String>>,
-    /// The rollout's alerts that it lists.
+    /// The rollout's alerts that it lists, silenced ones included.
     pub listed: Vec<ListedAlert>,
 }
 

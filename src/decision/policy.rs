@@ -12,7 +12,7 @@ pub enum Mode {
     Armed,
     /// Decide, record what would have been done, touch nothing.
     Shadow,
-    /// Take alerts in, do nothing.
+    /// Record alerts, do nothing.
     Off,
 }
 

@@ -27,7 +27,7 @@ const MAX_SAME_SECOND: usize = 99;
 pub struct EvidenceBlobs {
     /// The metrics as the rollback began.
     pub before: Option<Vec<u8>>,
-    /// The metrics as its verification ended.
+    /// The metrics as the incident closed.
     pub after: Option<Vec<u8>>,
     pub webhooks: Vec<Vec<u8>>,
 }

@@ -28,7 +28,7 @@ pub enum Finding {
     Unreadable {
         file: String,
     },
-    /// A file lies there that nobody wrote.
+    /// A file lies there that is in no line of the manifest.
     Unlisted {
         file: String,
     },
@@ -50,7 +50,7 @@ pub enum Finding {
     HeadChanged,
     /// The last line has no end: cut, or a crash in the middle of writing.
     TornLine,
-    /// A file was replaced more than once.
+    /// A file was replaced more than once: completing a first version needs one replacement.
     ReplacedAgain {
         file: String,
     },
@@ -111,7 +111,7 @@ pub struct VerifyReport {
 }
 
 impl VerifyReport {
-    /// Whether nothing is wrong.
+    /// Whether nothing is wrong; a folder that is empty or missing is clean too.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.findings.is_empty()

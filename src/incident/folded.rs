@@ -38,9 +38,9 @@ pub struct Incident {
     pub phase: Phase,
     /// The urgency now: a critical may join a warning's grace.
     pub severity: Severity,
-    /// When the grace ends or ended.
+    /// When the grace ends, or was to end: a critical or a person may have ended it before.
     pub grace_ends_at: Option<DateTime<Utc>>,
-    /// When the first rollback began.
+    /// When the first attempt began.
     pub rollback_started_at: Option<DateTime<Utc>>,
     /// From then on a rollback that has not ended is reported as overdue.
     #[serde(default)]

@@ -158,7 +158,7 @@ impl CheckOutcome {
     }
 }
 
-/// One check of a verification.
+/// What one check of a verification found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
     pub name: CheckName,
@@ -229,7 +229,7 @@ pub struct BlobRef {
 #[serde(rename_all = "snake_case")]
 pub enum SnapshotPoint {
     Before,
-    /// As its verification ended.
+    /// As the incident closed.
     After,
 }
 

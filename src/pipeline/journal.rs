@@ -101,7 +101,7 @@ pub enum JournalError {
     /// The store can't be written now, and no more can be held in memory.
     #[error("not stored: {0}")]
     Unavailable(String),
-    /// More waits than may wait.
+    /// The queue stayed full for as long as a submission may wait for a place.
     #[error("overloaded: {QUEUE} submissions wait already")]
     Overloaded,
     #[error("shutting down")]
