@@ -77,7 +77,7 @@ pub enum Event {
     TriageStarted {
         alert: AttachedAlert,
     },
-    /// The share was read: what each waiting alert leads to are the events after this one.
+    /// The wait is over: what each waiting alert leads to are the events after this one.
     TriageEnded,
     /// The share was read and differs from the last one, or could no longer be read.
     ShareRead {

@@ -255,7 +255,7 @@ async fn read_share(rollout: &Rollout) -> Option<Share> {
     }
 }
 
-/// The SHA-256 and the length by which bytes are stored beside the events.
+/// The SHA-256 and the length of bytes that are stored beside the events.
 #[must_use]
 pub fn blob_ref(bytes: &[u8]) -> BlobRef {
     let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
