@@ -41,7 +41,7 @@ enum IncidentCommand {
         #[arg(long, default_value_t = 20)]
         limit: usize,
     },
-    /// Show one with its decisions.
+    /// Show one incident with its decisions.
     Show {
         /// Its id; the only open one if left out.
         id: Option<String>,
