@@ -10,8 +10,8 @@ use std::fmt;
 
 use tokio::task::{Id, JoinError, JoinSet};
 
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 /// A vital task that has ended, and with it the reason why the process should end.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the {name} {why}")]
 pub struct Ended {
     pub name: &'static str,

@@ -20,8 +20,8 @@ pub enum WebhookOutcome {
 }
 
 impl WebhookOutcome {
-    pub const ALL: [Self; 8] = [
     /// Every outcome, so that each is exported at zero from the start.
+    pub const ALL: [Self; 8] = [
         Self::Stored,
         Self::Duplicate,
         Self::Irrelevant,
@@ -61,7 +61,7 @@ pub enum AlertOutcome {
 }
 
 impl AlertOutcome {
-    /// Every outcome.
+    /// Every outcome, so that each is exported at zero from the start.
     pub const ALL: [Self; 4] = [Self::Accepted, Self::Irrelevant, Self::Unreadable, Self::OverLimit];
 
     /// The text used in metrics.

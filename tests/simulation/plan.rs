@@ -26,7 +26,7 @@ pub(crate) enum Action {
     Share(usize, u8),
     /// An alert's condition begins to hold.
     Fire(u8),
-    /// Several begin at once, and one message tells of all: each bit is an alert.
+    /// Several begin at once, and one message reports all: each bit is an alert.
     FireTogether(u8),
     /// It no longer holds.
     Recover(u8),
