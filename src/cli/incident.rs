@@ -13,7 +13,7 @@ use crate::incident::Phase;
 use crate::text::shown;
 use crate::web::IncidentView;
 
-/// A span such as `30m`.
+/// A span with its unit, such as `30m`; a bare number is refused.
 fn span(text: &str) -> Result<std::time::Duration, String> {
     humantime::parse_duration(text).map_err(|error| format!("{error}; write such as 30m or 1h 30m"))
 }

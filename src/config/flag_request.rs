@@ -23,7 +23,7 @@ pub enum FlagMethod {
     /// The protocol's, and the default.
     Post,
     Put,
-    /// For an API that must change the share and leave the rest of the flag alone.
+    /// For an API that changes what the body names and leaves the rest of the flag alone.
     Patch,
 }
 

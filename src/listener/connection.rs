@@ -115,7 +115,7 @@ where
         }
         () = ending => {}
     }
-    // Answers what has arrived, takes nothing new.
+    // Answers what has arrived, and accepts nothing new.
     connection.as_mut().graceful_shutdown();
     let ended = std::future::poll_fn(|cx| match connection.as_mut().poll(cx) {
         Poll::Ready(ended) => Poll::Ready(Some(ended)),

@@ -105,7 +105,7 @@ pub fn parse(
     serde_json::Deserializer::from_str(alerts.get()).deserialize_seq(elements).map_err(shape)
 }
 
-/// The list of alerts, while it is read.
+/// Reads the list one element after the other: only what is accepted stays in memory.
 struct Elements<'a> {
     group: Group,
     severities: &'a SeverityMap,

@@ -65,7 +65,6 @@ pub(super) async fn receive(State(receiver): State<Arc<Receiver>>, request: Requ
     }
 }
 
-/// A body that was read and understood.
 struct Receipt {
     payload: Payload,
     blob: BlobRef,
