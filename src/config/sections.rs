@@ -33,10 +33,10 @@ pub struct ServerConfig {
     pub tls: Option<TlsConfig>,
     pub webhook_tokens: Vec<SecretFile>,
     pub webhook_basic_auth: Option<BasicAuth>,
-    /// Tokens that may roll back, hold, resume and acknowledge.
+    /// Tokens that may change something: roll back, hold, resume, acknowledge and close.
     pub operator_tokens: Vec<SecretFile>,
     pub viewer_tokens: Vec<SecretFile>,
-    /// How long work under way may take to end after the first SIGTERM.
+    /// How long work under way may take to end after the first SIGTERM or SIGINT.
     pub drain: Duration,
 }
 

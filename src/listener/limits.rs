@@ -35,8 +35,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(6 * 60);
 /// reads nothing for so long holds memory that others need.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Bytes of the answers that are under way on one listener, where they are more than a line. Beyond
-/// it a reader is answered 503 and comes again.
+/// Bytes of the answers to GET that are under way on one listener, of those above
+/// [`SMALL_ANSWER_BYTES`] whose length is known. Beyond it a reader is answered 503 and comes again.
 pub(super) const ANSWERS_BYTES: usize = 64 << 20;
 
 /// Answers up to this size are not counted: no storm of webhooks may be refused for their sum.

@@ -18,8 +18,8 @@ use crate::metrics::{AlertOutcome, WebhookOutcome};
 use crate::pipeline::{Submission, blob_ref};
 use crate::text::{kept, shown};
 
-/// Bodies above this are parsed on a thread of their own, so that one of eight megabytes doesn't
-/// hold up a small one with a critical in it.
+/// Bodies above this, and compressed ones of any size, are parsed on a thread of their own, so that
+/// one of eight megabytes doesn't hold up a small one with a critical in it.
 const PARSE_INLINE_BYTES: usize = 256 << 10;
 
 /// The answer's body: small, and without secrets, because Alertmanager logs it.
