@@ -31,15 +31,14 @@ use crate::webhook::{self, Quarantine, Receiver, router};
 /// How much longer than `server.drain` the end may take: open connections have 5 s of their own.
 const DRAIN_MARGIN: Duration = Duration::from_secs(10);
 
-/// The task that ends last.
+/// Ends last, so that results of work that drains are still stored.
 const JOURNAL: &str = "journal";
 
-/// A running Backstop.
+/// A running Backstop. [`App::shutdown`] drains it; dropped, it aborts its tasks.
 #[derive(Debug)]
 pub struct App {
-    /// Where it listens for webhooks and people.
+    /// As bound: with port 0 configured, the port that the system chose.
     pub listen: SocketAddr,
-    /// Where it serves probes and metrics.
     pub admin_listen: SocketAddr,
     readiness: Readiness,
     stop: CancellationToken,
@@ -50,7 +49,7 @@ pub struct App {
 }
 
 impl App {
-    /// Starts everything; when it returns, webhooks are taken.
+    /// Starts everything; when it returns, webhooks are accepted.
     ///
     /// # Errors
     /// In words: the store, an address or a setting that can't be used.

@@ -20,7 +20,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use output::{Output, fail};
 
-/// What a command came to.
+/// How a command ended. Scripts rely on the exit code of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Done,
@@ -93,7 +93,7 @@ enum Command {
 /// Runs a command and returns the process' exit code.
 pub fn run(cli: Cli) -> ExitCode {
     crate::logging::catch_panics();
-    // What a rollback came to is told by its exit code, whoever could or could not read of it.
+    // A rollback's exit code says what became of the rollback, even where its output was not written.
     let acts = matches!(cli.command, Command::Rollback(_));
     let outcome = match outcome(cli) {
         Outcome::Done if !acts && !output::is_data_complete() => Outcome::Failed,

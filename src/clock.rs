@@ -23,7 +23,7 @@ const SINCE_BOOT: ClockId = ClockId::Monotonic;
 pub struct Moment(Duration);
 
 impl Moment {
-    /// How much time went by since `earlier`; nothing if that is later.
+    /// How much time went by since `earlier`; zero if that is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
@@ -37,16 +37,16 @@ impl std::ops::Add<Duration> for Moment {
     }
 }
 
-/// Tells the present time.
+/// The wall clock and the clock of ages. A trait, so that tests can step both without waiting.
 pub trait Clock: Send + Sync + std::fmt::Debug {
     /// The present time on the wall clock, UTC; may step either way.
     fn now(&self) -> DateTime<Utc>;
 
-    /// The present time as ages are measured by it.
+    /// The present on the clock of ages: two of these can be subtracted whatever the wall clock does.
     fn moment(&self) -> Moment;
 }
 
-/// The system's wall clock.
+/// The machine's own clocks.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 

@@ -49,7 +49,7 @@ pub struct Config {
     pub slack: Option<SlackConfig>,
     pub pagerduty: Option<PagerDutyConfig>,
     pub rollouts: Vec<RolloutConfig>,
-    /// What is valid, and still worth a thought.
+    /// All of level warning: valid, and still worth a thought.
     pub warnings: Vec<Problem>,
 }
 

@@ -25,12 +25,12 @@ pub use tls::Tls;
 
 use crate::metrics::Metrics;
 
-/// Connections that the kernel keeps until they are accepted. A storm of 2,000 over 500 sockets
+/// Connections that the kernel queues until they are accepted. A storm of 2,000 over 500 sockets
 /// arrives within a second (reference notes on Alertmanager, section 2); the kernel caps it at
 /// `net.core.somaxconn`, 4,096 by default.
 const BACKLOG: u32 = 4_096;
 
-/// A socket that listens, with its limits.
+/// A socket that listens, and what [`Listener::serve`] needs to serve it.
 #[derive(Debug)]
 pub struct Listener {
     pub tcp: TcpListener,
@@ -39,10 +39,10 @@ pub struct Listener {
     pub metrics: Metrics,
 }
 
-/// Listens on an address.
+/// Listens at once: who connects before [`Listener::serve`] runs waits in the kernel's queue.
 ///
 /// # Errors
-/// When the address can't be had.
+/// The system's: mostly that the port is in use, or not for this user.
 pub fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // A restart must not wait for connections of its predecessor to time out.

@@ -1,7 +1,7 @@
-//! Logs: one line an event, readable alone, with fields to filter by. Secrets have no way in: their
+//! Logs: one line per event, readable alone, with fields to filter by. Secrets have no way in: their
 //! type can't be printed.
 //!
-//! A log must not be able to stop what it tells of. So nobody writes to stderr but one thread of
+//! A log must not be able to stop what it reports. So nobody writes to stderr but one thread of
 //! `stderr`, over a queue that never blocks; what finds no room is lost and counted, and what
 //! repeats too often is left out and counted.
 
@@ -70,7 +70,7 @@ pub fn catch_panics() {
     }));
 }
 
-/// Lines that are in no log.
+/// Lines that are in no log, for the metric `backstop_log_lines_dropped_total`.
 #[must_use]
 pub fn lost_lines() -> LostLines {
     let (overflowed, unwritable) = stderr::lost();

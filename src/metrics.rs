@@ -63,14 +63,14 @@ struct Families {
     secret_files: Family<SecretState, Gauge>,
 }
 
-/// The metrics. Clones share them.
+/// All metrics of the process. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     families: Arc<Families>,
     registry: Arc<Registry>,
 }
 
-/// The states of incidents that are open.
+/// The values of the label `state`, all exported from the start.
 const OPEN_STATES: [&str; 5] = ["grace", "held", "rolling_back", "verifying", "failed"];
 
 impl Metrics {
@@ -134,29 +134,29 @@ impl Metrics {
         self.families.incidents_open.get_or_create_owned(&labels)
     }
 
-    /// A webhook request was answered.
+    /// Counts a webhook request by its answer.
     pub fn webhook(&self, outcome: WebhookOutcome) {
         self.families.webhook_requests.get_or_create(&Outcome { outcome: outcome.as_str().into() }).inc();
     }
 
-    /// Alerts of a webhook were counted.
+    /// Counts alerts of a webhook by what became of them.
     pub fn alerts(&self, outcome: AlertOutcome, count: usize) {
         let labels = Outcome { outcome: outcome.as_str().into() };
         self.families.alerts.get_or_create(&labels).inc_by(count as u64);
     }
 
-    /// An alert of a rollout fires with a severity that nobody knows.
+    /// Counts a firing alert whose severity nobody knows, each time that it is reported.
     pub fn severity_unknown(&self) {
         self.families.alerts_of_unknown_severity.inc();
     }
 
-    /// A decision was made.
+    /// Counts a decision by its reason.
     pub fn decided(&self, rollout: &RolloutName, reason: Reason) {
         let labels = RolloutReason { rollout: rollout.to_string(), reason: reason.to_string() };
         self.families.decisions.get_or_create(&labels).inc();
     }
 
-    /// An event was stored.
+    /// Counts what a stored event says of rollbacks, verifications, notices and the canary's share.
     pub fn stored(&self, stored: &StoredAs) {
         let rollout = OfRollout { rollout: stored.rollout.to_string() };
         match &stored.event {
@@ -186,7 +186,7 @@ impl Metrics {
         self.families.notices.get_or_create(&Kind { kind: kind.to_string() }).inc();
     }
 
-    /// The store acknowledged, or came back.
+    /// The store acknowledged: no event is held in memory alone any more.
     pub fn store_healthy(&self) {
         self.families.store_healthy.set(1);
         self.families.store_unrecorded_events.set(0);
@@ -215,18 +215,18 @@ impl Metrics {
         self.families.log_lines_lost.inc_by(count as u64);
     }
 
-    /// A vital loop has turned.
+    /// Dates a vital loop's last turn. `/livez` fails once that is too long ago.
     pub fn loop_turned(&self, turned: Loop) {
         self.families.loops.turned(turned);
     }
 
-    /// How long ago a vital loop has turned.
+    /// How long ago a vital loop has turned; for one that has not yet, the age of the process.
     #[must_use]
     pub fn loop_age(&self, asked: Loop) -> std::time::Duration {
         self.families.loops.age(asked)
     }
 
-    /// What the probes would be answered now.
+    /// What `/readyz` and `/livez` would answer now, and how long ago each loop has turned.
     pub fn probes(&self, ready: bool, live: bool) {
         self.families.ready.set(i64::from(ready));
         self.families.live.set(i64::from(live));
@@ -282,7 +282,7 @@ impl Metrics {
         self.families.clock_ahead_seconds.get_or_create(&labels).set(seconds);
     }
 
-    /// A task broke off.
+    /// Counts a task that panicked.
     pub fn task_panicked(&self) {
         self.families.tasks_panicked.inc();
     }
@@ -297,12 +297,12 @@ impl Metrics {
         self.families.connections_evicted.inc_by(count as u64);
     }
 
-    /// New TLS files can't be used.
+    /// New TLS files can't be used, so the old ones still are.
     pub fn tls_reload_failed(&self) {
         self.families.tls_reload_failures.inc();
     }
 
-    /// The certificate in use expires then.
+    /// The certificate in use expires then; the metric is in Unix seconds.
     pub fn certificate_expires(&self, at: DateTime<Utc>) {
         self.families.tls_certificate_expiry.set(at.timestamp());
     }
@@ -319,7 +319,7 @@ impl Metrics {
     }
 }
 
-/// Makes a metric exist at zero.
+/// Creates a series at zero: `rate()` misses the first increase of one that appears with it.
 fn touch<L, M>(family: &Family<L, M>, labels: &L)
 where
     L: Clone + std::hash::Hash + Eq,

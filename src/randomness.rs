@@ -11,13 +11,13 @@ use rand::{Rng, SeedableRng};
 pub struct Randomness(Arc<Mutex<StdRng>>);
 
 impl Randomness {
-    /// Numbers that nobody can foresee.
+    /// For production: seeded by the operating system, so that nobody can foresee its tokens.
     #[must_use]
     pub fn unforeseen() -> Self {
         Self(Arc::new(Mutex::new(StdRng::from_rng(&mut rand::rng()))))
     }
 
-    /// The same numbers for the same seed.
+    /// For simulations: the same seed gives the same numbers.
     #[must_use]
     pub fn seeded(seed: u64) -> Self {
         Self(Arc::new(Mutex::new(StdRng::seed_from_u64(seed))))
@@ -27,13 +27,13 @@ impl Randomness {
         draw(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Tells apart two incidents that open in one second.
+    /// Distinguishes two incidents that open in one second: their ids hold the time to the second.
     #[must_use]
     pub fn nonce(&self) -> u16 {
         self.draw(|rng| rng.random())
     }
 
-    /// A token that nobody can guess, in hex.
+    /// 24 random bytes in hex: a token that nobody can guess.
     #[must_use]
     pub fn token(&self) -> String {
         let bytes: [u8; 24] = self.draw(|rng| rng.random());

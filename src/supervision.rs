@@ -10,7 +10,7 @@ use std::fmt;
 
 use tokio::task::{Id, JoinError, JoinSet};
 
-/// A vital task that has ended.
+/// A vital task that has ended, and with it the reason why the process should end.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the {name} {why}")]
 pub struct Ended {
@@ -18,13 +18,12 @@ pub struct Ended {
     pub why: Why,
 }
 
-/// Why a vital task has ended.
+/// How a vital task ended; its text completes that of [`Ended`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Why {
     Returned,
     /// It reported what it watches as gone.
     Reported(String),
-    /// It panicked, with this message.
     Panicked(String),
     Aborted,
 }
@@ -48,7 +47,7 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// Starts a vital task.
+    /// Starts a vital task. `name` stands in the error with which the process ends.
     pub fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let started = self.tasks.spawn(async move {
             task.await;

@@ -30,7 +30,7 @@ pub fn shown(text: &str) -> String {
     out
 }
 
-/// A foreign text cut to a length that may be stored.
+/// A foreign text as it is stored: trimmed, and cut to [`MAX_KEPT_CHARS`].
 #[must_use]
 pub fn kept(text: &str) -> String {
     kept_within(text.trim(), MAX_KEPT_CHARS)

@@ -29,16 +29,15 @@ use crate::pipeline::{Journal, Kinds, Observed, Rollouts, Severities};
 /// notes, section 1); a 5 MB annotation is sent up to three times.
 pub const MAX_BODY_BYTES: usize = 32 << 20;
 
-/// Where Alertmanager posts to.
+/// The path of `url` in Alertmanager's `webhook_configs`.
 pub const PATH: &str = "/api/v1/alertmanager";
 
-/// What the receiver needs.
+/// What every webhook request shares.
 #[derive(Debug, Clone)]
 pub struct Receiver {
     pub journal: Journal,
-    /// The rollouts that alerts may belong to.
     pub rollouts: Rollouts,
-    /// Where the Watchdog's signs of life go.
+    /// The Watchdog's firing alerts end here: they are signs of life, and are not submitted.
     pub observed: Arc<Observed>,
     /// The always-firing alert's name.
     pub watchdog: String,
@@ -46,20 +45,19 @@ pub struct Receiver {
     /// Wakes the reconciliation when a body says that its list was cut.
     pub reconcile: Arc<Notify>,
     pub metrics: Metrics,
-    /// Label sets of no known rollout that were logged already.
+    /// Alerts of no known rollout, by name and label `rollout`: each is logged once.
     pub strangers: Kinds,
     /// Other things that are logged once.
     pub told: Kinds,
     pub severities: Severities,
-    /// Keeps what can't be read.
+    /// Stores what can't be read, for a person.
     pub quarantine: Quarantine,
     /// Dates what carries no date of its own.
     pub clock: Arc<dyn Clock>,
-    /// The memory that bodies share.
     pub budget: body::Budget,
 }
 
-/// The route of the receiver.
+/// The one route, [`PATH`]. It authenticates by itself, before it reads a body.
 pub fn router(receiver: Receiver) -> Router {
     Router::new().route(PATH, post(receive::receive)).with_state(Arc::new(receiver))
 }

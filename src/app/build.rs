@@ -40,19 +40,18 @@ const POLLS_VALID: u32 = 2;
 /// overdue: commits, restarts, a reading that times out.
 const DEADLINE_MARGIN: Duration = Duration::from_secs(60);
 
-/// The parts, ready to run.
+/// What [`build`] puts together; none of it runs yet. The server spawns all of it, a standalone
+/// rollback only the worker and the journal.
 #[derive(Debug)]
 pub struct Parts {
-    /// Does what the state asks for.
     pub worker: Worker,
-    /// Looks at the world in between.
     pub watcher: Watcher,
     pub journal_task: JournalTask,
     pub reconcile: Arc<Notify>,
     pub metrics: Metrics,
 }
 
-/// Builds the parts over a store and a clock.
+/// Builds the parts over a store and a clock: reads what is stored, and sends no request yet.
 ///
 /// # Errors
 /// When the store can't be loaded, or a client not be built.

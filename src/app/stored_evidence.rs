@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use crate::evidence::{KnownFile, WrittenEarlier};
 use crate::store::{IncidentFilter, IncidentStore};
 
-/// Incidents that are asked for, the newest: a folder that lost older evidence only has lost its
-/// newest, too, or was cut where `backstop evidence verify` looks.
+/// How many incidents are asked for, the newest first. A folder that lost older evidence lost the
+/// newest too, or was cut where `backstop evidence verify` looks.
 const MAX_INCIDENTS: usize = 1_000;
 
-/// The store as one that knows what was written.
+/// Asks the store what was written: the folder itself may have lost it.
 #[derive(Debug)]
 pub(super) struct StoredEvidence(pub(super) Arc<dyn IncidentStore>);
 

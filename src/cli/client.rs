@@ -17,12 +17,13 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// client's only hangs up, so a broken connection may mean it too.
 const UNTRUSTED: &str = "; if it is the certificate: server.tls.ca_file is the authority of the server's, server.external_url has a host in it, server.tls.cli_identity_file is what to present where clients need one";
 
-/// Why the server did not do as asked.
+/// Why the server did not do as asked. Where it is down or refuses the token, `--standalone` is
+/// advised for a rollback.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ClientError {
     #[error("no server answers at {address} ({reason})")]
     Down { address: String, reason: String },
-    /// It answered, and not with what was asked for.
+    /// `message` is the `error` of the answer's JSON or, without one, its text.
     #[error("the server answered {status}: {message}")]
     Refused { status: u16, message: String },
     #[error("{0}")]

@@ -228,7 +228,7 @@ async fn a_warning_recovers(
             ))
             .await?;
     }
-    // The first scene's alerts have to be over, or they would be taken for the new canary's.
+    // The first scene's alerts have to be over, or they would count for the new canary.
     while !stage.get::<RolloutView>("/api/v1/rollouts/spark-trading").await?.firing_alerts.is_empty() {
         tokio::time::sleep(POLL).await;
     }

@@ -13,7 +13,7 @@ use crate::incident::Phase;
 use crate::text::shown;
 use crate::web::IncidentView;
 
-/// A span such as `30m`.
+/// A span with its unit, such as `30m`; a bare number is refused.
 fn span(text: &str) -> Result<std::time::Duration, String> {
     humantime::parse_duration(text).map_err(|error| format!("{error}; write such as 30m or 1h 30m"))
 }
@@ -41,7 +41,7 @@ enum IncidentCommand {
         #[arg(long, default_value_t = 20)]
         limit: usize,
     },
-    /// Show one with its decisions.
+    /// Show one incident with its decisions.
     Show {
         /// Its id; the only open one if left out.
         id: Option<String>,

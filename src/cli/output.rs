@@ -8,19 +8,19 @@ use serde::Serialize;
 
 use super::Outcome;
 
-/// How data is printed.
+/// The format of data on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Output {
     Text,
     Json,
 }
 
-/// Whether data could not be printed.
+/// Set once data could not be written: the exit code must not say "done" then.
 static DATA_LOST: AtomicBool = AtomicBool::new(false);
 
 /// Prints data on stdout, and waits for its reader. A reader that went away (`| head`) is no error.
 pub(super) fn print(text: impl AsRef<str>) {
-    // Without a terminal, or with NO_COLOR, styles are taken out.
+    // anstream removes styles without a terminal and with NO_COLOR.
     let mut stdout = anstream::stdout().lock();
     let written = writeln!(stdout, "{}", text.as_ref().trim_end_matches('\n'));
     match written.and_then(|()| stdout.flush()) {
@@ -44,7 +44,6 @@ pub(super) fn progress(text: impl AsRef<str>) {
     crate::logging::line(text.as_ref());
 }
 
-/// Prints data as JSON on stdout.
 pub(super) fn print_json(data: &impl Serialize) {
     match serde_json::to_string_pretty(data) {
         Ok(text) => print(text),
@@ -52,13 +51,11 @@ pub(super) fn print_json(data: &impl Serialize) {
     }
 }
 
-/// Prints an error and returns the outcome.
 pub(super) fn fail(error: impl std::fmt::Display, outcome: Outcome) -> Outcome {
     progress(format!("error: {error}"));
     outcome
 }
 
-/// Prints a shell's completions.
 pub(super) fn completions(shell: clap_complete::Shell, command: &mut clap::Command) -> Outcome {
     let mut script = Vec::new();
     clap_complete::generate(shell, command, "backstop", &mut script);

@@ -15,7 +15,7 @@ pub(super) fn alarm(text: &str) -> String {
     styled(AnsiColor::Red.on_default().bold(), text)
 }
 
-/// Under way.
+/// Worth a look, but nobody has to act yet.
 pub(super) fn warning(text: &str) -> String {
     styled(AnsiColor::Yellow.on_default(), text)
 }

@@ -1,4 +1,5 @@
-//! How each outside system is reached and convinced: credentials, headers, certificates, proxy.
+//! How each outside system is reached, and how we authenticate to it: credentials, headers,
+//! certificates, proxy.
 
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
@@ -9,20 +10,19 @@ use super::secret::SecretFile;
 /// Headers that the client sets itself: a second one would split or misdirect the request.
 const OWN_HEADERS: [&str; 5] = ["content-length", "connection", "host", "te", "transfer-encoding"];
 
-/// How one outside system is reached and convinced.
+/// How one outside system is reached, and how we authenticate to it.
 #[derive(Debug, Clone, Default)]
 pub struct AccessConfig {
     pub credentials: Option<Credentials>,
     /// Sent with every request, such as a tenant's.
     pub headers: Vec<ExtraHeader>,
-    /// Whom to trust, and what to present.
     pub tls: ClientTlsConfig,
     /// Whether `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` count. By default they don't: a variable
     /// that somebody sets for another program must not redirect a rollback.
     pub proxy_from_environment: bool,
 }
 
-/// What proves who asks.
+/// How we authenticate. A request carries one `Authorization`, so there is one of these.
 #[derive(Debug, Clone)]
 pub enum Credentials {
     /// `Authorization: Bearer`, the file's first line.
@@ -35,14 +35,14 @@ pub enum Credentials {
     },
 }
 
-/// One header.
+/// A header that the configuration adds to every request.
 #[derive(Debug, Clone)]
 pub struct ExtraHeader {
     pub name: HeaderName,
     pub value: HeaderText,
 }
 
-/// The value of a header.
+/// A header's value: in the configuration or, where it is a secret, in a file.
 #[derive(Debug, Clone)]
 pub enum HeaderText {
     /// As it stands in the configuration; no secret.

@@ -1,4 +1,5 @@
-//! What is wrong with how an outside system is reached and convinced: each with key and remedy.
+//! What is wrong with how an outside system is reached, or how we authenticate to it: each with key
+//! and remedy.
 
 use std::path::Path;
 

@@ -25,11 +25,11 @@ pub struct ClientTlsConfig {
 /// The files, read and found to fit.
 #[derive(Clone, Default)]
 pub struct LoadedClientTls {
-    /// PEM.
+    /// PEM: at least one certificate.
     pub authorities: Option<Vec<u8>>,
     /// PEM of certificate and key.
     pub identity: Option<Vec<u8>>,
-    /// When the certificate to present expires.
+    /// `notAfter` of the presented certificate; none without one, or where it can't be read.
     pub expires_at: Option<DateTime<Utc>>,
 }
 
@@ -37,7 +37,7 @@ pub struct LoadedClientTls {
 #[derive(Debug, thiserror::Error)]
 #[error("{path} {problem}", path = .path.display())]
 pub struct ClientTlsError {
-    /// The end of the key that names it.
+    /// The key without its table, such as `client_key_file`.
     pub key: &'static str,
     pub path: PathBuf,
     /// What is wrong, free of what the file holds: it may be a key.

@@ -20,15 +20,15 @@ pub enum ShareScale {
 /// The method by which the share is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FlagMethod {
-    /// As the protocol says.
+    /// The protocol's, and the default.
     Post,
     Put,
-    /// Changes a part of the flag.
+    /// For an API that changes what the body names and leaves the rest of the flag alone.
     Patch,
 }
 
 impl FlagMethod {
-    /// Its name in HTTP.
+    /// As in HTTP and in the configuration.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -43,7 +43,7 @@ impl FlagMethod {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BodyTemplate(String);
 
-/// Why a text is no body.
+/// Why a body is refused when the configuration is read; at a rollback it would be too late.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
     /// It is cut nowhere, so it must be bounded.
@@ -54,9 +54,8 @@ pub enum BodyError {
     UnknownPlace(String),
     #[error("is not JSON once it is filled in: {error}: {filled}")]
     NotJson {
-        /// What the JSON parser says.
         error: String,
-        /// The body at a share of 0 %.
+        /// The body at the first tried share for which it is not JSON.
         filled: String,
     },
     /// The same would be sent for every share.
@@ -65,7 +64,7 @@ pub enum BodyError {
 }
 
 impl BodyError {
-    /// What to do.
+    /// What the operator should do, in the imperative.
     #[must_use]
     pub fn remedy(&self) -> &'static str {
         match self {
@@ -90,7 +89,7 @@ impl BodyTemplate {
         Self(format!(r#"{{"feature":"{{feature}}","percentage":{share}}}"#))
     }
 
-    /// This text, tried with this feature.
+    /// Tries the text with this feature and a few shares.
     ///
     /// # Errors
     /// See [`BodyError`].

@@ -22,7 +22,7 @@ struct Shared<'a> {
     asked: RefCell<BTreeSet<String>>,
 }
 
-/// One table.
+/// One table of the file. It remembers which keys were asked for: [`Reader::finish`] reports the rest.
 pub(super) struct Reader<'a> {
     shared: Rc<Shared<'a>>,
     table: Option<&'a dyn TableLike>,
@@ -123,7 +123,6 @@ impl<'a> Reader<'a> {
         (table, keys)
     }
 
-    /// Whether a key holds a table.
     pub(super) fn is_table(&self, key: &str) -> bool {
         self.table.and_then(|table| table.get(key)).is_some_and(Item::is_table_like)
     }

@@ -1,7 +1,7 @@
 //! Every key with its default and meaning: the README's table is checked against it, and it against
 //! the keys that are really read.
 
-/// One key.
+/// One key, a row of the README's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyReference {
     pub key: &'static str,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-/// Whether Backstop starts with it.
+/// An error keeps Backstop from starting, a warning does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
@@ -13,15 +13,15 @@ pub enum Level {
     Warning,
 }
 
-/// One problem.
+/// What is wrong at one key, and what to do. `check-config --output json` prints it as it is here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
     pub file: PathBuf,
     /// The line, from 1; none where it is about a file that the configuration names.
     pub line: Option<usize>,
-    /// The column, from 1.
+    /// From 1, in characters.
     pub column: Option<usize>,
-    /// The key with its tables, such as `rollouts[0].traffic.url`.
+    /// The key with its tables, such as `rollouts[0].traffic.url`; empty for the file as a whole.
     pub key: String,
     pub message: String,
     pub remedy: String,
@@ -37,7 +37,8 @@ impl Problem {
         Self { file: file.to_owned(), line: None, column: None, key: key.to_owned(), message, remedy, level }
     }
 
-    /// The problem with the line on which its key is first written.
+    /// The problem with the place where the last part of its key is first written. That may be in
+    /// another table or in a comment: the document is not parsed again.
     pub(super) fn placed(self, text: &str) -> Self {
         let key = self.key.rsplit('.').next().unwrap_or(&self.key);
         let found = text.find(key).map(|offset| place(text, offset));

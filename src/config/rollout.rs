@@ -17,7 +17,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 /// The longest name: it is part of every incident's id, and of labels in Kubernetes later.
 const MAX_NAME: usize = 63;
 
-/// One rollout.
+/// One table of `[[rollouts]]`.
 #[derive(Debug, Clone)]
 pub struct RolloutConfig {
     pub name: String,
@@ -25,30 +25,28 @@ pub struct RolloutConfig {
     /// An alert belongs to it when it carries all of these labels.
     pub matching: BTreeMap<String, String>,
     pub revision: String,
-    /// From a warning's start to the decision.
+    /// From a warning's `startsAt` to the decision.
     pub grace: Duration,
     /// How long a hold lasts unless the person says otherwise.
     pub hold: Duration,
-    /// What to do when nobody can confirm.
+    /// At the end of a grace, when nobody can say whether the alert still fires.
     pub on_unverified: OnUnverified,
-    /// What is read after a rollback.
     pub verify: VerifyConfig,
-    /// How its traffic is moved.
     pub traffic: FeatureFlagConfig,
 }
 
-/// `verify` of a rollout.
+/// `[rollouts.verify]`: what is read after a rollback.
 #[derive(Debug, Clone)]
 pub struct VerifyConfig {
-    /// Where the serving version is read.
+    /// Answers JSON whose `version` is the serving version.
     pub healthz_url: Option<Url>,
-    /// Where the application's metrics are read.
+    /// Where the metrics snapshots of the evidence are read.
     pub metrics_url: Option<Url>,
-    /// How both are reached and convinced.
+    /// The same for healthz and metrics.
     pub access: AccessConfig,
     /// The version that must answer after a rollback.
     pub stable_version: Option<String>,
-    /// How long a verification may take.
+    /// How long a verification may take to reach its verdict.
     pub window: Duration,
     /// The pause between two rounds of it.
     pub interval: Duration,
@@ -62,12 +60,11 @@ pub struct FeatureFlagConfig {
     pub feature: String,
     pub method: FlagMethod,
     pub body: BodyTemplate,
-    /// The unit in which it is read.
+    /// The unit of the share: as the default body sets it, and as it is read back.
     pub scale: ShareScale,
     pub read_url: Option<Url>,
-    /// JSON pointer into the answer.
+    /// JSON pointer (RFC 6901) to the share in the answer of `read_url`.
     pub read_pointer: String,
-    /// How the API is reached and convinced.
     pub access: AccessConfig,
     pub timeout: Duration,
 }
@@ -129,7 +126,7 @@ impl RolloutConfig {
     }
 }
 
-/// Names that only newer servers take; older ones refuse every question that has one.
+/// Names that only newer servers accept; older ones refuse every question that has one.
 pub(super) fn warn_of_new_names(reader: &Reader<'_>, key: &str, labels: &BTreeMap<String, String>) {
     for name in labels.keys().filter(|name| !is_legacy_label_name(name)) {
         reader.warning(

@@ -35,15 +35,15 @@ const LOOKS_UNTIL_GONE: u32 = 2;
 /// A look that takes longer than this hangs. A busy disk answers within a second.
 const HANGS_AFTER: Duration = Duration::from_secs(5);
 
-/// Why a secret can't be had.
+/// Why a secret, or a line of it, can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
-    /// The file is missing, or not for us to read.
+    /// Also when permission is denied: either way the secret was withdrawn from us.
     #[error("{path} can't be read: {problem}")]
     Missing { path: PathBuf, problem: String },
     #[error("{path} is empty")]
     Empty { path: PathBuf },
-    /// The file holds something that is no secret.
+    /// Not a regular file, over 64 KiB long, or not UTF-8.
     #[error("{path} {problem}")]
     NotASecret { path: PathBuf, problem: &'static str },
     /// A line that no one can send, or that everybody could guess.
@@ -55,7 +55,7 @@ pub enum SecretError {
 }
 
 impl SecretError {
-    /// What to do.
+    /// What the operator should do, in the imperative and with the path.
     #[must_use]
     pub fn remedy(&self) -> String {
         match self {
@@ -73,7 +73,6 @@ impl SecretError {
         }
     }
 
-    /// Whether it says nothing about the secret.
     fn is_unclear(&self) -> bool {
         matches!(self, Self::Unclear { .. })
     }
@@ -102,7 +101,7 @@ struct Looked {
     held: Option<Held>,
     gone_looks: u32,
     error: Option<SecretError>,
-    /// When the look that is under way began.
+    /// Set while a look is under way, so that a file that hangs holds one thread and no more.
     looking_since: Option<Instant>,
 }
 
@@ -113,7 +112,7 @@ struct Looked {
 #[derive(Debug, Clone)]
 pub struct SecretFile {
     path: PathBuf,
-    /// What is wrong with a line, if anything.
+    /// Checks one line. Tokens that others send must meet more than secrets that we present.
     problem: fn(&str) -> Option<&'static str>,
     looked: Arc<Mutex<Looked>>,
 }
@@ -131,7 +130,7 @@ impl SecretFile {
         Self { path, problem: accepted_problem, looked: Arc::default() }
     }
 
-    /// Where it is.
+    /// For messages: the path is no secret.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -144,7 +143,7 @@ impl SecretFile {
     /// The secret to present: the first line, as last read. It waits for no file.
     ///
     /// # Errors
-    /// When it was never read, and why.
+    /// While no look has read it yet, with the error of the last one.
     pub fn read(&self) -> Result<SecretString, SecretError> {
         let looked = self.looked();
         let first = looked.held.as_ref().and_then(|held| held.lines.first()).cloned();
@@ -162,7 +161,7 @@ impl SecretFile {
         take(held.map(|held| held.lines.as_slice()).unwrap_or_default())
     }
 
-    /// What the last looks came to.
+    /// What the last looks came to. One that has run for 5 s hangs, which leaves the secret unclear.
     #[must_use]
     pub fn state(&self) -> SecretState {
         let looked = self.looked();
@@ -268,7 +267,7 @@ impl Looked {
     }
 }
 
-/// Whether two secrets have a line in common.
+/// A token of two roles would give each the rights of the other.
 pub(super) fn share_a_line(one: &SecretFile, other: &SecretFile) -> bool {
     let lines: Vec<SecretString> = one.accepted_lines(<[SecretString]>::to_vec);
     let same = |a: &SecretString, b: &SecretString| a.expose_secret() == b.expose_secret();

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::secret::{SecretFile, SecretState};
 
-/// A secret that is taken away is gone two looks later.
+/// A secret whose file is removed counts as gone two looks later.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The longest that a command waits for the files it names before it goes on without them.
@@ -38,7 +38,7 @@ pub(super) fn look_now(files: &[&SecretFile]) {
     }
 }
 
-/// How many secrets are in which state.
+/// How many secret files are in which state, for a metric.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SecretCounts {
     pub usable: usize,

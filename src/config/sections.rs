@@ -24,21 +24,19 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 pub struct ServerConfig {
     /// Where webhooks and people's requests come in.
     pub listen: SocketAddr,
-    /// Where probes and metrics are served.
+    /// Serves probes and metrics to everybody who reaches it.
     pub admin_listen: SocketAddr,
-    /// The address under which people reach it.
+    /// Under which people reach it; with TLS the command line expects its host in the certificate.
     pub external_url: String,
-    /// Whether a proxy in front ends TLS.
+    /// Says that a proxy in front ends TLS. A loopback address then counts as public.
     pub behind_proxy: bool,
     pub tls: Option<TlsConfig>,
-    /// Tokens that may post alerts.
     pub webhook_tokens: Vec<SecretFile>,
-    /// Name and password that may post alerts.
     pub webhook_basic_auth: Option<BasicAuth>,
-    /// Tokens that may roll back, hold, resume and acknowledge.
+    /// Tokens that may change something: roll back, hold, resume, acknowledge and close.
     pub operator_tokens: Vec<SecretFile>,
     pub viewer_tokens: Vec<SecretFile>,
-    /// How long work under way may take to end after the first SIGTERM.
+    /// How long work under way may take to end after the first SIGTERM or SIGINT.
     pub drain: Duration,
 }
 
@@ -166,7 +164,7 @@ fn address(reader: &Reader<'_>, key: &str, default: SocketAddr) -> SocketAddr {
 #[derive(Debug, Clone)]
 pub struct StoreConfig {
     pub path: PathBuf,
-    /// How long closed incidents are kept.
+    /// How long closed incidents stay stored.
     pub retention: Duration,
 }
 
@@ -185,9 +183,8 @@ impl StoreConfig {
 /// `[evidence]`
 #[derive(Debug, Clone)]
 pub struct EvidenceConfig {
-    /// Where evidence files lie.
     pub directory: PathBuf,
-    /// Where they are written while that can't be used or hangs.
+    /// Written to while `directory` can't be used or hangs, so it should be on another disk.
     pub fallback_directory: PathBuf,
 }
 
@@ -211,12 +208,12 @@ impl EvidenceConfig {
 #[derive(Debug, Clone)]
 pub struct AlertmanagerConfig {
     pub urls: Vec<Url>,
-    /// How often shares and alerts are looked at.
+    /// How often shares and alerts are read.
     pub poll_interval: Duration,
-    /// The same for every member.
+    /// The same for every member of the cluster.
     pub access: AccessConfig,
     pub watchdog: Watchdog,
-    /// After this long without it, missing data is not trusted.
+    /// After this long without a Watchdog, missing data is not trusted.
     pub watchdog_timeout: Duration,
     /// The organisation's own words in the label `severity`.
     pub severity_map: SeverityMap,
@@ -267,7 +264,6 @@ fn severity_map(reader: &Reader<'_>) -> SeverityMap {
 #[derive(Debug, Clone)]
 pub struct PrometheusConfig {
     pub url: Option<Url>,
-    /// How it is reached and convinced.
     pub access: AccessConfig,
 }
 

@@ -1,4 +1,4 @@
-//! `[server.tls]`: files with certificates and keys, read, checked and told apart by version.
+//! `[server.tls]`: files with certificates and keys, read, checked and compared by version.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,8 @@ pub struct TlsConfig {
     pub cli_identity_file: Option<PathBuf>,
 }
 
-/// What tells that one of the files was replaced or rewritten.
+/// Modification time, length and inode of each file: another one once a file is replaced or
+/// rewritten.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsVersion(Vec<Option<(i64, i64, u64, u64)>>);
 
@@ -39,7 +40,7 @@ pub struct TlsVersion(Vec<Option<(i64, i64, u64, u64)>>);
 #[derive(Debug, Clone)]
 pub struct LoadedTls {
     pub server: Arc<ServerConfig>,
-    /// When the certificate expires.
+    /// `notAfter` of the server's own certificate, the first of the file.
     pub expires_at: DateTime<Utc>,
 }
 
@@ -49,10 +50,9 @@ pub enum TlsError {
     /// A file can't be read, or holds nothing of what it should.
     #[error("{path} {problem}")]
     File { key: &'static str, path: PathBuf, problem: String, wanted: &'static str },
-    /// Certificate and key don't belong together.
     #[error("{key} is not the key of {cert}")]
     Mismatch { cert: PathBuf, key: PathBuf },
-    /// The TLS library refuses them.
+    /// rustls refuses them, or the certificate's validity can't be read.
     #[error("{path} can't be used: {problem}")]
     Unusable { key: &'static str, path: PathBuf, problem: String },
 }
@@ -62,7 +62,7 @@ const KEY: &str = "server.tls.key_file";
 const CLIENT_CA: &str = "server.tls.client_ca_file";
 
 impl TlsError {
-    /// The configuration's key that it is about.
+    /// The configuration's key, with its table, that the report names.
     #[must_use]
     pub fn key(&self) -> &'static str {
         match self {
@@ -71,7 +71,7 @@ impl TlsError {
         }
     }
 
-    /// What to do.
+    /// What the operator should do, in the imperative.
     #[must_use]
     pub fn remedy(&self) -> String {
         match self {
@@ -157,7 +157,7 @@ impl TlsConfig {
         Ok(LoadedTls { server: Arc::new(server), expires_at })
     }
 
-    /// What is wrong with the files that the command line uses.
+    /// Checks the files that only the command line uses; the first problem ends it.
     pub(super) fn check_client_files(&self) -> Result<(), TlsError> {
         if let Some(path) = &self.ca_file {
             certificates("server.tls.ca_file", path)?;

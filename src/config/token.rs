@@ -16,7 +16,7 @@ const MIN_CHARS: usize = 8;
 /// must not stay down after an upgrade for a token that has worked so far.
 const WORDLIKE_CHARS: usize = 16;
 
-/// What is wrong with any secret's line.
+/// What makes a line useless, whether we present it or accept it.
 pub(super) fn any_problem(line: &str) -> Option<&'static str> {
     if line.starts_with('\u{feff}') {
         Some("begins with a byte order mark, which would be part of it: save the file without")
@@ -45,7 +45,7 @@ pub(super) fn is_wordlike(file: &SecretFile) -> bool {
     file.accepted_lines(|lines| lines.iter().any(|line| line.expose_secret().len() < WORDLIKE_CHARS))
 }
 
-/// Compares with each in a time that tells nothing about where two texts differ.
+/// Compares with each, in a time that does not reveal where two texts differ.
 fn is_one_of(presented: &str, lines: &[SecretString]) -> Choice {
     let matches = lines.iter().map(|line| line.expose_secret().as_bytes().ct_eq(presented.as_bytes()));
     matches.fold(Choice::from(0), |any, one| any | one)
@@ -56,7 +56,7 @@ fn is_one_of(presented: &str, lines: &[SecretString]) -> Choice {
 pub struct TokenSet(Vec<SecretFile>);
 
 impl TokenSet {
-    /// These tokens; `None` where there is none.
+    /// `None` without files: an empty set would accept nobody, and the caller decides what that means.
     #[must_use]
     pub fn new(files: &[SecretFile]) -> Option<Self> {
         (!files.is_empty()).then(|| Self(files.to_vec()))
@@ -79,9 +79,9 @@ impl TokenSet {
 /// A name and a password by which somebody is let in.
 #[derive(Debug, Clone)]
 pub struct BasicAuth {
-    /// The name, without a colon.
+    /// Without a colon, which would end it (RFC 7617).
     pub username: String,
-    /// The password; every line of the file is accepted.
+    /// Every line of the file is accepted, so that a password can be rotated.
     pub password: SecretFile,
 }
 

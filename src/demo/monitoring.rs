@@ -11,13 +11,13 @@ use std::time::Duration;
 pub use configs::{AlertmanagerSettings, ClusterMember, PrometheusSettings, ScrapeTarget};
 pub use process::{Server, ServerError, free_port};
 
-/// How to get what is missing.
+/// How to install both on Debian and Ubuntu.
 pub const INSTALL_HINT: &str = "apt-get install --no-install-recommends prometheus prometheus-alertmanager";
 
-/// Alertmanager's data in its folder: silences and the log of what was told to whom.
+/// Alertmanager's data in its folder: silences and its notification log.
 pub const ALERTMANAGER_DATA: &str = "alertmanager-data";
 
-/// The two programs.
+/// The paths of the two programs: one without the other is of no use.
 #[derive(Debug, Clone)]
 pub struct Programs {
     prometheus: PathBuf,

@@ -38,7 +38,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// How many requests a second the application has.
 pub const REQUESTS_PER_SECOND: u32 = 400;
 
-/// The real monitoring.
+/// The two servers of the real monitoring; dropped, both are killed.
 #[derive(Debug)]
 pub struct RealMonitoring {
     pub alertmanager: Server,
@@ -86,7 +86,7 @@ impl Stage {
     /// Reads Backstop's API.
     ///
     /// # Errors
-    /// In words.
+    /// In words: no answer, an error status, or JSON of another shape.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         let url = format!("http://{}{path}", self.app.listen).parse()?;
         Ok(self.operator.get_json(url).await?)

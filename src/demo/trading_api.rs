@@ -23,7 +23,7 @@ use traffic::Traffic;
 /// How often traffic is made.
 const TICK: Duration = Duration::from_millis(50);
 
-/// The version that is stable.
+/// The version that `/api/healthz` answers where the canary doesn't.
 pub const STABLE_VERSION: &str = "v1.3.9";
 /// The version on canary, and the feature that leads to it.
 pub const CANARY_VERSION: &str = "v1.4.0";
@@ -111,13 +111,13 @@ impl TradingApi {
         Ok(Self { address, shared, _tasks: tasks })
     }
 
-    /// Its address.
+    /// As bound: with port 0, the port that the system chose.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The address of a path.
+    /// `path` begins with a slash.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
@@ -134,7 +134,7 @@ impl TradingApi {
         self.shared.lock().change(share);
     }
 
-    /// How many customers there are from now on.
+    /// Requests a second from now on, of all customers together.
     pub fn set_requests_per_second(&self, requests_per_second: u32) {
         self.shared.lock().requests_per_second = f64::from(requests_per_second);
     }

@@ -26,7 +26,6 @@ const AFTER_ERROR: Duration = Duration::from_millis(100);
 /// How often such errors are logged at most.
 const LOG_ERRORS_EVERY: Duration = Duration::from_secs(10);
 
-/// The open connections.
 #[derive(Default)]
 struct Open {
     tasks: JoinSet<()>,

@@ -2,7 +2,7 @@
 //!
 //! hyper's own `header_read_timeout` starts when the previous answer ends, not at the first byte of
 //! the next head: it would cut an idle keep-alive connection as early as a slow head. So bytes are
-//! watched here, where the two can be told apart.
+//! watched here, where the two can be distinguished.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -123,7 +123,7 @@ impl Activity {
     }
 }
 
-/// A request in flight.
+/// Dropped, it ends the request.
 #[derive(Debug)]
 pub(super) struct InFlight(Arc<Activity>);
 

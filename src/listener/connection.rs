@@ -31,7 +31,7 @@ use super::limits::{
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// How long an HTTP/2 client may take to learn that the connection ends, so that a request on its
-/// way is still taken. One round trip on one site.
+/// way is still answered. One round trip on one site.
 const GOING_AWAY: Duration = Duration::from_millis(100);
 
 /// What all connections of a listener share.
@@ -115,7 +115,7 @@ where
         }
         () = ending => {}
     }
-    // Answers what has arrived, takes nothing new.
+    // Answers what has arrived, and accepts nothing new.
     connection.as_mut().graceful_shutdown();
     let ended = std::future::poll_fn(|cx| match connection.as_mut().poll(cx) {
         Poll::Ready(ended) => Poll::Ready(Some(ended)),

@@ -27,7 +27,7 @@ use crate::supervision::panic_message;
 const DISCARDED_BYTES: usize = 64 << 10;
 const DISCARDING: Duration = Duration::from_secs(1);
 
-/// What stands around the routes.
+/// One listener's limits on requests and answers, and what to do beyond them.
 #[derive(Debug)]
 pub struct Guard {
     requests: Semaphore,
@@ -62,7 +62,7 @@ impl Guard {
     }
 }
 
-/// Puts the guard around the routes.
+/// Routes with the guard around them. A panic is caught inside, and answered 500.
 pub fn guarded(routes: Router, guard: Guard) -> Router {
     let panicked = Panicked(guard.metrics.clone());
     routes

@@ -20,8 +20,8 @@ const DESCRIPTORS_PER_ROLLOUT: usize = 8;
 /// Connections that are allowed even where too few descriptors are left for it all.
 const LEAST_CONNECTIONS: usize = 16;
 
-/// Requests in flight on one listener: twice the storm of 2,000 that must be taken at once. Beyond
-/// it a request is answered 503, which Alertmanager repeats within seconds.
+/// Requests in flight on one listener: twice the storm of 2,000 that must be accepted at once.
+/// Beyond it a request is answered 503, which Alertmanager repeats within seconds.
 const REQUESTS_IN_FLIGHT: usize = 4_096;
 
 /// How long a request's head, or a TLS handshake, may take. A healthy one takes milliseconds.
@@ -35,8 +35,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(6 * 60);
 /// reads nothing for so long holds memory that others need.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Bytes of the answers that are under way on one listener, where they are more than a line. Beyond
-/// it a reader is answered 503 and comes again.
+/// Bytes of the answers to GET that are under way on one listener, of those above
+/// [`SMALL_ANSWER_BYTES`] whose length is known. Beyond it a reader is answered 503 and comes again.
 pub(super) const ANSWERS_BYTES: usize = 64 << 20;
 
 /// Answers up to this size are not counted: no storm of webhooks may be refused for their sum.
@@ -57,7 +57,7 @@ pub(super) const CONNECTIONS_DRAIN: Duration = Duration::from_secs(5);
 /// The longest head. Alertmanager's is some hundred bytes; a proxy adds a few kilobytes at most.
 pub(super) const HEAD_BYTES: usize = 64 << 10;
 
-/// The most header lines.
+/// The most header lines of an HTTP/1 request: hyper's own default.
 pub(super) const HEADERS: usize = 100;
 
 /// Streams of one HTTP/2 connection at once, as few as the standard recommends: each can hold an

@@ -28,7 +28,7 @@ struct Inner {
 }
 
 impl Tls {
-    /// Reads the files.
+    /// Reads the files once; [`Tls::watch`] reads them again.
     ///
     /// # Errors
     /// See [`TlsError`]; each names its key, its file and what to do.
@@ -47,9 +47,9 @@ impl Tls {
     }
 
     /// Looks at the files every second, and at once when `now` is notified, until `stop`. New ones
-    /// are taken over; bad ones are reported once and the old ones kept, because an expired
-    /// certificate still lets in more than none. A file system that hangs holds one thread up and no
-    /// connection.
+    /// are used from then on. Bad ones are reported once and the old ones stay in use, because an
+    /// expired certificate still lets in more than none. A file system that hangs holds one thread up
+    /// and no connection.
     pub async fn watch(self, now: Arc<Notify>, stop: CancellationToken) {
         loop {
             let inner = Arc::clone(&self.0);

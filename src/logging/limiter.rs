@@ -1,5 +1,5 @@
 //! Lines that repeat: each place in the program may log so many a second, and what is left out is
-//! told as a number. A stranger with a wrong token would else fill the disk that the store needs.
+//! reported as a number. A stranger with a wrong token would else fill the disk that the store needs.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,10 +21,9 @@ const BURST: f64 = 200.0;
 /// Lines of one place a second after that.
 const PER_SECOND: f64 = 10.0;
 
-/// How often it is told what was left out.
+/// How often what was left out is reported.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
-/// The limiter of this process' log.
 pub(super) static LIMITER: LazyLock<Limiter> = LazyLock::new(Limiter::default);
 
 /// What each place in the program has logged. Places are callsites, so their number is the program's.
@@ -75,12 +74,12 @@ impl Limiter {
         self.left_out.load(Ordering::Relaxed)
     }
 
-    /// Tells what was left out, now.
+    /// Reports what was left out, now: for the end of the process.
     pub(super) fn tell(&self) {
         self.tell_older_than(Duration::ZERO);
     }
 
-    /// Tells what was left out, if it was not just told.
+    /// Reports what was left out, unless that was just reported.
     pub(super) fn tell_if_due(&self) {
         self.tell_older_than(TELL_EVERY);
     }

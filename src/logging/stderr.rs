@@ -15,7 +15,7 @@ use super::limiter::LIMITER;
 const MAX_LINES: usize = 8_192;
 const MAX_BYTES: usize = 4 << 20;
 
-/// How often the losses are told.
+/// How often the losses are reported.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// The pause before a stderr that was set to non-blocking by its other owner is tried again.
@@ -34,7 +34,7 @@ pub(super) fn lost() -> (u64, u64) {
     (counts.overflowed.load(Ordering::Relaxed), counts.unwritable.load(Ordering::Relaxed))
 }
 
-/// Waits until the queue is empty.
+/// Waits until the queue is empty, or `timeout` is over.
 pub(super) fn flush(timeout: Duration) {
     STDERR.flush(timeout);
 }
@@ -113,7 +113,7 @@ fn write_lines(lines: &Receiver<Vec<u8>>, counts: &Counts, mut out: impl Write) 
         }
         told_at = Instant::now();
         LIMITER.tell_if_due();
-        // Told where it can be read: on a full disk the line would only add to the losses.
+        // Reported where it can be read: on a full disk the line would only add to the losses.
         let lost = counts.lost();
         if writable && lost > told {
             tracing::warn!(
@@ -138,7 +138,7 @@ fn write_patiently(out: &mut impl Write, mut line: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// One line of the logger.
+/// The logger writes each line with one call of `write`, so each call is one line of the queue.
 #[derive(Debug)]
 pub(super) struct LineWriter(());
 

@@ -2,17 +2,17 @@
 
 use prometheus_client::encoding::EncodeLabelSet;
 
-/// What may come of a webhook request.
+/// What became of a webhook request: a label's value, and `status` in the answer's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WebhookOutcome {
-    /// Something new is on disk.
+    /// Something new is on disk, or the Watchdog was heard.
     Stored,
     Duplicate,
     /// No alert belonged to a rollout.
     Irrelevant,
     /// No alert that could be read belonged to a rollout, and one or more could not be read.
     Unreadable,
-    /// Not version 4 JSON.
+    /// Not version 4 JSON, broken off, or compressed in a way that can't be unpacked.
     BadRequest,
     Unauthorized,
     TooLarge,
@@ -20,7 +20,7 @@ pub enum WebhookOutcome {
 }
 
 impl WebhookOutcome {
-    /// Every outcome.
+    /// Every outcome, so that each is exported at zero from the start.
     pub const ALL: [Self; 8] = [
         Self::Stored,
         Self::Duplicate,
@@ -48,7 +48,7 @@ impl WebhookOutcome {
     }
 }
 
-/// What may come of one alert in a webhook.
+/// What became of one alert in a webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AlertOutcome {
     /// It belongs to a rollout and is decided about.
@@ -56,12 +56,12 @@ pub enum AlertOutcome {
     Irrelevant,
     /// Its status or its labels can't be read.
     Unreadable,
-    /// It can be read, and is more than is taken of one body.
+    /// It can be read, and is more than is accepted of one body.
     OverLimit,
 }
 
 impl AlertOutcome {
-    /// Every outcome.
+    /// Every outcome, so that each is exported at zero from the start.
     pub const ALL: [Self; 4] = [Self::Accepted, Self::Irrelevant, Self::Unreadable, Self::OverLimit];
 
     /// The text used in metrics.

@@ -18,10 +18,10 @@ pub enum Loop {
 }
 
 impl Loop {
-    /// All of them.
+    /// Every loop, in the order of the variants: each one's number is its place in an array.
     pub const ALL: [Self; 3] = [Self::Journal, Self::Worker, Self::Watcher];
 
-    /// Its name in metrics.
+    /// The value of the label `loop`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

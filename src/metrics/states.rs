@@ -10,7 +10,7 @@ use super::{Metrics, OPEN_STATES};
 use crate::incident::{Phase, RolloutName, RolloutState};
 
 impl Metrics {
-    /// Sets the gauges that follow from the states.
+    /// Sets the gauges that follow from the states; called when they are scraped.
     pub fn observe_states(
         &self,
         states: &BTreeMap<RolloutName, Arc<RolloutState>>,

@@ -25,17 +25,17 @@ const LOOP_HANGS: Duration = Duration::from_secs(60);
 /// a hundred rollouts that all hang take minutes.
 const WATCHER_HANGS: Duration = Duration::from_secs(30 * 60);
 
-/// Whether the process takes alerts: set once it has loaded its state, cleared when it drains.
+/// Whether the process accepts alerts: set once it has loaded its state, cleared when it drains.
 #[derive(Debug, Clone, Default)]
 pub struct Readiness(Arc<AtomicBool>);
 
 impl Readiness {
-    /// Ready, or no longer.
+    /// True once everything runs, false once draining begins.
     pub fn set(&self, ready: bool) {
         self.0.store(ready, Ordering::SeqCst);
     }
 
-    /// Whether it is.
+    /// Only about start and drain; `/readyz` also looks at the journal and the store.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.0.load(Ordering::SeqCst)
@@ -71,7 +71,7 @@ fn hangs(metrics: &Metrics) -> Option<&'static str> {
 
 type Admin = (Arc<Worker>, Readiness);
 
-/// `/livez`, `/readyz` and `/metrics`.
+/// `/livez`, `/readyz` and `/metrics`, without authentication: for probes and Prometheus.
 pub fn admin_router(worker: Worker, readiness: Readiness) -> Router {
     Router::new()
         .route("/livez", get(livez))

@@ -28,7 +28,7 @@ use crate::webhook::body::{BODY_TIMEOUT, BodyError, Budget, read};
 /// The longest hold: a hold that outlives its canary protects nobody.
 const MAX_HOLD: Duration = Duration::from_secs(24 * 3_600);
 
-/// The longest name and reason that are kept.
+/// The longest name and reason that are stored.
 const MAX_TEXT_CHARS: usize = 500;
 
 /// The longest request of a person: a name and a reason of 500 characters, escaped.
@@ -38,27 +38,25 @@ const MAX_BODY_BYTES: usize = 64 << 10;
 /// when people roll back by hand.
 const BUDGET_BYTES: usize = 1 << 20;
 
-/// What the API needs.
+/// What every handler of the API shares.
 #[derive(Debug, Clone)]
 pub struct Api {
-    /// State, store and readings.
     pub worker: Worker,
     pub access: Arc<Access>,
     /// The memory that people's bodies share.
     pub budget: Budget,
-    /// How many listings are under way.
     pub listings: Listings,
 }
 
 impl Api {
-    /// The API over a worker, for those who have access.
+    /// With a budget of its own, apart from the webhooks'.
     #[must_use]
     pub fn new(worker: Worker, access: Arc<Access>) -> Self {
         Self { worker, access, budget: Budget::of(BUDGET_BYTES), listings: Listings::default() }
     }
 }
 
-/// The routes.
+/// Every route asks for access. One that is added after the `route_layer` would not.
 pub fn api_router(api: Api) -> Router {
     Router::new()
         .route("/api/v1/incidents", get(incidents))
@@ -74,7 +72,7 @@ pub fn api_router(api: Api) -> Router {
         .with_state(Arc::new(api))
 }
 
-/// Why a request was not served.
+/// Why a request was not served, one status each.
 pub(super) enum ApiError {
     NotFound(String),
     BadRequest(String),
@@ -287,7 +285,7 @@ async fn rollback(
     let stage = body.stage.map(Stage::try_from).transpose();
     let stage = stage.map_err(|error| ApiError::BadRequest(error.to_string()))?;
     let (reason, actor) = (text("reason", &body.reason)?, text("actor", &body.actor)?);
-    // Read first: with nothing on the canary there is nothing to roll back, and the person is told.
+    // Read first: with nothing on the canary there is nothing to roll back, and the answer says so.
     api.worker.read_share(&rollout).await;
     let request = Request::RollBack { reason, stage };
     let ruling = api.worker.journal.submit_one(&rollout.name, Input::Person { actor, request }).await?;

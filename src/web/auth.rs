@@ -13,7 +13,8 @@ use reqwest::Url;
 use crate::config::{ServerConfig, TokenSet};
 use crate::webhook::auth::bearer;
 
-/// Who is let in.
+/// The tokens of each role. Without any, everybody may read under this machine's own names, and
+/// nobody may change anything.
 #[derive(Debug, Clone)]
 pub struct Access {
     operators: Option<TokenSet>,
@@ -22,20 +23,17 @@ pub struct Access {
     hosts: Vec<String>,
 }
 
-/// Why somebody is not let in.
+/// Why a request is not let in; its text is the answer, and says what to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// Nobody may change anything.
     #[error(
         "no operator token is configured, so nothing can be changed here: name one in `server.auth.operator_token_files`, or roll back with `backstop rollback --standalone`"
     )]
     NoOperators,
-    /// It has to come from an operator.
     #[error(
         "no or wrong operator token: send `Authorization: Bearer <token>` from `server.auth.operator_token_files`"
     )]
     NotAnOperator,
-    /// It has to come from somebody who may read.
     #[error(
         "no or wrong token: send `Authorization: Bearer <token>` from `server.auth.viewer_token_files` or `operator_token_files`"
     )]
@@ -72,7 +70,7 @@ impl IntoResponse for Denied {
 }
 
 impl Access {
-    /// As configured.
+    /// Shares the token files with the configuration, so that a rotation needs no restart.
     #[must_use]
     pub fn new(server: &ServerConfig) -> Self {
         let external = Url::parse(&server.external_url).ok();
@@ -85,7 +83,7 @@ impl Access {
         }
     }
 
-    /// Whether a request is let in.
+    /// Whether a request is let in. GET and HEAD read; every other method changes something.
     ///
     /// # Errors
     /// Why not, with what to do.
@@ -140,7 +138,7 @@ impl Access {
     }
 }
 
-/// Lets a request through, or answers it.
+/// A refusal is logged with method and path, and never with the token.
 pub(super) async fn authorize(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
     match access.check(request.method(), request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,

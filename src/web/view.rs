@@ -11,7 +11,8 @@ use crate::incident::{
 };
 use crate::pipeline::Rollout;
 
-/// One incident.
+/// An incident as JSON. The command line parses it, so a field that is renamed breaks those of
+/// other versions.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct IncidentView {
     pub id: String,
@@ -60,7 +61,7 @@ pub struct IncidentView {
     pub decisions: Vec<NoteEntry>,
 }
 
-/// What people had to be told.
+/// A notice: what was reported to people, in the log and as a metric.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct NotificationView {
     pub at: DateTime<Utc>,
@@ -127,7 +128,7 @@ fn state_reason(incident: &Incident) -> Reason {
     decisions.find_map(|note| note.reason).unwrap_or(incident.opened.reason)
 }
 
-/// One rollout.
+/// A rollout as JSON, as the command line parses it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RolloutView {
     pub name: String,
@@ -142,11 +143,11 @@ pub struct RolloutView {
     pub share_since: Option<DateTime<Utc>>,
     /// The server's time as it answered: what is due counts from it.
     pub now: DateTime<Utc>,
-    /// Alerts that fire, by their last message.
+    /// Names of the alerts that fire, by their last report.
     pub firing_alerts: Vec<String>,
     /// Seconds since the Watchdog was heard, or since the start.
     pub watchdog_age_seconds: u64,
-    /// Whether people were told that it is silent.
+    /// Whether its silence was reported.
     pub watchdog_lost: bool,
     /// Events of all rollouts that are held in memory because the store can't be written.
     pub unrecorded_events: u64,
@@ -157,7 +158,8 @@ pub struct RolloutView {
 }
 
 impl RolloutView {
-    /// A rollout as it stands.
+    /// What is the same for all rollouts (`unrecorded_events`, `evidence_healthy`) is left at its healthy
+    /// value, for the caller to set.
     #[must_use]
     pub fn new(
         rollout: &Rollout,

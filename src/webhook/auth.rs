@@ -12,7 +12,7 @@ pub struct WebhookAuth {
 }
 
 impl WebhookAuth {
-    /// As configured.
+    /// Shares the files with the configuration, so that a rotated token is accepted without a restart.
     #[must_use]
     pub fn new(server: &ServerConfig) -> Self {
         Self { tokens: TokenSet::new(&server.webhook_tokens), basic: server.webhook_basic_auth.clone() }
@@ -47,7 +47,7 @@ impl WebhookAuth {
     }
 }
 
-/// The bearer token of a request.
+/// The bearer token of a request. The scheme's case does not count (RFC 9110, section 11.1).
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     credentials(headers, "bearer")
 }

@@ -45,7 +45,7 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// So many bytes for bodies.
+    /// `bytes` for bodies; what alerts and large bodies may have is fixed.
     #[must_use]
     pub fn of(bytes: usize) -> Self {
         let semaphore = |permits: usize| Arc::new(Semaphore::new(permits));
@@ -89,7 +89,7 @@ impl Reservation {
     }
 }
 
-/// Why a body was not taken.
+/// Why a body was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
     /// It is larger than may be. Sending it again won't help.
@@ -101,7 +101,6 @@ pub enum BodyError {
     /// Too many others are in memory. Sending it again helps.
     #[error("overloaded: the bodies under way fill the memory that they may have; send it again")]
     OverBudget,
-    /// It says that it is gzip, and is not.
     #[error("the body says `Content-Encoding: gzip` and can't be unpacked: {0}")]
     NotGzip(String),
     /// Only gzip and none are understood.
@@ -137,7 +136,7 @@ pub async fn read(
     }
 }
 
-/// How a body is packed.
+/// How a body is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
     Plain,

@@ -2,7 +2,7 @@
 //!
 //! Lenient where versions differ: unknown members are ignored, missing ones defaulted. Each alert
 //! is read alone, so that a bad one never spoils its neighbours, and one after the other, so that a
-//! body of a million elements costs no more memory than what is taken of it.
+//! body of a million elements costs no more memory than what is accepted of it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,8 +16,8 @@ use super::wire::{self, Group, Unreadable};
 use crate::incident::{Alert, AlertStatus, Severity, SeverityMap};
 use crate::text::{kept, kept_within};
 
-/// Alerts that are taken of one body: twice the largest that is known (10,000). Criticals may be as
-/// many again, since a storm of warnings must not hide one.
+/// Alerts that are accepted of one body: twice the largest that is known (10,000). Criticals may be
+/// as many again, since a storm of warnings must not hide one.
 pub const MAX_ALERTS: usize = 20_000;
 
 /// The memory of those alerts, likewise. Ten thousand with the usual labels take 25 MB.
@@ -27,10 +27,10 @@ pub const MAX_ALERTS_BYTES: usize = 64 << 20;
 /// of fourteen million would end the process.
 pub const MAX_LISTED: usize = 20;
 
-/// The longest text that is kept of one of them: enough to see the rule that it comes from.
+/// The longest text that is stored of one of them: enough to see the rule that it comes from.
 const MAX_UNREADABLE_CHARS: usize = 8_192;
 
-/// A body that was understood.
+/// What a body of version 4 says, within the limits above.
 #[derive(Debug, Default, PartialEq)]
 pub struct Payload {
     /// The alerts that could be read, in the order they came.
@@ -39,9 +39,9 @@ pub struct Payload {
     pub unreadable: Vec<UnreadableAlert>,
     /// How many could not be read, listed or not.
     pub unreadable_count: usize,
-    /// How many could be read and are more than is taken of one body.
+    /// How many could be read and are more than is accepted of one body.
     pub over_limit: usize,
-    /// Members that can't be read, in alerts that were taken all the same, with how many alerts.
+    /// Members that can't be read, in alerts that were accepted all the same, with how many alerts.
     pub odd_members: BTreeMap<&'static str, usize>,
     /// How many alerts the sender cut off: then nothing may be concluded about the group.
     pub truncated: u64,
@@ -55,19 +55,17 @@ pub struct UnreadableAlert {
     /// Its place in the list, from 0.
     pub index: usize,
     pub error: String,
-    /// Its text, cut to a length that may be kept.
+    /// Its text, cut to a length that may be stored.
     pub text: String,
 }
 
 /// Why a body is not version 4 JSON.
 #[derive(Debug, thiserror::Error)]
 pub enum PayloadError {
-    /// Not JSON, or not of the payload's shape.
     #[error(
         "not an Alertmanager webhook body: {0}; send the default payload, without `payload:` in the receiver's configuration"
     )]
     Shape(String),
-    /// Another version.
     #[error(
         "webhook payload version {0:?} is not known; this receiver reads version \"4\" (Alertmanager 0.22 and newer)"
     )]
@@ -107,7 +105,7 @@ pub fn parse(
     serde_json::Deserializer::from_str(alerts.get()).deserialize_seq(elements).map_err(shape)
 }
 
-/// The list of alerts, while it is read.
+/// Reads the list one element after the other: only what is accepted stays in memory.
 struct Elements<'a> {
     group: Group,
     severities: &'a SeverityMap,

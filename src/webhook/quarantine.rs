@@ -1,4 +1,4 @@
-//! Where alerts are kept that can't be read, until a person has looked at them.
+//! Stores alerts that can't be read, for a person to look at.
 
 use std::fs;
 use std::io::{self, Write};
@@ -13,11 +13,11 @@ use tokio::sync::Semaphore;
 use super::UnreadableAlert;
 use crate::pipeline::blob_ref;
 
-/// Files that are kept, the newest ones: one for each kind of unreadable alert, because the same
+/// Files that are stored, the newest ones: one for each kind of unreadable alert, because the same
 /// text is written once. With [`super::MAX_LISTED`] of 8,192 characters in each, tens of megabytes.
 const MAX_FILES: usize = 100;
 
-/// A folder for them. Clones share it.
+/// The folder of unreadable alerts. Clones share its one writer.
 #[derive(Debug, Clone)]
 pub struct Quarantine {
     folder: Arc<Path>,
@@ -26,7 +26,7 @@ pub struct Quarantine {
 }
 
 impl Quarantine {
-    /// Keeps them in this folder, which is created with the first.
+    /// The folder is created with its first file.
     #[must_use]
     pub fn new(folder: PathBuf) -> Self {
         Self { folder: folder.into(), writing: Arc::new(Semaphore::new(1)) }

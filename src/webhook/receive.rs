@@ -18,8 +18,8 @@ use crate::metrics::{AlertOutcome, WebhookOutcome};
 use crate::pipeline::{Submission, blob_ref};
 use crate::text::{kept, shown};
 
-/// Bodies above this are parsed on a thread of their own, so that one of eight megabytes doesn't
-/// hold up a small one with a critical in it.
+/// Bodies above this, and compressed ones of any size, are parsed on a thread of their own, so that
+/// one of eight megabytes doesn't hold up a small one with a critical in it.
 const PARSE_INLINE_BYTES: usize = 256 << 10;
 
 /// The answer's body: small, and without secrets, because Alertmanager logs it.
@@ -47,7 +47,6 @@ fn answer(receiver: &Receiver, outcome: WebhookOutcome, error: Option<String>) -
     (status, Json(Answer { status: outcome.as_str(), error })).into_response()
 }
 
-/// Takes one webhook.
 pub(super) async fn receive(State(receiver): State<Arc<Receiver>>, request: Request<Body>) -> Response {
     // Before the body: who may not post must not cost memory.
     if let Err(error) = receiver.auth.check(request.headers()) {
@@ -66,7 +65,6 @@ pub(super) async fn receive(State(receiver): State<Arc<Receiver>>, request: Requ
     }
 }
 
-/// A body that was read and understood.
 struct Receipt {
     payload: Payload,
     blob: BlobRef,
@@ -75,7 +73,7 @@ struct Receipt {
     _reserved: [Reservation; 2],
 }
 
-/// Why a webhook is not taken.
+/// Why a webhook is not accepted.
 enum Refused {
     Body(BodyError),
     Payload(PayloadError),
@@ -171,7 +169,7 @@ async fn submit(receiver: &Receiver, payload: Payload, (blob, bytes): (BlobRef, 
     }
 }
 
-/// Says once of a rollout that it remembers as many firing alerts as it may.
+/// Logs once for each rollout that it remembers as many firing alerts as it may.
 fn report_full(receiver: &Receiver) {
     for (rollout, state) in receiver.journal.states() {
         if state.alerts.is_full() && receiver.told.first(format!("full {rollout}")) {
@@ -197,7 +195,7 @@ fn stranger(receiver: &Receiver, alert: &Alert) {
     }
 }
 
-/// What a person has to know of a body beside its alerts.
+/// Logs and counts what a person has to know of a body beside its alerts.
 fn report(receiver: &Receiver, payload: &Payload) {
     let Payload { unreadable, unreadable_count, over_limit, odd_members, truncated, .. } = payload;
     receiver.metrics.alerts(AlertOutcome::Unreadable, *unreadable_count);

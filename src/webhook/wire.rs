@@ -13,8 +13,8 @@ use serde_json::value::RawValue;
 use crate::incident::{Alert, AlertStatus, Fingerprint};
 use crate::text::kept_within;
 
-/// The most labels of one alert, and of annotations that are kept. Alertmanager has no limit; Mimir
-/// allows 30 labels, and a state of thousands of alerts must fit into memory.
+/// The most labels of one alert, and of annotations that are stored. Alertmanager has no limit;
+/// Mimir allows 30 labels, and a state of thousands of alerts must fit into memory.
 const MAX_LABELS: usize = 128;
 
 /// The most bytes of all names and values of its labels.
@@ -32,7 +32,7 @@ pub(super) struct Group {
     pub(super) received_at: DateTime<Utc>,
 }
 
-/// Why an alert can't be taken.
+/// Why an alert can't be read, and so can't be acted upon.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unreadable {
     #[error("it is no object")]
@@ -160,7 +160,7 @@ fn text(raw: &RawValue) -> Option<String> {
     let written = raw.get();
     let text = match written.as_bytes().first() {
         Some(b'n') => return None,
-        // Half of a surrogate pair is no text; how it is written still tells one value from another.
+        // Half of a surrogate pair is no text; how it is written still distinguishes two values.
         Some(b'"') => serde_json::from_str(written).unwrap_or_else(|_| written.to_owned()),
         _ => written.to_owned(),
     };
@@ -187,9 +187,9 @@ pub(super) fn of_labels(labels: &BTreeMap<String, String>) -> Fingerprint {
     Fingerprint::new(format!("{hash:016x}"))
 }
 
-/// Webhooks carry what the sender told, to the nanosecond; Alertmanager's API cuts its times to
-/// milliseconds (reference notes on Alertmanager, section 5). Cut alike, a reconciled alert is the
-/// one that its webhook brought, and not ever again a new one.
+/// Webhooks carry the sender's times to the nanosecond; Alertmanager's API cuts them to milliseconds
+/// (reference notes on Alertmanager, section 5). Cut alike, a reconciled alert is the one that its
+/// webhook brought, and not ever again a new one.
 fn milliseconds(time: DateTime<Utc>) -> DateTime<Utc> {
     time.trunc_subsecs(3)
 }

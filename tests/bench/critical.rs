@@ -48,7 +48,7 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) {
         floors.add(began.elapsed());
         tokio::time::sleep(REST).await;
 
-        // Numbers tell incidents of one second apart, and its warm-up has used the first.
+        // Numbers distinguish incidents of one second, and its warm-up has used the first.
         let commit = own.commit("critical", WARM_UP + number).await;
         let began = Instant::now();
         let (status, _) =

@@ -10,8 +10,8 @@ use chrono::TimeDelta;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-/// The longest text that is kept of a stranger's, with its ending: `text::kept`, and what is kept of
-/// an unreadable alert.
+/// The longest text that is stored of a stranger's, with its ending: `text::kept`, and what is stored
+/// of an unreadable alert.
 const LONGEST_KEPT_BYTES: usize = 4 * 512 + 64;
 const LONGEST_UNREADABLE_BYTES: usize = 4 * 8_192 + 64;
 

@@ -23,7 +23,7 @@ const COMPLETE: &str = "This File: complete";
 /// More commits than any story has; reaching it means that the child never survives.
 const TOO_MANY: u64 = 60;
 
-/// Stories that are told at the same time.
+/// Stories that are played at the same time.
 const AT_ONCE: usize = 4;
 
 /// Run by the tests below in a process of its own.
@@ -33,7 +33,7 @@ async fn backstop_that_kills_itself() {
     serve().await.expect("run by a test");
 }
 
-/// What is told to Backstop, and how it has to end.
+/// What is sent to Backstop, and how it has to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Story {
     /// A critical: rolled back.
@@ -44,7 +44,7 @@ enum Story {
     Recovers,
 }
 
-/// One telling: Backstop with a mishap, and a sender that sends until it gets a 200, as
+/// One play of a story: Backstop with a mishap, and a sender that sends until it gets a 200, as
 /// Alertmanager does, and never again after that.
 struct Telling {
     site: Site,
@@ -94,7 +94,7 @@ impl Telling {
             }
             if let Some(incident) = incidents.iter().find(|incident| ended(incident)) {
                 // It may have died between the commit and the answer: then what it acted on is sent
-                // again until it is taken.
+                // again until it is accepted.
                 if self.unsent.is_empty() {
                     return incident.clone();
                 }
@@ -129,7 +129,7 @@ fn story_ended(story: Story, evidence: &EvidenceDir, incident: &IncidentView) ->
     }
 }
 
-/// Tells one story with a death at the `kill_at`-th commit, and at each `again`-th after that.
+/// Plays one story with a death at the `kill_at`-th commit, and at each `again`-th after that.
 /// Returns how often it died.
 async fn tell(story: Story, moment: Moment, kill_at: u64, again: u64) -> u64 {
     let mut telling = Telling::of(story, moment, kill_at).await;
@@ -160,8 +160,8 @@ async fn tell(story: Story, moment: Moment, kill_at: u64, again: u64) -> u64 {
     telling.deaths
 }
 
-/// Deaths at every single commit of the story, each in a telling of its own, and one telling that
-/// is killed at every first commit of each process.
+/// Deaths at every single commit of the story, each in a play of its own, and one play that is
+/// killed at every first commit of each process.
 async fn at_every_commit(story: Story, moment: Moment) {
     let permits = Arc::new(Semaphore::new(AT_ONCE));
     let mut tellings = JoinSet::new();

@@ -18,7 +18,7 @@ enum Mended {
     Never,
     /// At the second request: the first has failed by then.
     AtSecondRequest,
-    /// Once the incident is said to have failed.
+    /// Once the incident is reported as failed.
     OnceFailed,
 }
 

@@ -45,7 +45,7 @@ async fn with_the_data_disk_full_nothing_answered_200_is_lost_and_no_restart_is_
     assert!(site.log().contains("free space or mend the disk"), "{}", site.log());
 
     disk.free();
-    // As Alertmanager would: again, until it is taken.
+    // As Alertmanager would: again, until it is accepted.
     for name in refused {
         wait_for("what was refused to be taken", || async {
             (site.post(warning(&name)).await == 200).then_some(())

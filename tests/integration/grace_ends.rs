@@ -138,7 +138,7 @@ async fn prometheus_killed_in_a_grace_makes_a_false_resolve_that_cancels_nothing
     app.shutdown().await.expect("drained");
 }
 
-/// Prometheus tells each alert again on a beat of its own, so a dead one's Watchdog may outlive the
+/// Prometheus sends each alert again on a beat of its own, so a dead one's Watchdog may outlive the
 /// alert by up to one beat. In that gap "gone, Watchdog listed" is no recovery.
 #[tokio::test]
 async fn a_watchdog_that_outlives_its_prometheus_by_a_beat_is_not_believed() {
@@ -146,7 +146,7 @@ async fn a_watchdog_that_outlives_its_prometheus_by_a_beat_is_not_believed() {
     let aged = Aged::new(&alertmanager).await;
     site.edit(&alertmanager.url(), &aged.url);
     let app = site.start().await;
-    // What a Prometheus with a beat of 3 s leaves behind when it dies: nothing is told again.
+    // What a Prometheus with a beat of 3 s leaves behind when it dies: nothing is sent again.
     let last = [
         Fires::now(WARNING, "warning", "gap").for_seconds(9),
         Fires::now("Watchdog", "none", "").for_seconds(12),
@@ -164,7 +164,7 @@ async fn a_watchdog_that_outlives_its_prometheus_by_a_beat_is_not_believed() {
         ("rolled_back", "unverified", 0)
     );
 
-    // The control: with a Watchdog that is told of again, the same is a recovery.
+    // The control: with a Watchdog that is sent again, the same is a recovery.
     let fires = Fires::now(WARNING, "warning", "alive");
     let since = fires.since;
     tell(&alertmanager, &[fires]).await;

@@ -1,4 +1,4 @@
-//! What becomes of bodies that can't be taken now.
+//! What becomes of bodies that can't be accepted now.
 
 use std::convert::Infallible;
 use std::pin::Pin;

@@ -17,7 +17,7 @@ enum End {
     AfterGrace(&'static str),
     /// Cancelled, because the alert resolved in its grace.
     Cancelled,
-    /// Nothing.
+    /// No incident at all.
     Nothing,
 }
 

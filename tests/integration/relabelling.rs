@@ -67,7 +67,7 @@ async fn a_critical_whose_severity_is_rewritten_is_found_after_a_time_when_nobod
     configure(&site, &[&measured.alertmanager], Some(&measured.prometheus));
     let app = site.start().await;
     site.share_read(25).await;
-    // Alertmanager tells of it once: from then on its name and series are known.
+    // Alertmanager sends it once: from then on its name and series are known.
     measured.set("slow", 2.0);
     site.incident("the first rollback", |i| i.steps.iter().any(|step| step.outcome.is_done())).await;
     measured.set("slow", 0.0);
@@ -192,7 +192,7 @@ async fn another_clusters_watchdog_vouches_for_nobody_else() {
             assert!(reply.status().is_success());
         }
     };
-    // One cluster's Prometheus lives and tells so; the other's died right after its alert.
+    // One cluster's Prometheus lives, and its Watchdog says so; the other's died right after its alert.
     tell(serde_json::json!({ "alertname": "Watchdog", "severity": "none", "cluster": "us" }), 300).await;
     for (rollout, cluster) in [("orphaned", "eu"), ("watched", "us")] {
         let labels = serde_json::json!({ "alertname": "Slow", "severity": "warning", "rollout": rollout,

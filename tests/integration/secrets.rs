@@ -1,4 +1,4 @@
-//! Who is let in while secrets are rotated, taken away, or can't be read: over real HTTP and files.
+//! Who is let in while secrets are rotated, removed, or can't be read: over real HTTP and files.
 
 use std::path::Path;
 use std::process::Stdio;

@@ -30,7 +30,7 @@ struct Held {
     throttles: bool,
 }
 
-/// An API that counts in fractions and repeats what it was told, the key included.
+/// An API that counts in fractions and repeats what it was sent, the key included.
 struct Flags {
     address: SocketAddr,
     held: Arc<Held>,

@@ -20,7 +20,7 @@ use crate::tls::Authority;
 const PASSWORD_HASH: &str = "$2b$04$hNf2lSsxfm0.i4a.1kVpSOLmPi9e3UQrIWaUGHlQHkf26vSDHZcnm";
 const PASSWORD: &str = "tenants-password";
 
-/// The keys of a system that is convinced.
+/// The keys of a system to which Backstop authenticates.
 const CONVINCED: &str = "basic_auth = { username = \"backstop\", password_file = \"password\" }
 ca_file = \"ca.pem\"
 client_cert_file = \"client.pem\"

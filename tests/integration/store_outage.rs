@@ -125,7 +125,7 @@ async fn a_critical_that_comes_long_after_the_disk_began_to_hang_is_rolled_back_
     app.shutdown().await.expect("drained");
 }
 
-/// A disk that hangs when told to.
+/// A disk that hangs once the test says so.
 #[derive(Debug)]
 struct Hanging(Arc<AtomicBool>);
 

@@ -35,7 +35,7 @@ pub(crate) fn prepare() {
     });
 }
 
-/// Waits until `condition` gives something.
+/// Waits until `condition` returns something; what doesn't within the limit fails the test.
 pub(crate) async fn wait_for<T, F: Future<Output = Option<T>>>(
     what: &str,
     mut condition: impl FnMut() -> F,
@@ -152,7 +152,7 @@ auth.operator_token_files = [\"operator\"]
         self.serve(binary().arg("serve").arg("--config").arg(&self.config)).await
     }
 
-    /// The same by another command line. Its log is kept.
+    /// The same by another command line. Its log stays in the folder.
     pub(crate) async fn serve(&self, command: &mut Command) -> Child {
         let log = std::fs::File::options().create(true).append(true).open(self.folder.path().join(LOG));
         let child = command.stderr(log.expect("opened")).kill_on_drop(true).spawn().expect("it starts");

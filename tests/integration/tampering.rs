@@ -22,7 +22,7 @@ async fn rolled_back(site: &Site, api: &TradingApi, alert: &str) {
         incident.cause == alert && incident.state == "rolled_back" && recorded
     })
     .await;
-    // Or it would be taken for the next canary's.
+    // Or it would count for the next canary.
     assert_eq!(site.post(body(alert, "critical", &fired_at, Some(&now()))).await, 200);
 }
 

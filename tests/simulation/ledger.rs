@@ -30,7 +30,7 @@ const NOT_LONG_AGO: TimeDelta = TimeDelta::milliseconds(9_000);
 /// After trouble with the store, what is held is on disk again by then.
 const RECORDED_BY: TimeDelta = TimeDelta::seconds(5);
 
-/// One incident as the disk tells it.
+/// One incident as the disk has it.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
     pub(crate) rollout: String,
@@ -61,7 +61,7 @@ pub(crate) struct Ledger {
     /// Criticals that were accepted while the canary had traffic, and when.
     pub(crate) owed: Vec<(u8, DateTime<Utc>)>,
     pub(crate) recorded_orders: [u32; 2],
-    /// People's rollbacks that were taken: the incident, and their words.
+    /// People's rollbacks that were accepted: the incident, and their words.
     pub(crate) asked: Vec<(IncidentId, String)>,
     /// The causes that are stored, by incident: the first is the rollback's reason.
     pub(crate) causes: BTreeMap<IncidentId, Vec<(Reason, String, Trigger)>>,

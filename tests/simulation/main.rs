@@ -6,7 +6,7 @@
 //! ```text
 //! cargo test --test simulation                               the schedules of CI
 //! SIMULATION_SCHEDULES=5000000 cargo test --test simulation  a longer run
-//! SIMULATION_REPLAY=4711 cargo test --test simulation the_promises -- --nocapture    one, told step by step
+//! SIMULATION_REPLAY=4711 cargo test --test simulation the_promises -- --nocapture    one, step by step
 //! ```
 
 #![allow(
@@ -32,7 +32,7 @@ mod world;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Schedules of one run unless told otherwise: a minute or two on two cores.
+/// Schedules of one run unless set otherwise: a minute or two on two cores.
 const SCHEDULES: u64 = 30_000;
 
 /// Seeds that are run twice, to see that a seed decides everything.

@@ -15,10 +15,10 @@ use crate::world::World;
 /// How long an Alertmanager runs before its absence of alerts is trusted, and longer.
 const OLD: TimeDelta = TimeDelta::hours(1);
 
-/// The cluster of the Prometheus that tells of the alerts.
+/// The cluster of the Prometheus that sends the alerts.
 const CLUSTER: &str = "ours";
 
-/// The truth, and what was told of it.
+/// The truth, and what was reported of it.
 #[derive(Debug, Default)]
 pub(crate) struct Monitoring {
     /// Alerts whose condition holds, and since when.
@@ -158,7 +158,7 @@ impl Monitoring {
         Some(holding.filter(|alert| !self.silenced.contains(alert)).collect())
     }
 
-    /// The Watchdogs that are listed: the one of the Prometheus that tells of our alerts, while it
+    /// The Watchdogs that are listed: the one of the Prometheus that sends our alerts, while it
     /// lives, and perhaps one of another cluster, which always does.
     fn watchdogs(&self, watchdog: &Watchdog) -> Vec<BTreeMap<String, String>> {
         let of = |cluster: &str| {

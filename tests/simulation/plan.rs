@@ -16,7 +16,7 @@ pub(crate) const TROUBLE: Duration = Duration::from_secs(60);
 /// Alerts of each rollout: the even ones are criticals.
 pub(crate) const ALERTS: u8 = 4;
 
-/// The part of the schedules whose events are kept by the real SQLite, which takes real time.
+/// The part of the schedules whose events are stored by the real SQLite, which takes real time.
 const ON_DISK: f64 = 0.004;
 
 /// Something that happens.
@@ -26,7 +26,7 @@ pub(crate) enum Action {
     Share(usize, u8),
     /// An alert's condition begins to hold.
     Fire(u8),
-    /// Several begin at once, and one message tells of all: each bit is an alert.
+    /// Several begin at once, and one message reports all: each bit is an alert.
     FireTogether(u8),
     /// It no longer holds.
     Recover(u8),
@@ -86,7 +86,7 @@ pub(crate) struct Plan {
     pub(crate) readable: bool,
     pub(crate) has_strange_watchdog: bool,
     pub(crate) relabelled: bool,
-    /// Whether the events are kept by the real store.
+    /// Whether the events are stored by the real store.
     pub(crate) on_disk: bool,
     /// Whether the clock is ever set: then times of different clocks are compared, and some answers
     /// may rightly be later.

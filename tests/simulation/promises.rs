@@ -13,7 +13,7 @@ use crate::world::Inner;
 /// things, and each poll that stores something where nothing is new would be a hundred more.
 const MOST_EVENTS: usize = 900;
 
-/// Tells which promise is broken, unless it holds.
+/// Says which promise is broken, unless it holds.
 macro_rules! promise {
     ($holds:expr, $($words:tt)*) => {
         if !$holds {

@@ -215,7 +215,7 @@ impl Run {
         inner.ledger.store_is(good, now);
     }
 
-    /// Alerts begin to hold, and one message tells of all.
+    /// Alerts begin to hold, and one message reports all.
     fn fire(&mut self, alerts: &[u8], now: DateTime<Utc>) {
         let mut told = Vec::new();
         {
@@ -292,7 +292,7 @@ impl Run {
         }
     }
 
-    /// Everything works again, nobody is silenced, and Prometheus tells what holds.
+    /// Everything works again, nobody is silenced, and Prometheus reports what holds.
     async fn mend(&mut self) {
         self.world.say("MENDED".to_owned());
         if self.process.is_none() {

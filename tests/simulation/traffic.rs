@@ -39,7 +39,7 @@ impl OnSet {
     ];
 }
 
-/// How it tells the share.
+/// How it answers a read of the share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum OnRead {
     #[default]
@@ -47,7 +47,7 @@ pub(crate) enum OnRead {
     Down,
     /// Longer than a reading may take.
     Hangs,
-    /// Tells what was true when it was asked, a while later.
+    /// Answers what was true when it was asked, a while later.
     Late,
 }
 
@@ -55,7 +55,7 @@ impl OnRead {
     pub(crate) const ALL: [Self; 4] = [Self::Tells, Self::Down, Self::Hangs, Self::Late];
 }
 
-/// The truth, and what was asked and told.
+/// The truth, and what was asked and answered.
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
     pub(crate) share: u8,
@@ -63,7 +63,7 @@ pub(crate) struct Traffic {
     pub(crate) on_read: OnRead,
     /// Orders that arrived.
     pub(crate) orders: u32,
-    /// When it last told that the share is 0 %.
+    /// When it last answered that the share is 0 %.
     pub(crate) told_zero_at: Option<DateTime<Utc>>,
     /// When it last went to 0 %, by whomever.
     pub(crate) zeroed_at: Option<DateTime<Utc>>,

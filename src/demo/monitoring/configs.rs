@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What Prometheus reads.
+/// One target, which Prometheus scrapes as a job of its own.
 #[derive(Debug, Clone)]
 pub struct ScrapeTarget {
     pub job: String,
@@ -15,15 +15,16 @@ pub struct ScrapeTarget {
     pub labels: Vec<(String, String)>,
 }
 
-/// Prometheus' settings.
+/// Prometheus' settings, as far as the demo or a test varies them.
 #[derive(Debug, Clone)]
 pub struct PrometheusSettings {
     pub targets: Vec<ScrapeTarget>,
     pub rule_files: Vec<PathBuf>,
     pub alertmanagers: Vec<SocketAddr>,
-    /// How often it scrapes and evaluates.
+    /// How often it scrapes and evaluates, in whole seconds.
     pub interval: Duration,
-    /// How often it tells Alertmanager again; alerts expire four times later.
+    /// How often it sends a firing alert again, in whole seconds; the alert expires after four times
+    /// that.
     pub resend_delay: Duration,
     /// What it does to labels on the way to Alertmanager: each the YAML of one `alert_relabel_configs`.
     pub alert_relabel_configs: Vec<String>,
@@ -66,17 +67,17 @@ impl PrometheusSettings {
 pub struct AlertmanagerSettings {
     pub webhook_url: String,
     pub token_file: Option<PathBuf>,
-    /// The name and the file of the password that it wants.
+    /// Name and password file with which it posts its webhooks.
     pub basic_auth: Option<(String, PathBuf)>,
-    /// How soon joins and resolves are told.
+    /// How soon joins and resolves are sent, in whole seconds.
     pub group_interval: Duration,
-    /// How soon what fires is told again.
+    /// How soon what fires is sent again, in whole seconds.
     pub repeat_interval: Duration,
     /// Its place in a cluster; `None`: it is the only one.
     pub cluster: Option<ClusterMember>,
 }
 
-/// One member of a cluster.
+/// How one member of a cluster finds the others.
 #[derive(Debug, Clone)]
 pub struct ClusterMember {
     pub address: SocketAddr,

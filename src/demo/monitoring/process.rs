@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::READY_TIMEOUT;
 use crate::outbound::Outbound;
 
-/// A port that was free a moment ago may be taken: then another one is tried.
+/// A port that was free a moment ago may be in use: then another one is tried.
 const PORT_TRIES: u32 = 5;
 
 /// How often readiness is asked for.
@@ -21,10 +21,9 @@ const POLL: Duration = Duration::from_millis(50);
 /// The end of a log that an error shows.
 const LOG_TAIL_CHARS: usize = 1_500;
 
-/// Why a server is not there.
+/// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    /// Its folder can't be used.
     #[error("{path} can't be written")]
     Folder {
         path: PathBuf,
@@ -84,13 +83,13 @@ impl Server {
         }
     }
 
-    /// Where it answers.
+    /// On 127.0.0.1, and the same after [`Server::resume`].
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Its base address.
+    /// Its base address, without a slash at the end.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)

@@ -33,7 +33,7 @@ pub struct Regression {
     pub pool_active: f64,
 }
 
-/// The counters.
+/// Counters since the start, in requests and parts of requests.
 #[derive(Debug, Default)]
 pub(super) struct Traffic {
     pub(super) regression: Regression,

@@ -1,4 +1,4 @@
-//! A real Alertmanager that is told of alerts by the test, in Prometheus' place.
+//! A real Alertmanager to which the test sends alerts, in Prometheus' place.
 
 use std::time::Duration;
 
@@ -61,14 +61,14 @@ pub(crate) fn configure_urls(site: &Site, alertmanagers: &[String], prometheus: 
     site.edit("#monitoring", &monitoring);
 }
 
-/// One alert as Prometheus tells it.
+/// One alert as Prometheus sends it.
 pub(crate) struct Fires<'a> {
     pub(crate) name: &'a str,
     pub(crate) severity: &'a str,
     /// Which rollout, by its namespace.
     pub(crate) namespace: &'a str,
     pub(crate) since: DateTime<Utc>,
-    /// When it ends unless it is told again.
+    /// When it ends unless it is sent again.
     pub(crate) until: DateTime<Utc>,
 }
 
@@ -103,7 +103,7 @@ pub(crate) fn matching(namespace: &str) -> String {
     format!("{{ rollout = \"spark-trading\", canary_rollback = \"true\", namespace = \"{namespace}\" }}")
 }
 
-/// Tells an Alertmanager.
+/// Posts alerts to an Alertmanager's API, version 2.
 pub(crate) async fn tell(alertmanager: &Server, alerts: &[Fires<'_>]) {
     let alerts: Vec<_> = alerts.iter().map(Fires::json).collect();
     let url = format!("{}/api/v2/alerts", alertmanager.url());
@@ -131,7 +131,7 @@ pub(crate) async fn expire(alertmanager: &Server, silence: &str) {
     assert!(reply.status().is_success());
 }
 
-/// The alerts that it lists, by name, with when they were last told of.
+/// The alerts that it lists, by name, with when they were last sent.
 pub(crate) async fn listed(alertmanager: &Server) -> Vec<(String, DateTime<Utc>)> {
     let url = format!("{}/api/v2/alerts", alertmanager.url());
     let Ok(reply) = reqwest::get(url).await else { return Vec::new() };

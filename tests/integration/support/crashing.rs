@@ -25,7 +25,7 @@ const MOMENT: &str = "BACKSTOP_TEST_MOMENT";
 pub(crate) enum Moment {
     /// Decided, not yet durable.
     Before,
-    /// Durable, nobody told yet.
+    /// Durable, and not yet answered or acted upon.
     After,
 }
 

@@ -10,7 +10,7 @@ use tokio::process::{Child, Command};
 
 use super::{Site, wait_for};
 
-/// What fills it.
+/// The file that fills it.
 const FILLER: &str = "filler";
 
 pub(crate) struct SmallDisk {
@@ -67,7 +67,6 @@ impl SmallDisk {
         }
     }
 
-    /// Frees it again.
     pub(crate) fn free(&self) {
         std::fs::remove_file(self.path(FILLER)).expect("removed");
     }
