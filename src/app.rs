@@ -82,6 +82,7 @@ impl App {
             journal: worker.journal.clone(),
             rollouts: worker.rollouts.clone(),
             observed: Arc::clone(&worker.observed),
+            share_reader: worker.share_reader.clone(),
             watchdog: worker.sources.watchdog.alertname.clone(),
             auth: WebhookAuth::new(&config.server),
             reconcile,

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use imbl::OrdMap;
 
 pub use memory::MemoryStore;
 pub use sqlite::{SqliteStore, evidence_files};
@@ -77,6 +78,10 @@ pub enum StoreError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
+
+/// Every rollout's state. A clone shares what it holds: a commit makes several, whatever the number of
+/// rollouts.
+pub type States = OrdMap<RolloutName, Arc<RolloutState>>;
 
 /// Bytes that events refer to by their SHA-256.
 pub type Blobs = Vec<(BlobRef, Arc<[u8]>)>;
@@ -206,11 +211,7 @@ pub trait IncidentStore: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    async fn checkpoint(
-        &self,
-        seq: u64,
-        rollouts: BTreeMap<RolloutName, Arc<RolloutState>>,
-    ) -> Result<(), StoreError>;
+    async fn checkpoint(&self, seq: u64, rollouts: States) -> Result<(), StoreError>;
 
     /// Forgets incidents that closed before `before`, with their events and bytes, and what the
     /// last checkpoint already covers of rollout events that old. Returns how many incidents went.

@@ -23,7 +23,7 @@ pub use quarantine::Quarantine;
 
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::pipeline::{Journal, Kinds, Observed, Rollouts, Severities};
+use crate::pipeline::{Journal, Kinds, Observed, Rollouts, Severities, ShareReader};
 
 /// The largest body that is read. Ten thousand alerts with the usual labels are 8.25 MB (reference
 /// notes, section 1); a 5 MB annotation is sent up to three times.
@@ -39,6 +39,7 @@ pub struct Receiver {
     pub rollouts: Rollouts,
     /// The Watchdog's firing alerts end here: they are signs of life, and are not submitted.
     pub observed: Arc<Observed>,
+    pub share_reader: ShareReader,
     /// The always-firing alert's name.
     pub watchdog: String,
     pub auth: auth::WebhookAuth,

@@ -17,8 +17,8 @@ use crate::incident::{Revision, RolloutName};
 use crate::metrics::Metrics;
 use crate::outbound::Connections;
 use crate::pipeline::{
-    Journal, JournalParts, JournalTask, Observed, PROMETHEUS, Rollout, Rollouts, Severities, Sources,
-    Watcher, Worker,
+    Journal, JournalParts, JournalTask, Observed, PROMETHEUS, Rollout, Rollouts, Severities, ShareReader,
+    Sources, Watcher, Worker,
 };
 use crate::randomness::Randomness;
 use crate::signals::{AlertSource, Alertmanager, Prometheus, RuleSource};
@@ -95,6 +95,7 @@ pub async fn build(
     let (journal, journal_task) = Journal::new(parts, stored);
     let worker = Worker {
         journal,
+        share_reader: ShareReader::new(&rollouts, Arc::clone(&observed), Arc::clone(&clock)),
         rollouts,
         observed,
         sources: Sources {

@@ -46,6 +46,20 @@ pub enum Command {
 }
 
 impl Command {
+    /// Whether it changes the traffic, so that nothing else may go before it.
+    #[must_use]
+    pub fn acts(&self) -> bool {
+        match self {
+            Self::RunStep { .. } => true,
+            Self::ReadShare
+            | Self::Verify { .. }
+            | Self::Confirm { .. }
+            | Self::Snapshot { .. }
+            | Self::WriteEvidence { .. }
+            | Self::Tick => false,
+        }
+    }
+
     /// The incident that it is for, if it is for one.
     #[must_use]
     pub fn incident(&self) -> Option<&IncidentId> {

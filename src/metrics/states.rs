@@ -1,6 +1,5 @@
 //! What follows from the rollouts' states: read off them when somebody asks, not counted along.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -11,9 +10,9 @@ use crate::incident::{Phase, RolloutName, RolloutState};
 
 impl Metrics {
     /// Sets the gauges that follow from the states; called when they are scraped.
-    pub fn observe_states(
+    pub fn observe_states<'a>(
         &self,
-        states: &BTreeMap<RolloutName, Arc<RolloutState>>,
+        states: impl IntoIterator<Item = (&'a RolloutName, &'a Arc<RolloutState>)>,
         now: DateTime<Utc>,
         watchdog_age_seconds: u64,
     ) {

@@ -40,6 +40,7 @@ use crate::incident::{IncidentId, Reason, RolloutName, RolloutState};
 use crate::metrics::Metrics;
 use crate::pipeline::{Observed, Rollouts};
 use crate::randomness::Randomness;
+pub use crate::store::States;
 use crate::store::{Blobs, IncidentStore, Loaded};
 
 /// Submissions that may wait. Beyond it a webhook is answered 503 and comes again: Alertmanager
@@ -48,9 +49,6 @@ const QUEUE: usize = 4_096;
 
 /// How long a submission may wait for a place in the queue before it is refused: its sender comes again.
 const ENQUEUE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Every rollout's state. Cheap to clone.
-pub type States = BTreeMap<RolloutName, Arc<RolloutState>>;
 
 /// What a journal works with.
 #[derive(Debug, Clone)]

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
 use super::observed_router::ObservedRouter;
 use super::{Rollout, Submission, Worker};
-use crate::decision::{Command, Input, Reading};
+use crate::decision::{Command, Input};
 use crate::evidence::{EvidenceBlobs, Recorded};
 use crate::execution::traffic_off;
 use crate::incident::{
@@ -20,13 +20,6 @@ use crate::verification::VerifyTimes;
 /// The longest a reading of the share may delay a decision: a critical waits for it. Shorter than
 /// a reading of 0 % is relied upon after it was asked for, or a slow one could never be.
 const READ_TIMEOUT: Duration = Duration::from_millis(1_500);
-
-/// A reading that was asked for this lately says how the traffic was as the rollback began to act.
-const OF_THIS_MOMENT: TimeDelta = TimeDelta::seconds(1);
-
-/// How long a rollback may wait for the share just before it acts: it is for the reader of the
-/// evidence, and changes nothing. A healthy flag API answers in milliseconds.
-const BEFORE_ACTING: Duration = Duration::from_millis(100);
 
 /// The first and the longest pause before a result is submitted, or evidence written, again.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -69,7 +62,7 @@ impl Worker {
     }
 
     async fn run_step(&self, rollout: &Rollout, incident: IncidentId, attempt: u32, step: Step) {
-        let share_before = self.share_before_acting(rollout).await;
+        let share_before = self.share_reader.before_acting(rollout).await;
         let step = match step {
             Step::TrafficOff => {
                 let router = ObservedRouter { rollout, observed: &self.observed };
@@ -80,25 +73,6 @@ impl Worker {
         let step = StepRecord { share_before, ..step };
         self.report(&rollout.name, Input::StepEnded { incident, attempt, step }).await;
         self.report(&rollout.name, Input::ShareRead).await;
-    }
-
-    /// The share as the rollback begins to act: the reading that was decided on, if it is of this
-    /// moment, or else another one.
-    async fn share_before_acting(&self, rollout: &Rollout) -> Option<Share> {
-        if !rollout.router.can_read() {
-            return None;
-        }
-        let now = self.clock.now();
-        match self.observed.reading(&rollout.name, now) {
-            (Reading::At { at, share }, _) if now - at <= OF_THIS_MOMENT => share,
-            _ => {
-                let asked_at = self.observed.moment();
-                let read = tokio::time::timeout(BEFORE_ACTING, rollout.router.read_share()).await;
-                let share = read.ok()?.ok()?;
-                self.observed.share(&rollout.name, asked_at, Some(share));
-                Some(share)
-            }
-        }
     }
 
     async fn verify(

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::{Journal, Observed, Rollouts, States};
+use super::{Journal, Observed, Rollouts, ShareReader, States};
 use crate::clock::Clock;
 use crate::decision::{Command, Due, due};
 use crate::evidence::EvidenceWriter;
@@ -39,6 +39,7 @@ pub struct Worker {
     pub journal: Journal,
     pub rollouts: Rollouts,
     pub observed: Arc<Observed>,
+    pub share_reader: ShareReader,
     pub sources: Sources,
     pub evidence: Arc<dyn EvidenceWriter>,
     /// The raw bodies for the evidence are read from it.
@@ -134,6 +135,10 @@ impl Worker {
                 let rollout = Arc::clone(rollout);
                 let command = key.1.clone();
                 let handle = tasks.spawn(async move {
+                    // The runtime begins with what was spawned last: what only records lets the step go first.
+                    if !command.acts() {
+                        tokio::task::yield_now().await;
+                    }
                     // Every line that is logged on the way says of what it is.
                     let span = tracing::info_span!("incident", rollout = %rollout.name, incident = command.incident().map(tracing::field::display));
                     worker.perform(&rollout, command).instrument(span).await;

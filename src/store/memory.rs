@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::{Batch, IncidentFilter, IncidentStore, Loaded, StoreError, fold};
-use crate::incident::{Event, Incident, IncidentId, RolloutName, RolloutState, StoredAs};
+use super::{Batch, IncidentFilter, IncidentStore, Loaded, States, StoreError, fold};
+use crate::incident::{Event, Incident, IncidentId, StoredAs};
 
 /// Nothing of it outlives the process. Clones share what is stored.
 #[derive(Debug, Clone, Default)]
@@ -168,11 +168,7 @@ impl IncidentStore for MemoryStore {
         Ok(())
     }
 
-    async fn checkpoint(
-        &self,
-        _: u64,
-        _: BTreeMap<RolloutName, Arc<RolloutState>>,
-    ) -> Result<(), StoreError> {
+    async fn checkpoint(&self, _: u64, _: States) -> Result<(), StoreError> {
         // Everything is folded from the first event: nothing to save.
         Ok(())
     }

@@ -9,7 +9,6 @@ mod rows;
 mod schema;
 mod thread;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,8 +19,8 @@ use rusqlite::Connection;
 pub use read_only::evidence_files;
 use thread::{Database, Held, Thread};
 
-use super::{Batch, IncidentFilter, IncidentStore, Loaded, Settle, StoreError};
-use crate::incident::{Incident, IncidentId, RolloutName, RolloutState, StoredAs};
+use super::{Batch, IncidentFilter, IncidentStore, Loaded, Settle, States, StoreError};
+use crate::incident::{Incident, IncidentId, StoredAs};
 
 /// Three threads over one database file that this process has locked. Clones share them.
 #[derive(Debug, Clone)]
@@ -109,11 +108,7 @@ impl IncidentStore for SqliteStore {
         self.writer.run("record what is caught up with", keep).await
     }
 
-    async fn checkpoint(
-        &self,
-        seq: u64,
-        rollouts: BTreeMap<RolloutName, Arc<RolloutState>>,
-    ) -> Result<(), StoreError> {
+    async fn checkpoint(&self, seq: u64, rollouts: States) -> Result<(), StoreError> {
         self.writer.run("save the fold", move |connection| rows::checkpoint(connection, seq, &rollouts)).await
     }
 

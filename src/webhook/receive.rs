@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::body::{BODY_TIMEOUT, BodyError, Encoding, Reservation, read, unpacked};
 use super::{MAX_BODY_BYTES, Payload, PayloadError, Receiver, parse};
 use crate::decision::Input;
-use crate::incident::{Alert, AlertStatus, BlobRef, Reason};
+use crate::incident::{Alert, AlertStatus, BlobRef, Reason, Severity};
 use crate::metrics::{AlertOutcome, WebhookOutcome};
 use crate::pipeline::{Submission, blob_ref};
 use crate::text::{kept, shown};
@@ -132,6 +132,9 @@ async fn submit(receiver: &Receiver, payload: Payload, (blob, bytes): (BlobRef, 
         }
         let before = inputs.len();
         for rollout in receiver.rollouts.of_alert(&alert) {
+            if alert.status == AlertStatus::Firing && alert.severity() == Severity::Critical {
+                receiver.share_reader.begin(rollout);
+            }
             let input = Input::Alert { alert: alert.clone(), body: Some(blob.clone()) };
             inputs.push((rollout.name.clone(), input));
         }

@@ -11,7 +11,7 @@ use backstop::clock::SystemClock;
 use backstop::decision::Watchdog;
 use backstop::incident::SeverityMap;
 use backstop::metrics::Metrics;
-use backstop::pipeline::{Journal, JournalParts, Kinds, Observed, Rollouts, Severities};
+use backstop::pipeline::{Journal, JournalParts, Kinds, Observed, Rollouts, Severities, ShareReader};
 use backstop::randomness::Randomness;
 use backstop::store::{Loaded, MemoryStore};
 use backstop::webhook::auth::WebhookAuth;
@@ -34,6 +34,7 @@ fn receiver(budget: usize) -> Receiver {
     let (journal, _task) = Journal::new(parts, Loaded::default());
     Receiver {
         journal,
+        share_reader: ShareReader::new(&rollouts, Arc::clone(&observed), Arc::new(SystemClock)),
         rollouts,
         observed,
         watchdog: "Watchdog".to_owned(),

@@ -15,7 +15,7 @@ use backstop::incident::{
 use backstop::metrics::Metrics;
 use backstop::outbound::Outbound;
 use backstop::pipeline::{
-    Journal, JournalParts, Observed, Rollout, Rollouts, Severities, Sources, Watcher, Worker,
+    Journal, JournalParts, Observed, Rollout, Rollouts, Severities, ShareReader, Sources, Watcher, Worker,
 };
 use backstop::randomness::Randomness;
 use backstop::signals::{AlertSource, Listing, SignalError};
@@ -173,6 +173,7 @@ impl Watching {
         let folder = tempfile::tempdir().expect("a folder");
         let worker = Worker {
             journal,
+            share_reader: ShareReader::new(&rollouts, Arc::clone(&observed), clock.clone()),
             rollouts,
             observed,
             sources: Sources {

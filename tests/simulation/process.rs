@@ -13,8 +13,8 @@ use backstop::incident::{Revision, RolloutName, SeverityMap};
 use backstop::metrics::Metrics;
 use backstop::outbound::Outbound;
 use backstop::pipeline::{
-    Journal, JournalParts, Kinds, Observed, Rollout, Rollouts, Severities, Sources, Submission, Watcher,
-    Worker,
+    Journal, JournalParts, Kinds, Observed, Rollout, Rollouts, Severities, ShareReader, Sources, Submission,
+    Watcher, Worker,
 };
 use backstop::randomness::Randomness;
 use backstop::store::IncidentStore;
@@ -135,6 +135,7 @@ impl Process {
             journal: journal.clone(),
             rollouts: rollouts.clone(),
             observed: Arc::clone(&observed),
+            share_reader: ShareReader::new(&rollouts, Arc::clone(&observed), clock.clone()),
             sources,
             evidence: Arc::new(world.clone()),
             store: Arc::new(world.clone()),
@@ -154,6 +155,7 @@ impl Process {
             journal: journal.clone(),
             rollouts,
             observed,
+            share_reader: worker.share_reader.clone(),
             watchdog: "Watchdog".to_owned(),
             auth: WebhookAuth::default(),
             reconcile,

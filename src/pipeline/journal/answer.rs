@@ -66,10 +66,27 @@ impl Publisher {
 
     /// Publishes the states after the decision of this number, unless newer ones are out.
     pub(super) fn publish(&self, number: u64, states: &States) {
-        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        if number > *latest {
-            *latest = number;
-            self.shown.send_replace(states.clone());
+        if self.show(number, states) {
+            self.wake();
         }
+    }
+
+    /// The same without waking who waits for a change, which [`Publisher::wake`] has to follow.
+    /// Whether anything changed.
+    pub(super) fn show(&self, number: u64, states: &States) -> bool {
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_newer = number > *latest;
+        if is_newer {
+            *latest = number;
+            self.shown.send_if_modified(|shown| {
+                *shown = states.clone();
+                false
+            });
+        }
+        is_newer
+    }
+
+    pub(super) fn wake(&self) {
+        self.shown.send_modify(|_| {});
     }
 }

@@ -134,11 +134,17 @@ impl Pending {
         let changed = self.rounds.iter().rev().find(|round| round.changes);
         let states = changed.map(|round| (round.until, round.states.clone()));
         let publisher = self.publisher.clone();
+        let acts_first = self.rounds.iter().any(|round| round.act_at.is_some());
         let settle = move || {
-            if let Some((until, states)) = states {
-                publisher.publish(until, &states);
+            let changed = states.is_some_and(|(until, states)| publisher.show(until, &states));
+            // Whoever is woken first is served first: the one who acts before the one who reports.
+            if changed && acts_first {
+                publisher.wake();
             }
             answers.iter().for_each(|(answer, _)| answer.taken(true));
+            if changed && !acts_first {
+                publisher.wake();
+            }
         };
         (decisions, Box::new(settle))
     }

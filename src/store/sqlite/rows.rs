@@ -1,14 +1,13 @@
 //! Reading and writing rows. Each function is one transaction.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::schema::{failed, refused_or};
 use crate::incident::{Event, Incident, IncidentId, RolloutName, RolloutState, StoredAs};
-use crate::store::{Batch, IncidentFilter, Loaded, StoreError, fold};
+use crate::store::{Batch, IncidentFilter, Loaded, States, StoreError, fold};
 
 pub(super) fn text(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Nanos, true)
@@ -248,11 +247,7 @@ pub(super) fn keep_time(
         .map_err(|error| failed("leaving a sign of life", error))
 }
 
-pub(super) fn checkpoint(
-    connection: &mut Connection,
-    seq: u64,
-    rollouts: &BTreeMap<RolloutName, Arc<RolloutState>>,
-) -> Result<(), StoreError> {
+pub(super) fn checkpoint(connection: &mut Connection, seq: u64, rollouts: &States) -> Result<(), StoreError> {
     let doing = "saving the fold";
     let transaction = connection.transaction().map_err(|error| failed(doing, error))?;
     transaction.execute("DELETE FROM checkpoints", []).map_err(|error| failed(doing, error))?;
