@@ -9,6 +9,8 @@ mod attached;
 mod bounded;
 mod cause;
 mod event;
+#[cfg(test)]
+pub(crate) mod fixtures;
 mod folded;
 mod ids;
 mod known_alerts;

@@ -4,6 +4,8 @@
 //! stored first. The [`Worker`] reads off the state what is to be done, does it, and reports. The
 //! [`Watcher`] looks at the world in between: the share, the alerts that no webhook brought.
 
+#[cfg(test)]
+mod fixtures;
 mod journal;
 mod look_back;
 mod observed;

@@ -124,19 +124,11 @@ pub fn weigh(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::incident::fixtures::firing;
 
     fn alert(fingerprint: &str, cluster: &str) -> Alert {
         let labels = [("alertname", "Slow"), ("severity", "warning"), ("cluster", cluster)];
-        Alert {
-            fingerprint: Fingerprint::new(fingerprint),
-            status: crate::incident::AlertStatus::Firing,
-            labels: labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-            annotations: crate::incident::Labels::default(),
-            starts_at: chrono::DateTime::UNIX_EPOCH,
-            ends_at: None,
-            generator_url: String::new(),
-            mapped_severity: None,
-        }
+        firing(fingerprint, &labels, chrono::DateTime::UNIX_EPOCH)
     }
 
     /// A member that lists the alert as often as `listed` says, silenced or not.

@@ -8,10 +8,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{
     Command, Confirmation, Context, Input, Mode, OnUnverified, Policy, Reading, Refusal, Request, decide, due,
 };
+use crate::incident::fixtures::firing;
 use crate::incident::{
     Alert, AlertStatus, Answer, Attempt, Check, CheckName, CheckOutcome, Event, Fingerprint, Incident,
-    IncidentId, Labels, Reason, Revision, RolloutName, RolloutState, Share, Step, StepOutcome, StepRecord,
-    StoredAs, Verdict, Verification,
+    IncidentId, Reason, Revision, RolloutName, RolloutState, Share, Step, StepOutcome, StepRecord, StoredAs,
+    Verdict, Verification,
 };
 
 pub(super) struct World {
@@ -107,17 +108,8 @@ impl World {
     }
 
     pub(super) fn alert(&self, name: &str, severity: &str, started_seconds_ago: i64) -> Alert {
-        let labels = [("alertname", name), ("severity", severity)];
-        Alert {
-            fingerprint: Fingerprint::new(name),
-            status: AlertStatus::Firing,
-            labels: labels.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
-            annotations: Labels::default(),
-            starts_at: self.now - TimeDelta::seconds(started_seconds_ago),
-            ends_at: None,
-            generator_url: String::new(),
-            mapped_severity: None,
-        }
+        let starts_at = self.now - TimeDelta::seconds(started_seconds_ago);
+        firing(name, &[("alertname", name), ("severity", severity)], starts_at)
     }
 
     pub(super) fn fire(&mut self, alert: &Alert) -> Option<Reason> {

@@ -84,39 +84,18 @@ impl From<AttachedAlerts> for List {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::incident::{
-        Alert, Event, Incident, IncidentId, Labels, OpenedIncident, Reason, Revision, RolloutName, Severity,
-        Trigger,
-    };
+    use crate::incident::fixtures::{firing, opened_by_warning};
+    use crate::incident::{Event, Incident, IncidentId, OpenedIncident, Reason, RolloutName};
 
     fn attached(number: usize, severity: &str) -> AttachedAlert {
-        let labels: Labels = [("severity".to_owned(), severity.to_owned())].into_iter().collect();
-        let alert = Alert {
-            fingerprint: Fingerprint::new(format!("{number:016x}")),
-            status: AlertStatus::Firing,
-            labels,
-            annotations: Labels::default(),
-            starts_at: DateTime::UNIX_EPOCH,
-            ends_at: None,
-            generator_url: String::new(),
-            mapped_severity: None,
-        };
+        let alert = firing(&format!("{number:016x}"), &[("severity", severity)], DateTime::UNIX_EPOCH);
         AttachedAlert { alert, received_at: DateTime::UNIX_EPOCH, reason: Reason::JoinedGrace, body: None }
     }
 
     #[test]
     fn a_full_incident_takes_only_what_changes_it() {
-        let opened = OpenedIncident {
-            revision: Revision::new("v1.4.0"),
-            stage: None,
-            share: None,
-            share_read_at: None,
-            severity: Severity::Warning,
-            reason: Reason::WarningAlert,
-            cause: "cause".into(),
-            trigger: Trigger::Automatic,
-            alert: Some(attached(0, "warning")),
-        };
+        let alert = Some(attached(0, "warning"));
+        let opened = OpenedIncident { alert, ..opened_by_warning("Latency") };
         let at = DateTime::UNIX_EPOCH;
         let mut incident = Incident::open(IncidentId::new("i"), RolloutName::new("r"), at, opened);
         for number in 1..MAX_ALERTS {

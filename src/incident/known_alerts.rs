@@ -147,19 +147,13 @@ impl From<KnownAlerts> for Stored {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::incident::fixtures::firing;
 
     fn alert(number: i64, status: AlertStatus) -> Alert {
         let at = DateTime::UNIX_EPOCH + TimeDelta::seconds(number);
-        Alert {
-            fingerprint: Fingerprint::new(format!("{number:016x}")),
-            status,
-            labels: [("alertname".to_owned(), format!("A{number}"))].into_iter().collect(),
-            annotations: super::super::Labels::default(),
-            starts_at: at,
-            ends_at: (status == AlertStatus::Resolved).then_some(at),
-            generator_url: String::new(),
-            mapped_severity: None,
-        }
+        let name = format!("A{number}");
+        let firing = firing(&format!("{number:016x}"), &[("alertname", &name)], at);
+        Alert { status, ends_at: (status == AlertStatus::Resolved).then_some(at), ..firing }
     }
 
     #[test]

@@ -185,6 +185,7 @@ impl Observed {
 
 #[cfg(test)]
 mod tests {
+    use crate::incident::fixtures::firing;
     use std::time::Duration;
 
     use super::*;
@@ -195,16 +196,7 @@ mod tests {
     }
 
     fn alert(name: &Fingerprint, starts_at: DateTime<Utc>) -> Alert {
-        Alert {
-            fingerprint: name.clone(),
-            status: crate::incident::AlertStatus::Firing,
-            labels: crate::incident::Labels::default(),
-            annotations: crate::incident::Labels::default(),
-            starts_at,
-            ends_at: None,
-            generator_url: String::new(),
-            mapped_severity: None,
-        }
+        firing(name.as_str(), &[], starts_at)
     }
 
     fn noon() -> DateTime<Utc> {

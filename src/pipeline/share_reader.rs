@@ -87,3 +87,98 @@ impl ShareReader {
         Some(share)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+    use crate::clock::SteppedClock;
+    use crate::decision::Watchdog;
+    use crate::pipeline::fixtures::{Flag, rollout};
+
+    struct Scene {
+        flag: Arc<Flag>,
+        rollout: Arc<Rollout>,
+        reader: ShareReader,
+    }
+
+    impl Scene {
+        fn of(share: Option<Share>) -> Self {
+            let flag = Flag::new(share);
+            let rollouts = Rollouts::new([rollout(Arc::clone(&flag))]);
+            let rollout = rollouts.iter().next().cloned().expect("one");
+            let clock = Arc::new(SteppedClock::starting_at("2026-11-24T03:00:00Z".parse().expect("a time")));
+            let observed = Arc::new(Observed::new(clock.clone(), Watchdog::named("Watchdog")));
+            Self { flag, rollout, reader: ShareReader::new(&rollouts, observed, clock) }
+        }
+
+        fn reads(&self) -> usize {
+            self.flag.reads.load(Ordering::Relaxed)
+        }
+
+        async fn before_acting(&self) -> Option<Share> {
+            self.reader.before_acting(&self.rollout).await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rollback_waits_for_the_reading_that_was_begun_with_its_alert_and_asks_no_second_time() {
+        let scene = Scene::of(Some(Share(25)));
+        scene.flag.hangs.send_replace(true);
+        scene.reader.begin(&scene.rollout);
+        let answered = async {
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            scene.flag.hangs.send_replace(false);
+        };
+        let (share, ()) = tokio::join!(scene.before_acting(), answered);
+        assert_eq!((share, scene.reads()), (Some(Share(25)), 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_storm_of_criticals_reads_the_share_once_a_second() {
+        let scene = Scene::of(Some(Share(25)));
+        for second in 1..=3 {
+            for _ in 0..100 {
+                scene.reader.begin(&scene.rollout);
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            assert_eq!(scene.reads(), second);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        scene.flag.hangs.send_replace(true);
+        for _ in 0..100 {
+            scene.reader.begin(&scene.rollout);
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(scene.reads(), 4, "one is under way");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flag_that_hangs_keeps_a_rollback_waiting_for_a_tenth_of_a_second() {
+        let scene = Scene::of(Some(Share(25)));
+        scene.flag.hangs.send_replace(true);
+        scene.reader.begin(&scene.rollout);
+        let began = tokio::time::Instant::now();
+        assert_eq!(scene.before_acting().await, None);
+        assert_eq!(began.elapsed(), BEFORE_ACTING);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_place_to_read_nothing_is_asked() {
+        let scene = Scene::of(None);
+        scene.reader.begin(&scene.rollout);
+        tokio::task::yield_now().await;
+        assert_eq!((scene.before_acting().await, scene.reads()), (None, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_old_reading_is_not_how_the_traffic_was_as_the_rollback_began() {
+        let scene = Scene::of(Some(Share(25)));
+        scene.reader.observed.share(&scene.rollout.name, scene.reader.observed.moment(), Some(Share(5)));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!((scene.before_acting().await, scene.reads()), (Some(Share(5)), 0));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!((scene.before_acting().await, scene.reads()), (Some(Share(25)), 1));
+    }
+}

@@ -119,6 +119,7 @@ impl Sources {
 
 #[cfg(test)]
 mod tests {
+    use crate::incident::fixtures::firing;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use async_trait::async_trait;
@@ -127,7 +128,6 @@ mod tests {
 
     use super::*;
     use crate::clock::SteppedClock;
-    use crate::incident::{AlertStatus, Fingerprint};
 
     #[derive(Debug, Default)]
     struct Gone(AtomicU32);
@@ -158,16 +158,7 @@ mod tests {
         let sources = Sources { alertmanagers, prometheus: None, watchdog, severities };
         let clock = SteppedClock::starting_at(DateTime::UNIX_EPOCH);
         let began = Instant::now();
-        let alert = Alert {
-            fingerprint: Fingerprint::new("f"),
-            status: AlertStatus::Firing,
-            labels: BTreeMap::new().into(),
-            annotations: BTreeMap::new().into(),
-            starts_at: DateTime::UNIX_EPOCH,
-            ends_at: None,
-            generator_url: String::new(),
-            mapped_severity: None,
-        };
+        let alert = firing("f", &[], DateTime::UNIX_EPOCH);
         let (answer, answers) = sources.confirm(&BTreeMap::new(), &[alert], &clock).await;
         assert_eq!((answer, gone.0.load(Ordering::Relaxed)), (Confirmation::NoAnswer, 3));
         assert_eq!(began.elapsed(), 2 * CONFIRM_PAUSE);

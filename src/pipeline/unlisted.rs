@@ -49,23 +49,14 @@ impl Unlisted {
 
 #[cfg(test)]
 mod tests {
+    use crate::incident::fixtures::firing;
     use chrono::TimeDelta;
 
     use super::*;
     use crate::clock::{Clock, SteppedClock};
-    use crate::incident::{AlertStatus, Labels};
 
     fn alert(name: &str, starts_at: DateTime<Utc>) -> Alert {
-        Alert {
-            fingerprint: Fingerprint::new(name),
-            status: AlertStatus::Firing,
-            labels: Labels::default(),
-            annotations: Labels::default(),
-            starts_at,
-            ends_at: None,
-            generator_url: String::new(),
-            mapped_severity: None,
-        }
+        firing(name, &[], starts_at)
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
 use tokio::time::Instant;
@@ -59,9 +60,23 @@ struct Running {
     keys: BTreeSet<Key>,
     /// Those that ended a moment ago, with the state that asked for them.
     ended: BTreeMap<Key, (Arc<RolloutState>, Instant)>,
+    /// States that ask for nothing, each until its next deadline: with a thousand rollouts only those
+    /// that changed are looked at when a critical comes.
+    resting: HashMap<RolloutName, (Arc<RolloutState>, Option<DateTime<Utc>>)>,
 }
 
 impl Running {
+    /// Whether this very state asks for nothing yet, and its next deadline.
+    fn rests(
+        &self,
+        name: &RolloutName,
+        state: &Arc<RolloutState>,
+        now: DateTime<Utc>,
+    ) -> Option<Option<DateTime<Utc>>> {
+        let (seen, until) = self.resting.get(name)?;
+        (Arc::ptr_eq(seen, state) && until.is_none_or(|until| now < until)).then_some(*until)
+    }
+
     fn begin(&mut self, task: Id, key: Key, state: &Arc<RolloutState>) {
         self.keys.insert(key.clone());
         self.by_task.insert(task, (key, Arc::clone(state)));
@@ -119,9 +134,19 @@ impl Worker {
     ) -> Duration {
         let now = self.clock.now();
         let mut nap = LONGEST_NAP;
+        let left = |next: Option<DateTime<Utc>>| {
+            next.map_or(LONGEST_NAP, |next| (next - now).to_std().unwrap_or(Duration::ZERO))
+        };
         for (name, state) in states {
+            if let Some(until) = running.rests(name, state, now) {
+                nap = nap.min(left(until));
+                continue;
+            }
             let Some(rollout) = self.rollouts.get(name) else { continue };
             let Due { commands, next } = due(state, &rollout.policy.revision, now);
+            if commands.is_empty() {
+                running.resting.insert(name.clone(), (Arc::clone(state), next));
+            }
             for command in commands {
                 let key = (name.clone(), command);
                 if running.keys.contains(&key) {
@@ -145,9 +170,7 @@ impl Worker {
                 });
                 running.begin(handle.id(), key, state);
             }
-            if let Some(next) = next {
-                nap = nap.min((next - now).to_std().unwrap_or(Duration::ZERO));
-            }
+            nap = nap.min(left(next));
         }
         nap
     }

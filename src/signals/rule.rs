@@ -97,22 +97,14 @@ pub fn rules_of<'a>(rules: &'a [AlertRule], alert: &Alert) -> Vec<(&'a AlertRule
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::incident::fixtures::firing;
 
     fn pairs(pairs: &[(&str, &str)]) -> Pairs {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
     fn alert(labels: &[(&str, &str)]) -> Alert {
-        Alert {
-            fingerprint: crate::incident::Fingerprint::new("f"),
-            status: crate::incident::AlertStatus::Firing,
-            labels: pairs(labels).into(),
-            annotations: crate::incident::Labels::default(),
-            starts_at: DateTime::UNIX_EPOCH,
-            ends_at: None,
-            generator_url: String::new(),
-            mapped_severity: None,
-        }
+        firing("f", labels, DateTime::UNIX_EPOCH)
     }
 
     fn rule(query: &str, labels: &[(&str, &str)]) -> AlertRule {

@@ -5,10 +5,8 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Batch, IncidentFilter, IncidentStore, Loaded, MemoryStore, StoreError};
-use crate::incident::{
-    BlobRef, Event, GraceCause, IncidentId, OpenedIncident, Reason, Revision, RolloutName, Severity,
-    SnapshotPoint, StoredAs, Trigger,
-};
+use crate::incident::fixtures::opened_by_warning;
+use crate::incident::{BlobRef, Event, GraceCause, IncidentId, Reason, RolloutName, SnapshotPoint, StoredAs};
 
 pub(super) fn start() -> DateTime<Utc> {
     "2026-11-24T03:00:00.123456789Z".parse().expect("a time")
@@ -27,17 +25,7 @@ pub(super) fn stored(incident: Option<u16>, at: DateTime<Utc>, event: Event) -> 
 }
 
 pub(super) fn opened(number: u16, at: DateTime<Utc>) -> StoredAs {
-    let opened = OpenedIncident {
-        revision: Revision::new("v1.4.0"),
-        stage: None,
-        share: None,
-        share_read_at: None,
-        severity: Severity::Warning,
-        reason: Reason::WarningAlert,
-        cause: format!("cause {number}"),
-        trigger: Trigger::Automatic,
-        alert: None,
-    };
+    let opened = opened_by_warning(&format!("cause {number}"));
     stored(Some(number), at, Event::IncidentOpened(opened))
 }
 

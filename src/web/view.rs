@@ -199,25 +199,14 @@ impl RolloutView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::incident::{
-        Event, GraceCause, IncidentId, OpenedIncident, Revision, RolloutName, Severity, Trigger,
-    };
+    use crate::incident::fixtures::opened_by_warning;
+    use crate::incident::{Event, GraceCause, IncidentId, RolloutName};
 
     #[test]
     fn the_state_has_the_reason_of_the_last_decision_that_led_to_it() {
         let at = DateTime::UNIX_EPOCH;
-        let opened = OpenedIncident {
-            revision: Revision::new("v1.4.0"),
-            stage: None,
-            share: None,
-            share_read_at: None,
-            severity: Severity::Warning,
-            reason: Reason::WarningAlert,
-            cause: "Latency".to_owned(),
-            trigger: Trigger::Automatic,
-            alert: None,
-        };
-        let mut incident = Incident::open(IncidentId::new("i"), RolloutName::new("r"), at, opened);
+        let mut incident =
+            Incident::open(IncidentId::new("i"), RolloutName::new("r"), at, opened_by_warning("Latency"));
         let actor = || "ada".to_owned();
         for (event, expected) in [
             (Event::GraceStarted { cause: GraceCause::Warning, ends_at: at }, Reason::WarningAlert),

@@ -4,22 +4,12 @@ use chrono::TimeDelta;
 
 use super::tests::fresh;
 use super::*;
-use crate::incident::{
-    Alert, AlertStatus, AttachedAlert, BlobRef, Event, Fingerprint, Labels, Reason, StoredAs,
-};
+use crate::incident::fixtures::firing;
+use crate::incident::{AttachedAlert, BlobRef, Event, Reason, StoredAs};
 use crate::store::contract::{append, id, rollout, start, story};
 
 fn attached(number: usize, body: &BlobRef) -> Event {
-    let alert = Alert {
-        fingerprint: Fingerprint::new(format!("{number:016x}")),
-        status: AlertStatus::Firing,
-        labels: Labels::default(),
-        annotations: Labels::default(),
-        starts_at: start(),
-        ends_at: None,
-        generator_url: String::new(),
-        mapped_severity: None,
-    };
+    let alert = firing(&format!("{number:016x}"), &[], start());
     let body = Some(body.clone());
     Event::AlertAttached(AttachedAlert { alert, received_at: start(), reason: Reason::JoinedGrace, body })
 }

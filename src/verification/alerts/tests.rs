@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::*;
-use crate::incident::{AlertStatus, Fingerprint, Labels};
+use crate::incident::fixtures::firing;
 use crate::signals::{RuleAnswer, Sample, SignalError};
 use CheckOutcome::{Fail, Pass, Unknown};
 
@@ -68,17 +68,8 @@ impl RuleSource for Scripted {
 }
 
 fn alert(name: &str, labels: Pairs<'_>) -> Alert {
-    let labels = pairs(&[&[("alertname", name)], labels].concat());
-    Alert {
-        fingerprint: Fingerprint::new(format!("{labels:?}")),
-        status: AlertStatus::Firing,
-        labels: labels.into(),
-        annotations: Labels::default(),
-        starts_at: DateTime::UNIX_EPOCH,
-        ends_at: None,
-        generator_url: String::new(),
-        mapped_severity: None,
-    }
+    let labels = [&[("alertname", name)], labels].concat();
+    firing(&format!("{labels:?}"), &labels, DateTime::UNIX_EPOCH)
 }
 
 async fn seen(source: &Scripted, alerts: &[Alert]) -> (CheckOutcome, String) {

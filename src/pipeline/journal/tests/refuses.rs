@@ -2,9 +2,8 @@
 
 use super::scene::{Scene, name, seconds, start};
 use crate::decision::Input;
-use crate::incident::{
-    Alert, AlertStatus, AttachedAlert, Event, Fingerprint, Labels, Reason, Share, StoredAs,
-};
+use crate::incident::fixtures::firing as alert_firing;
+use crate::incident::{AttachedAlert, Event, Reason, Share, StoredAs};
 use crate::store::{Batch, IncidentStore, MemoryStore};
 
 #[tokio::test(start_paused = true)]
@@ -56,16 +55,7 @@ async fn somebody_elses_events_count_but_what_was_acted_upon_is_kept_and_stored_
 }
 
 fn waiting(alert: &str) -> StoredAs {
-    let alert = Alert {
-        fingerprint: Fingerprint::new(alert),
-        status: AlertStatus::Firing,
-        labels: Labels::default(),
-        annotations: Labels::default(),
-        starts_at: start(),
-        ends_at: None,
-        generator_url: String::new(),
-        mapped_severity: None,
-    };
+    let alert = alert_firing(alert, &[], start());
     let alert = AttachedAlert { alert, received_at: start(), reason: Reason::NoCanary, body: None };
     StoredAs { at: start(), rollout: name(), incident: None, event: Event::TriageStarted { alert } }
 }

@@ -1,6 +1,5 @@
 //! A journal over a store that a test makes hang, fail or refuse.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,22 +11,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::{Journal, JournalError, JournalParts, Receipt, States, Submission};
 use crate::clock::SteppedClock;
-use crate::decision::world::armed_policy;
 use crate::decision::{Input, Request};
-use crate::execution::{ActError, StepLimits, TrafficRouter};
-use crate::incident::{
-    Alert, AlertStatus, Answer, Fingerprint, Incident, IncidentId, Labels, RolloutName, Share, StoredAs,
-};
+use crate::incident::fixtures;
+use crate::incident::{Incident, IncidentId, Share, StoredAs};
 use crate::metrics::Metrics;
-use crate::outbound::Outbound;
-use crate::pipeline::{Observed, Rollout, Rollouts};
+pub(super) use crate::pipeline::fixtures::name;
+use crate::pipeline::fixtures::{Flag, rollout};
+use crate::pipeline::{Observed, Rollouts};
 use crate::randomness::Randomness;
 use crate::store::{Batch, IncidentFilter, IncidentStore, Loaded, MemoryStore, StoreError};
-use crate::verification::{Application, Verifier};
-
-pub(super) fn name() -> RolloutName {
-    RolloutName::new("spark-trading")
-}
 
 pub(super) fn start() -> DateTime<Utc> {
     "2026-11-24T03:00:00Z".parse().expect("a time")
@@ -119,47 +111,6 @@ impl IncidentStore for Gate {
     }
 }
 
-/// A flag that nobody can read, so that a critical is decided as it comes; or that can be.
-#[derive(Debug)]
-struct Flag {
-    readable: bool,
-}
-
-#[async_trait]
-impl TrafficRouter for Flag {
-    fn describe_set(&self, _: Share) -> String {
-        String::new()
-    }
-
-    async fn set_share(&self, _: Share) -> Result<Answer, ActError> {
-        unreachable!("nobody works here")
-    }
-
-    fn can_read(&self) -> bool {
-        self.readable
-    }
-
-    async fn read_share(&self) -> Result<Share, crate::execution::ReadError> {
-        unreachable!("nobody works here")
-    }
-}
-
-fn rollouts(readable: bool) -> Rollouts {
-    let _second_is_an_error = rustls::crypto::ring::default_provider().install_default();
-    let outbound = Outbound::new(Duration::from_secs(1), None).expect("a client");
-    let router: Arc<dyn TrafficRouter> = Arc::new(Flag { readable });
-    let policy = armed_policy();
-    let application = Application::new(outbound, None, None);
-    Rollouts::new([Rollout {
-        name: name(),
-        policy,
-        router: Arc::clone(&router),
-        verifier: Verifier { router, application, prometheus: None },
-        step_limits: StepLimits::default(),
-        verify_interval: Duration::from_secs(1),
-    }])
-}
-
 pub(super) struct Scene {
     pub(super) journal: Journal,
     pub(super) store: Arc<Gate>,
@@ -189,7 +140,7 @@ impl Scene {
         let stored = store.load().await.expect("loaded");
         let parts = JournalParts {
             store: store.clone(),
-            rollouts: rollouts(readable),
+            rollouts: Rollouts::new([rollout(Flag::new(readable.then_some(Share(25))))]),
             observed: Arc::clone(&observed),
             clock,
             randomness: Randomness::seeded(1),
@@ -229,18 +180,7 @@ impl Scene {
 }
 
 pub(super) fn firing(alert: &str, severity: &str) -> Input {
-    let labels = [("alertname", alert), ("severity", severity)];
-    let labels: BTreeMap<_, _> = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    let alert = Alert {
-        fingerprint: Fingerprint::new(alert),
-        status: AlertStatus::Firing,
-        labels: labels.into(),
-        annotations: Labels::default(),
-        starts_at: start(),
-        ends_at: None,
-        generator_url: String::new(),
-        mapped_severity: None,
-    };
+    let alert = fixtures::firing(alert, &[("alertname", alert), ("severity", severity)], start());
     Input::Alert { alert, body: None }
 }
 

@@ -1,0 +1,34 @@
+//! What the unit tests of every room begin with.
+
+use chrono::{DateTime, Utc};
+
+use super::{Alert, AlertStatus, Fingerprint, Labels, OpenedIncident, Reason, Revision, Severity, Trigger};
+
+/// A firing alert with these labels and nothing else.
+pub(crate) fn firing(fingerprint: &str, labels: &[(&str, &str)], starts_at: DateTime<Utc>) -> Alert {
+    Alert {
+        fingerprint: Fingerprint::new(fingerprint),
+        status: AlertStatus::Firing,
+        labels: labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        annotations: Labels::default(),
+        starts_at,
+        ends_at: None,
+        generator_url: String::new(),
+        mapped_severity: None,
+    }
+}
+
+/// How a warning opens an incident.
+pub(crate) fn opened_by_warning(cause: &str) -> OpenedIncident {
+    OpenedIncident {
+        revision: Revision::new("v1.4.0"),
+        stage: None,
+        share: None,
+        share_read_at: None,
+        severity: Severity::Warning,
+        reason: Reason::WarningAlert,
+        cause: cause.to_owned(),
+        trigger: Trigger::Automatic,
+        alert: None,
+    }
+}
