@@ -27,6 +27,7 @@ mod plan;
 mod process;
 mod schedule;
 mod traffic;
+mod unread_log;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
