@@ -51,24 +51,22 @@ fn firing(draft: &mut Draft<'_>, alert: &Alert, body: Option<&BlobRef>) -> Reaso
 }
 
 /// The earliest instant at which the alert can have begun, where its own word can't be believed.
-/// Fixed by its first message: later nothing better is known. A later start is a new episode,
-/// whose end of the last one was lost.
+/// Fixed by its first message: later nothing better is known.
 fn not_before(draft: &Draft<'_>, alert: &Alert) -> Option<DateTime<Utc>> {
-    match draft.state.alerts.get(&alert.fingerprint) {
-        Some(known)
-            if known.alert.status == AlertStatus::Firing && alert.starts_at <= known.alert.starts_at =>
-        {
-            known.not_before
-        }
-        _ => draft.context.not_before,
-    }
+    let known = draft.state.alerts.get(&alert.fingerprint).filter(|known| known.goes_on_with(alert));
+    known.map_or(draft.context.not_before, |known| known.not_before)
 }
 
-/// When the alert began, on our clock: its own word, but not before it can have begun.
-/// A sender whose clock is minutes behind must neither end a grace early nor make a fresh critical
-/// look older than the canary.
+/// When the alert began, on our clock: its own word, but neither before it can have begun nor after it
+/// was first reported. A sender whose clock is minutes behind must neither end a grace early nor make a
+/// fresh critical look older than the canary; one that is ahead, or a clock of ours that was set back,
+/// must not make an old one look fresh.
 fn began_at(draft: &Draft<'_>, alert: &Alert) -> DateTime<Utc> {
-    not_before(draft, alert).map_or(alert.starts_at, |not_before| alert.starts_at.max(not_before))
+    let known = draft.state.alerts.get(&alert.fingerprint).filter(|known| known.goes_on_with(alert));
+    let reported_at = known.and_then(|known| known.first_reported_at).unwrap_or(DateTime::<Utc>::MAX_UTC);
+    not_before(draft, alert)
+        .map_or(alert.starts_at, |not_before| alert.starts_at.max(not_before))
+        .min(reported_at)
 }
 
 /// Why a firing alert may not be about the canary that runs now.

@@ -36,6 +36,19 @@ pub struct AlertState {
     /// The earliest instant at which it can have begun, where its own times can't be believed.
     #[serde(default)]
     pub not_before: Option<DateTime<Utc>>,
+    /// When it was first reported as firing since it last began, on our clock: it can't have begun later,
+    /// whatever its sender's clock or ours shows by now. `None` in states of older versions.
+    #[serde(default)]
+    pub first_reported_at: Option<DateTime<Utc>>,
+}
+
+impl AlertState {
+    /// Whether this message is about the time of firing that is known. A later start is a new one,
+    /// whose predecessor's end was lost.
+    #[must_use]
+    pub fn goes_on_with(&self, alert: &Alert) -> bool {
+        self.alert.status == AlertStatus::Firing && alert.starts_at <= self.alert.starts_at
+    }
 }
 
 type Stored = BTreeMap<Fingerprint, Arc<AlertState>>;
@@ -57,13 +70,19 @@ pub struct KnownAlerts {
 
 impl KnownAlerts {
     /// Records the last message about an alert, and forgets what exceeds the bounds by it.
-    pub(super) fn see(&mut self, alert: &Alert, not_before: Option<DateTime<Utc>>) {
-        let earlier = self.forget(&alert.fingerprint).and_then(|known| known.resolved_at);
+    pub(super) fn see(&mut self, at: DateTime<Utc>, alert: &Alert, not_before: Option<DateTime<Utc>>) {
+        let known = self.forget(&alert.fingerprint);
+        let earlier = known.as_ref().and_then(|known| known.resolved_at);
         let resolved_at = match alert.status {
             AlertStatus::Firing => earlier,
             AlertStatus::Resolved => earlier.max(alert.ends_at),
         };
-        self.remember(Arc::new(AlertState { alert: alert.clone(), resolved_at, not_before }));
+        let first_reported_at = match known {
+            Some(known) if known.goes_on_with(alert) => known.first_reported_at,
+            _ => Some(at),
+        };
+        let alert = alert.clone();
+        self.remember(Arc::new(AlertState { alert, resolved_at, not_before, first_reported_at }));
         if self.resolved.len() > MAX_RESOLVED_ALERTS
             && let Some((_, oldest)) = self.resolved.get_min().cloned()
         {
@@ -112,14 +131,14 @@ impl KnownAlerts {
 
     /// The clock was set; what is compared with it moves along.
     pub(super) fn clock_stepped(&mut self, by: TimeDelta) {
-        let doubted = self.alerts.iter().filter(|(_, known)| known.not_before.is_some());
-        let moved: Vec<_> =
-            doubted.map(|(fingerprint, known)| (fingerprint.clone(), Arc::clone(known))).collect();
-        for (fingerprint, mut known) in moved {
-            let state = Arc::make_mut(&mut known);
-            state.not_before = state.not_before.map(|at| at + by);
-            self.alerts.insert(fingerprint, known);
-        }
+        let moved = |known: &Arc<AlertState>| {
+            let mut known = AlertState::clone(known);
+            for at in [&mut known.not_before, &mut known.first_reported_at].into_iter().flatten() {
+                *at += by;
+            }
+            Arc::new(known)
+        };
+        self.alerts = self.alerts.iter().map(|(name, known)| (name.clone(), moved(known))).collect();
     }
 }
 
@@ -160,19 +179,19 @@ mod tests {
     fn the_oldest_resolves_are_forgotten_and_no_alert_that_fires() {
         let mut known = KnownAlerts::default();
         let most = i64::try_from(MAX_RESOLVED_ALERTS).expect("few");
-        known.see(&alert(-1, AlertStatus::Firing), None);
+        known.see(DateTime::UNIX_EPOCH, &alert(-1, AlertStatus::Firing), None);
         for number in 0..most + 5 {
-            known.see(&alert(number, AlertStatus::Firing), None);
+            known.see(DateTime::UNIX_EPOCH, &alert(number, AlertStatus::Firing), None);
         }
         assert_eq!(known.len(), MAX_RESOLVED_ALERTS + 6, "all of them fire");
         for number in (0..most + 5).rev() {
-            known.see(&alert(number, AlertStatus::Resolved), None);
+            known.see(DateTime::UNIX_EPOCH, &alert(number, AlertStatus::Resolved), None);
         }
         assert_eq!(known.len(), MAX_RESOLVED_ALERTS + 1);
         let kept = |number: i64| known.contains_key(&Fingerprint::new(format!("{number:016x}")));
         assert!(kept(-1) && kept(most + 4) && kept(5) && !kept(4) && !kept(0));
-        known.see(&alert(5, AlertStatus::Firing), None);
-        known.see(&alert(most + 9, AlertStatus::Resolved), None);
+        known.see(DateTime::UNIX_EPOCH, &alert(5, AlertStatus::Firing), None);
+        known.see(DateTime::UNIX_EPOCH, &alert(most + 9, AlertStatus::Resolved), None);
         assert!(known.contains_key(&alert(5, AlertStatus::Firing).fingerprint), "it fires again");
 
         let text = serde_json::to_string(&known).expect("serialised");
@@ -188,13 +207,13 @@ mod tests {
             alert
         };
         let most = i64::try_from(MAX_FIRING_ALERTS).expect("few");
-        known.see(&critical(0), None);
+        known.see(DateTime::UNIX_EPOCH, &critical(0), None);
         for number in 1..most {
-            known.see(&alert(number, AlertStatus::Firing), None);
+            known.see(DateTime::UNIX_EPOCH, &alert(number, AlertStatus::Firing), None);
         }
         assert!(known.is_full() && known.len() == MAX_FIRING_ALERTS);
-        known.see(&critical(most), None);
-        known.see(&alert(most + 1, AlertStatus::Firing), None);
+        known.see(DateTime::UNIX_EPOCH, &critical(most), None);
+        known.see(DateTime::UNIX_EPOCH, &alert(most + 1, AlertStatus::Firing), None);
         assert_eq!(known.len(), MAX_FIRING_ALERTS);
         let kept = |number: i64| known.contains_key(&Fingerprint::new(format!("{number:016x}")));
         assert!(kept(0) && !kept(1) && !kept(2) && kept(3) && kept(most) && kept(most + 1));
@@ -206,7 +225,7 @@ mod tests {
         for number in 0..2_000 {
             let mut alert = alert(number, AlertStatus::Firing);
             alert.annotations = [("a".to_owned(), "x".repeat(60_000))].into_iter().collect();
-            known.see(&alert, None);
+            known.see(DateTime::UNIX_EPOCH, &alert, None);
         }
         let bytes: usize = known.values().map(|known| known.alert.weight()).sum();
         assert!(bytes <= MAX_FIRING_BYTES && known.len() > 1_000 && known.is_full(), "{bytes}");

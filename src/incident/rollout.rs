@@ -68,7 +68,7 @@ impl RolloutState {
     pub fn apply(&mut self, stored: &StoredAs) {
         let at = stored.at;
         match &stored.event {
-            Event::AlertSeen { alert, not_before } => self.alerts.see(alert, *not_before),
+            Event::AlertSeen { alert, not_before } => self.alerts.see(stored.at, alert, *not_before),
             Event::TriageStarted { alert } => self.triage.add(alert),
             Event::TriageEnded => self.triage.clear(),
             Event::ShareRead { share, changed_after, revision } => {

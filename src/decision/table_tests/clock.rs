@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use crate::decision::world::World;
 use crate::decision::{Command, Confirmation, Input, Request};
-use crate::incident::{Reason, StepOutcome};
+use crate::incident::{Alert, Reason, StepOutcome};
 
 impl World {
     /// The wall clock is set, and the journal notices before it decides anything else.
@@ -148,4 +148,27 @@ fn a_rollback_that_ended_in_time_is_never_overdue() {
     world.wait(100_000);
     world.send(&Input::Tick);
     assert!(!world.notices().contains(&"rollback_overdue"));
+}
+
+#[test]
+fn an_alert_that_was_reported_before_the_canary_is_older_whatever_the_clocks_show_by_then() {
+    // A clock of ours that is set back, and a sender whose clock is ahead.
+    for (set_by, dated_ahead) in [(-3_600, 0), (0, 600), (3_600, 0), (-3_600, 600)] {
+        let mut world = World::with_canary();
+        world.share(0);
+        let old = world.alert("ErrorRate", "critical", -dated_ahead);
+        assert_eq!(world.fire(&old), Some(Reason::NoCanary));
+        world.set_clock(set_by);
+        world.wait(60);
+        world.share(0);
+        world.wait(10);
+        let context = format!("set by {set_by} s, dated {dated_ahead} s ahead");
+        assert_eq!(world.share(25), Some(Reason::OlderThanCanary), "{context}");
+        assert_eq!(world.phase(), "grace", "{context}");
+        assert_eq!(world.fire(&old), Some(Reason::Duplicate), "{context}: the same message again");
+
+        let starts_at = world.now.max(old.starts_at + TimeDelta::seconds(5));
+        let new = Alert { starts_at, ..old };
+        assert_eq!(world.fire(&new), Some(Reason::CriticalAlert), "{context}: it fires anew");
+    }
 }
