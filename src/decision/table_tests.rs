@@ -6,5 +6,7 @@ mod clock;
 mod episodes;
 mod grace;
 mod limits;
+mod recording;
+mod repeats;
 mod revisions;
 mod rollback;
