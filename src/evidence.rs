@@ -113,9 +113,12 @@ pub enum EvidenceError {
         /// What is wrong with `evidence.fallback_directory`.
         fallback: Box<EvidenceError>,
     },
-    /// The one replacement that is allowed was made already, or no name is left to set a file aside under.
+    /// The one replacement that is allowed was made already.
     #[error("{file} is complete and never changed again")]
     Complete { file: String },
+    /// So many files of this name lie there that none can be added.
+    #[error("no name is left for {file} in {folder}: move its older copies elsewhere")]
+    NoNameLeft { file: String, folder: PathBuf },
     /// The writing broke off: a bug. What is half written is mended by the next try.
     #[error("writing evidence broke off")]
     BrokeOff(#[source] tokio::task::JoinError),

@@ -30,9 +30,9 @@ reference! {
     "server.auth.webhook_token_files", "none", "Files with tokens, one a line, that may post alerts; several during a rotation";
     "server.auth.webhook_basic_auth.username", "none", "Name that may post alerts with the password, for an Alertmanager with `basic_auth`";
     "server.auth.webhook_basic_auth.password_file", "none", "Its password; every line is accepted";
-    "server.auth.operator_token_files", "none", "Files with tokens, one a line, that may roll back, hold, resume, acknowledge; without one nothing can be changed through the server";
+    "server.auth.operator_token_files", "none", "Files with tokens, one a line, that may roll back, hold, resume, acknowledge, close; without one nothing can be changed through the server";
     "server.auth.viewer_token_files", "none", "Files with tokens, one a line, that may read; without these and operators' ones reading is open on this machine";
-    "server.drain", "20s", "How long work under way may take to end after the first SIGTERM";
+    "server.drain", "20s", "How long work under way may take to end after the first SIGTERM or SIGINT";
     "store.kind", "sqlite", "Where events are kept";
     "store.path", "data/backstop.db", "The database's file";
     "store.retention", "90d", "How long closed incidents are kept";
@@ -42,7 +42,7 @@ reference! {
     "alertmanager.poll_interval", "20s", "How often shares and alerts are looked at";
     "alertmanager.watchdog_alertname", "Watchdog", "The alert that always fires";
     "alertmanager.watchdog_match", "{}", "Labels that it must carry to count, such as `{ prometheus = \"monitoring/k8s\" }`; without them it counts for alerts that it agrees with in every label both carry";
-    "alertmanager.watchdog_timeout", "3m", "After this long without it, missing data is not trusted and people are told";
+    "alertmanager.watchdog_timeout", "3m", "After this long without it its silence is reported, while a canary runs; nothing is rolled back for it";
     "alertmanager.severity_map", "none", "Your own words in the label `severity`, such as `{ page = \"critical\", P2 = \"warning\", info = \"ignore\" }`; case and blanks don't count";
     "prometheus.url", "none", "Prometheus, for verification and as tie-breaker";
     "slack.token_file", "required in [slack]", "The bot's token (messages follow in a later version)";

@@ -209,7 +209,7 @@ impl EvidenceDir {
             json.and_then(|json| render::owner(&json)).is_none_or(|owner| owner == incident.id)
         });
         let name = unclaimed.or(free.first()).cloned();
-        name.ok_or(EvidenceError::Complete { file: second })
+        name.ok_or_else(|| EvidenceError::NoNameLeft { file: second, folder: self.path.clone() })
     }
 }
 

@@ -96,7 +96,7 @@ pub(super) fn set_aside(folder: &Path, name: &str) -> Result<String, EvidenceErr
         sync_folder(folder)?;
         return Ok(aside);
     }
-    Err(EvidenceError::Complete { file: name.to_owned() })
+    Err(EvidenceError::NoNameLeft { file: name.to_owned(), folder: folder.to_owned() })
 }
 
 pub(super) fn sync_folder(folder: &Path) -> Result<(), EvidenceError> {

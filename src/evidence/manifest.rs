@@ -185,7 +185,7 @@ impl Manifest {
                 return Ok(SetAside { file, sha256: sha256(&self.bytes) });
             }
         }
-        Err(EvidenceError::Complete { file: MANIFEST.to_owned() })
+        Err(EvidenceError::NoNameLeft { file: MANIFEST.to_owned(), folder: self.folder.clone() })
     }
 
     pub(super) fn append(&mut self, line: ManifestLine) -> Result<(), EvidenceError> {

@@ -100,7 +100,7 @@ named! {
         EvidenceProblem => "evidence_problem", "Evidence was written elsewhere than it belongs, or earlier evidence was changed or is gone.";
         RepeatedRollback => "repeated_rollback", "Second rollback within an hour, or third within a day.";
         WatchdogLost => "watchdog_lost", "The Watchdog has been silent for too long while a canary runs.";
-        WatchdogBack => "watchdog_back", "The Watchdog is heard again.";
+        WatchdogBack => "watchdog_back", "The Watchdog is heard again, or no canary runs any more.";
     }
 }
 

@@ -65,7 +65,9 @@ fn sentence(event: &Event) -> String {
         Event::WatchdogLost { silent_seconds } => format!(
             "no Watchdog for {silent_seconds} s: missing data is not trusted; check Prometheus and Alertmanager"
         ),
-        Event::WatchdogBack => "the Watchdog is heard again".to_owned(),
+        Event::WatchdogBack => {
+            "the Watchdog is heard again, or no canary runs any more that needs it".to_owned()
+        }
         Event::ClockStepped { by_milliseconds } => {
             format!("the clock was set by {by_milliseconds} ms; deadlines moved with it")
         }

@@ -244,7 +244,7 @@ pub(super) fn keep_time(
     connection
         .execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", [key, text(at).as_str()])
         .map(|_| ())
-        .map_err(|error| failed("leaving a sign of life", error))
+        .map_err(|error| failed("recording until when somebody was there", error))
 }
 
 pub(super) fn checkpoint(connection: &mut Connection, seq: u64, rollouts: &States) -> Result<(), StoreError> {
