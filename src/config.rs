@@ -66,8 +66,12 @@ impl Config {
         let now = SystemClock.now();
         let of_files =
             config.check_secrets().into_iter().chain(config.check_tls(now)).chain(config.check_access(now));
-        let (errors, warnings): (Vec<_>, Vec<_>) =
-            of_files.map(|problem| problem.placed(&text)).partition(|problem| problem.level == Level::Error);
+        // It was read a moment ago, so it can be read again; if not, problems have no line.
+        let document = toml_edit::Document::parse(text.as_str()).map(toml_edit::Document::into_item);
+        let document = document.unwrap_or_default();
+        let (errors, warnings): (Vec<_>, Vec<_>) = of_files
+            .map(|problem| problem.placed(&document, &text))
+            .partition(|problem| problem.level == Level::Error);
         if !errors.is_empty() {
             return Err(ConfigReport::new(errors));
         }

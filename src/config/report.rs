@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use toml_edit::Item;
 
 /// An error keeps Backstop from starting, a warning does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -37,12 +38,17 @@ impl Problem {
         Self { file: file.to_owned(), line: None, column: None, key: key.to_owned(), message, remedy, level }
     }
 
-    /// The problem with the place where the last part of its key is first written. That may be in
-    /// another table or in a comment: the document is not parsed again.
-    pub(super) fn placed(self, text: &str) -> Self {
-        let key = self.key.rsplit('.').next().unwrap_or(&self.key);
-        let found = text.find(key).map(|offset| place(text, offset));
-        let (line, column) = found.unzip();
+    /// The problem with the place of its key, or of the innermost table around it that is written.
+    pub(super) fn placed(self, document: &Item, text: &str) -> Self {
+        let (mut item, mut offset) = (document, None);
+        for part in self.key.split('.') {
+            let (name, index) = indexed(part);
+            let inner = item.get(name).and_then(|inner| index.map_or(Some(inner), |index| inner.get(index)));
+            let Some(inner) = inner else { break };
+            item = inner;
+            offset = item.span().map(|span| span.start).or(offset);
+        }
+        let (line, column) = offset.map(|offset| place(text, offset)).unzip();
         Self { line, column, ..self }
     }
 
@@ -52,6 +58,12 @@ impl Problem {
         let remedy = "mend the TOML at this place; nothing after it was looked at".to_owned();
         Self { line, column, ..Self::whole_file(file, message, remedy) }
     }
+}
+
+/// `rollouts[1]` as its name and its index.
+fn indexed(part: &str) -> (&str, Option<usize>) {
+    let split = part.strip_suffix(']').and_then(|part| part.split_once('['));
+    split.map_or((part, None), |(name, index)| (name, index.parse().ok()))
 }
 
 /// Line and column of a byte offset, from 1.

@@ -180,6 +180,39 @@ fn missing_secret_files_are_reported_with_path_and_remedy() {
 }
 
 #[test]
+fn a_file_that_is_missing_is_placed_where_its_own_key_is_written() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rollout = |name: &str, file: &str| {
+        format!(
+            "[[rollouts]]\nname = \"{name}\"\nmatch = {{ rollout = \"{name}\" }}\n[rollouts.traffic]\n\
+             kind = \"feature-flag\"\nurl = \"http://127.0.0.1:1/\"\nfeature = \"v1.4.0\"\n\
+             # bearer_token_file = \"another\"\nbearer_token_file = \"{file}\"\n"
+        )
+    };
+    let text = format!(
+        "[server]\nauth.webhook_token_files = [\"there\", \"gone\"]\n{}{}",
+        rollout("one", "there"),
+        rollout("two", "gone")
+    );
+    std::fs::write(folder.path().join("there"), "a-long-token").expect("written");
+    let path = folder.path().join("backstop.toml");
+    std::fs::write(&path, &text).expect("written");
+    let problems = Config::load(&path).expect_err("a file is missing").problems;
+    let lines: Vec<_> = text.lines().collect();
+    let places: Vec<_> = problems
+        .iter()
+        .map(|problem| (problem.key.as_str(), problem.line, lines[problem.line.expect("a line") - 1]))
+        .collect();
+    assert_eq!(
+        places,
+        [
+            ("server.auth.webhook_token_files", Some(2), lines[1]),
+            ("rollouts[1].traffic.bearer_token_file", Some(20), "bearer_token_file = \"gone\""),
+        ]
+    );
+}
+
+#[test]
 fn the_reference_lists_every_key_that_is_read_and_no_other() {
     let text = good();
     let document = toml_edit::Document::parse(text.as_str()).expect("TOML");
