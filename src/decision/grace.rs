@@ -119,6 +119,9 @@ pub(super) fn person(draft: &mut Draft<'_>, actor: &str, request: &Request) -> O
         Request::Hold { incident, until } => {
             let until = until.unwrap_or(draft.context.now + draft.context.policy.hold);
             let phase = phase_of(draft, incident)?;
+            // Who holds wants no rollback yet: a hold that is shorter than the grace must not bring one forward.
+            let grace_ends_at = draft.open(incident).and_then(|open| open.grace_ends_at);
+            let until = grace_ends_at.map_or(until, |ends_at| until.max(ends_at));
             if !matches!(phase, Phase::Grace { .. } | Phase::Held(_)) {
                 return wrong_state(draft, incident, &phase, "only a grace can be held");
             }

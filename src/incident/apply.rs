@@ -90,7 +90,11 @@ impl Incident {
             }
             Event::Resumed { reason, actor } => {
                 self.phase = Phase::Grace { cause: GraceCause::Warning, confirm_early: false };
-                self.decision(at, event, *reason, &format!("{} lets the grace go on", shown(actor)));
+                let who = match reason {
+                    Reason::HoldExpired => String::new(),
+                    _ => format!("{} ends the hold", shown(actor)),
+                };
+                self.decision(at, event, *reason, &who);
             }
             Event::Acknowledged { actor } => {
                 self.acknowledged_by = Some(actor.clone());

@@ -37,7 +37,7 @@ named! {
     /// The reason of a decision. The first group acts, the others are the named ways not to.
     Reason {
         CriticalAlert => "critical_alert", "A critical alert fires while the canary has, or may have, traffic.";
-        StillFiring => "still_firing", "The grace ended and its alert is still listed.";
+        StillFiring => "still_firing", "The grace or hold ended and its alert still fires, as Alertmanager or Prometheus says.";
         Unverified => "unverified", "The grace ended and nobody could say whether the alert still fires.";
         Manual => "manual", "A person asked for it.";
         MissedWhileDown => "missed_while_down", "A critical fired, and perhaps resolved, while Backstop was down.";

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use crate::decision::world::World;
 use crate::decision::{Confirmation, Mode, OnUnverified, Request};
-use crate::incident::Reason;
+use crate::incident::{Hold, Phase, Reason};
 
 #[test]
 fn a_warning_opens_a_grace_of_five_minutes_from_its_start() {
@@ -139,6 +139,36 @@ fn a_person_holds_a_grace_and_its_expiry_asks_again() {
     world.share(25);
     world.confirm(Confirmation::StillFiring);
     assert_eq!(world.phase(), "rolling_back");
+}
+
+#[test]
+fn a_hold_that_is_shorter_than_the_grace_brings_no_rollback_forward() {
+    for seconds in [0, 3, 299, 300] {
+        let mut world = World::with_canary();
+        world.warning("Latency");
+        let (incident, grace_ends_at) = (world.id(), world.incident().grace_ends_at);
+        let until = Some(world.now + TimeDelta::seconds(seconds));
+        world.person(Request::Hold { incident, until });
+        let held = Phase::Held(Hold {
+            actor: "ada".to_owned(),
+            reason: Reason::HeldByPerson,
+            until: grace_ends_at.expect("a grace"),
+        });
+        assert_eq!(world.incident().phase, held, "{seconds}");
+        world.wait(299);
+        assert!(!world.asks_to_confirm(), "{seconds}");
+        world.wait(1);
+        assert!(world.asks_to_confirm(), "{seconds}");
+    }
+    // Once the grace's own end has passed, a person may shorten a hold as they like.
+    let mut world = World::with_canary();
+    world.warning("Latency");
+    world.person(Request::Hold { incident: world.id(), until: None });
+    world.wait(400);
+    let until = Some(world.now + TimeDelta::seconds(3));
+    world.person(Request::Hold { incident: world.id(), until });
+    world.wait(3);
+    assert!(world.asks_to_confirm());
 }
 
 #[test]
