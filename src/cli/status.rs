@@ -6,6 +6,7 @@ use clap::Args;
 use super::client::Client;
 use super::output::{Output, fail, print, print_json};
 use super::{Common, Outcome, check_config, style};
+use crate::pipeline::Trying;
 use crate::text::shown;
 use crate::web::{IncidentView, RolloutView};
 
@@ -68,10 +69,24 @@ fn rollout_text(rollout: &RolloutView) -> String {
         ));
     }
     match &rollout.incident {
-        Some(incident) => lines.push(incident_text(incident, rollout.now)),
+        Some(incident) => {
+            lines.push(incident_text(incident, rollout.now));
+            lines.extend(rollout.trying.as_ref().map(|trying| trying_text(trying, rollout.now)));
+        }
         None => lines.push("  no incident".to_owned()),
     }
     lines.join("\n")
+}
+
+/// What a step that has not ended has sent, and what came of it.
+fn trying_text(trying: &Trying, now: DateTime<Utc>) -> String {
+    let requests = match trying.requests {
+        1 => "1 request".to_owned(),
+        number => format!("{number} requests"),
+    };
+    let sent = ago(now - trying.last_sent_at);
+    let answer = trying.last_answer.as_deref().map_or_else(|| "no answer yet".to_owned(), shown);
+    style::warning(&format!("    {requests} sent so far, the last {sent}: {answer}"))
 }
 
 /// The share, since when, and how fresh that is: a decision rests on it.

@@ -4,6 +4,7 @@
 //! Ages are measured with the clock that nobody can set, so that a step of the wall clock makes no
 //! reading look fresh and no Watchdog silent. Times are given on the wall clock of the one who asks.
 
+mod trying;
 mod watchdogs;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+pub use trying::Trying;
 use watchdogs::Watchdogs;
 
 use crate::clock::{Clock, Moment};
@@ -38,6 +40,7 @@ struct Inner {
     /// By how much this clock was set since another one was last compared with it.
     set_by: TimeDelta,
     watchdogs: Watchdogs,
+    trying: BTreeMap<RolloutName, Trying>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +69,7 @@ impl Observed {
             clocks_ahead: BTreeMap::new(),
             set_by: TimeDelta::zero(),
             watchdogs: Watchdogs::new(watchdog),
+            trying: BTreeMap::new(),
         };
         Self { clock, inner: Mutex::new(inner) }
     }

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use super::{Observed, Rollout};
+use crate::clock::Clock;
 use crate::execution::{ActError, ReadError, TrafficRouter};
 use crate::incident::{Answer, Share};
 
@@ -12,6 +13,7 @@ use crate::incident::{Answer, Share};
 pub(super) struct ObservedRouter<'a> {
     pub(super) rollout: &'a Rollout,
     pub(super) observed: &'a Observed,
+    pub(super) clock: &'a dyn Clock,
 }
 
 #[async_trait]
@@ -21,7 +23,10 @@ impl TrafficRouter for ObservedRouter<'_> {
     }
 
     async fn set_share(&self, share: Share) -> Result<Answer, ActError> {
-        self.rollout.router.set_share(share).await
+        self.observed.request_sent(&self.rollout.name, self.clock.now());
+        let sent = self.rollout.router.set_share(share).await;
+        self.observed.request_answered(&self.rollout.name, &sent);
+        sent
     }
 
     fn can_read(&self) -> bool {

@@ -65,13 +65,15 @@ impl Worker {
         let share_before = self.share_reader.before_acting(rollout).await;
         let step = match step {
             Step::TrafficOff => {
-                let router = ObservedRouter { rollout, observed: &self.observed };
+                let clock = self.clock.as_ref();
+                let router = ObservedRouter { rollout, observed: &self.observed, clock };
                 let jitter = || self.randomness.jitter();
-                traffic_off(&router, self.clock.as_ref(), rollout.step_limits, jitter).await
+                traffic_off(&router, clock, rollout.step_limits, jitter).await
             }
         };
         let step = StepRecord { share_before, ..step };
         self.report(&rollout.name, Input::StepEnded { incident, attempt, step }).await;
+        self.observed.step_ended(&rollout.name);
         self.report(&rollout.name, Input::ShareRead).await;
     }
 

@@ -168,7 +168,8 @@ fn view(api: &Api, rollout: &Rollout) -> RolloutView {
     let unrecorded = api.worker.metrics.unrecorded_events();
     let evidence_healthy = api.worker.metrics.is_evidence_healthy();
     let view = RolloutView::new(rollout, &state, reading, age, now);
-    RolloutView { unrecorded_events: unrecorded, evidence_healthy, ..view }
+    let trying = api.worker.observed.trying(&rollout.name);
+    RolloutView { unrecorded_events: unrecorded, evidence_healthy, trying, ..view }
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -9,7 +9,7 @@ use crate::incident::{
     AttachedAlert, Cause, EvidenceFile, Incident, NoteEntry, Phase, Reason, RolloutState, StepRecord,
     Verification,
 };
-use crate::pipeline::Rollout;
+use crate::pipeline::{Rollout, Trying};
 
 /// An incident as JSON. The command line parses it, so a field that is renamed breaks those of
 /// other versions.
@@ -153,13 +153,16 @@ pub struct RolloutView {
     pub unrecorded_events: u64,
     /// Whether all was well with the evidence that was last written, of any rollout.
     pub evidence_healthy: bool,
+    /// The requests of the step under way, which the incident lists once it has ended.
+    #[serde(default)]
+    pub trying: Option<Trying>,
     /// The open incident, or the one that closed last.
     pub incident: Option<IncidentView>,
 }
 
 impl RolloutView {
-    /// What is the same for all rollouts (`unrecorded_events`, `evidence_healthy`) is left at its healthy
-    /// value, for the caller to set.
+    /// What is the same for all rollouts (`unrecorded_events`, `evidence_healthy`) and `trying` are left at
+    /// their healthy values, for the caller to set.
     #[must_use]
     pub fn new(
         rollout: &Rollout,
@@ -191,6 +194,7 @@ impl RolloutView {
             watchdog_lost: state.watchdog_lost,
             unrecorded_events: 0,
             evidence_healthy: true,
+            trying: None,
             incident: state.incident.as_deref().map(IncidentView::from),
         }
     }

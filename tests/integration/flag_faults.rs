@@ -3,9 +3,10 @@
 use backstop::demo::trading_api::{Fault, TradingApi};
 use backstop::evidence::EvidenceDir;
 use backstop::incident::StepOutcome;
+use backstop::web::RolloutView;
 use serde_json::json;
 
-use crate::support::{Site, body, now};
+use crate::support::{Site, body, now, wait_for};
 
 fn critical() -> String {
     body("CanaryErrorRateCritical", "critical", &now(), None)
@@ -36,6 +37,26 @@ async fn an_api_that_answers_200_and_changes_nothing_is_not_believed() {
 }
 
 #[tokio::test]
+async fn while_an_api_refuses_a_person_sees_what_was_sent_and_what_it_answered() {
+    let api = TradingApi::start(25, 10).await.expect("started");
+    let site = Site::simple("5m", &api);
+    let app = site.start().await;
+    api.fault(Fault::Status(500), Fault::None);
+    assert_eq!(site.post(critical()).await, 200);
+    let trying = || async { site.read::<Vec<RolloutView>>("/api/v1/rollouts").await?.pop()?.trying };
+    let seen = wait_for("a second request's answer", || async {
+        trying().await.filter(|trying| trying.requests >= 2 && trying.last_answer.is_some())
+    })
+    .await;
+    let answer = seen.last_answer.unwrap_or_default();
+    assert!(answer.starts_with("not carried out") && answer.contains("not now"), "{answer}");
+    api.fault(Fault::None, Fault::None);
+    site.incident("the rollback", |incident| incident.state == "rolled_back").await;
+    assert_eq!(trying().await, None, "the incident lists them now");
+    app.shutdown().await.expect("drained");
+}
+
+#[tokio::test]
 async fn without_a_place_to_read_one_acknowledged_post_is_all_there_is() {
     let api = TradingApi::start(25, 10).await.expect("started");
     let site = Site::simple("5m", &api);
@@ -56,7 +77,7 @@ async fn evidence_is_there_within_a_moment_while_every_other_system_is_down() {
     api.fault(Fault::Status(503), Fault::Status(503));
     assert_eq!(site.post(critical()).await, 200);
     let evidence = EvidenceDir::new(site.evidence());
-    let (listed, text) = crate::support::wait_for("the evidence", || async {
+    let (listed, text) = wait_for("the evidence", || async {
         let listed = evidence.list().ok()?.pop()?;
         let text = evidence.show(&listed.name, false).ok()?;
         Some((listed, text))

@@ -45,6 +45,25 @@ fn status_says_since_when_the_share_is_so_who_holds_and_what_comes_next_in_how_m
 }
 
 #[test]
+fn status_says_what_a_step_has_sent_so_far_and_what_came_of_it() {
+    let mut view = view(held("ada"));
+    for (requests, last_answer, expected) in [
+        (1, None, "    1 request sent so far, the last 1 s ago: no answer yet"),
+        (
+            3,
+            Some("not carried out: status\n500"),
+            "    3 requests sent so far, the last 1 s ago: not carried out: status\\n500",
+        ),
+    ] {
+        let last_sent_at = view.now - TimeDelta::seconds(1);
+        let last_answer = last_answer.map(str::to_owned);
+        view.trying = Some(Trying { requests, last_sent_at, last_answer });
+        let text = plain(&rollout_text(&view));
+        assert_eq!(text.lines().last(), Some(expected), "{text}");
+    }
+}
+
+#[test]
 fn hostile_text_in_any_member_forges_no_line_of_status_and_leaves_no_control_character() {
     let hostile = "x\nspark-trading  armed\r\u{1b}[2J\u{9b}\u{202e}";
     let mut failed = held(hostile);
