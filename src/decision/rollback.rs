@@ -39,8 +39,8 @@ fn may_retry(incident: &Incident, reason: Reason, readable: bool) -> bool {
     match reason {
         Reason::TrafficReturned => failed_so(reason) < MOST_REASSERTIONS,
         _ if was_sent && !readable => {
-            let unread = failed_so(Reason::NotReadable) + failed_so(Reason::StepFailed);
-            unread + 1 < MOST_UNREAD_ATTEMPTS
+            let unread = [Reason::NotReadable, Reason::StepFailed, Reason::NotVerified].map(failed_so);
+            unread.iter().sum::<u32>() + 1 < MOST_UNREAD_ATTEMPTS
         }
         _ => true,
     }

@@ -89,3 +89,52 @@ impl Alert {
         wanted.iter().all(|(name, value)| self.labels.get(name) == Some(value))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::incident::fixtures::firing;
+
+    fn with(labels: &[(&str, &str)]) -> Alert {
+        firing("f", labels, DateTime::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn an_alert_matches_what_it_carries_all_of() {
+        let alert = with(&[("rollout", "checkout"), ("canary_rollback", "true")]);
+        for (wanted, expected) in [
+            (&[][..], true),
+            (&[("rollout", "checkout")], true),
+            (&[("rollout", "checkout"), ("canary_rollback", "true")], true),
+            (&[("rollout", "search")], false),
+            (&[("rollout", "checkout"), ("team", "x")], false),
+        ] {
+            let wanted =
+                wanted.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            assert_eq!(alert.matches(&wanted), expected, "{wanted:?}");
+        }
+    }
+
+    #[test]
+    fn a_severity_is_known_by_the_protocols_words_and_by_the_organisations() {
+        let words = SeverityMap::new([("page".to_owned(), Severity::Critical)]);
+        for (severity, known) in [("critical", true), ("warning", true), ("page", true), ("urgent", false)] {
+            let alert = with(&[("severity", severity)]).read_with(&words);
+            assert_eq!(alert.is_severity_known(), known, "{severity}");
+        }
+        assert!(!with(&[]).is_severity_known(), "no label at all");
+    }
+
+    #[test]
+    fn an_alert_weighs_every_text_and_what_a_map_needs_around_it() {
+        let bare = with(&[]).weight();
+        assert_eq!(with(&[("a", "xyz")]).weight() - bare, 96 + 4);
+        assert_eq!(with(&[("a", "xyz"), ("bb", "")]).weight() - bare, 2 * 96 + 6);
+        let alert = Alert {
+            generator_url: "http://p".to_owned(),
+            annotations: with(&[("c", "d")]).labels,
+            ..with(&[])
+        };
+        assert_eq!(alert.weight() - bare, 8 + 96 + 2);
+    }
+}

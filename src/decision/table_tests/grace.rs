@@ -186,6 +186,25 @@ fn a_critical_breaks_a_hold_and_a_resume_goes_back_to_the_grace() {
 }
 
 #[test]
+fn only_a_hold_that_ran_out_is_said_to_have_run_out() {
+    let expired =
+        |world: &World| world.incident().notes.iter().any(|note| note.reason == Some(Reason::HoldExpired));
+    let mut grace = World::with_canary();
+    grace.warning("Latency");
+    grace.wait(300);
+    grace.share(25);
+    grace.confirm(Confirmation::StillFiring);
+    assert!(!expired(&grace), "it was never held");
+
+    let mut early = World::with_canary();
+    early.warning("Latency");
+    early.person(Request::Hold { incident: early.id(), until: None });
+    early.resolve("Latency");
+    early.confirm(Confirmation::Gone);
+    assert_eq!((early.phase(), expired(&early)), ("cancelled", false));
+}
+
+#[test]
 fn a_person_can_not_hold_what_is_no_grace() {
     let mut world = World::with_canary();
     world.critical("ErrorRate");

@@ -70,6 +70,20 @@ fn evidence_waits_for_no_time_once_the_step_has_ended_and_is_completed_after_the
 }
 
 #[test]
+fn what_is_wrong_with_the_evidence_is_reported_and_what_is_well_is_not() {
+    let mut world = World::with_canary();
+    world.critical("ErrorRate");
+    world.step(StepOutcome::Done);
+    world.record_evidence(false);
+    assert!(!world.notices().contains(&"evidence_problem"));
+    let problems = vec!["the folder hangs".to_owned(), "two files are gone".to_owned()];
+    let incident = world.id();
+    world.send(&Input::EvidenceWritten { incident, complete: false, files: Vec::new(), problems });
+    let (_, kind, text) = world.incident().notices.last().cloned().expect("a notice");
+    assert_eq!((kind.as_str(), text.as_str()), ("evidence_problem", "the folder hangs; two files are gone"));
+}
+
+#[test]
 fn what_led_to_no_rollback_has_no_snapshots_and_no_evidence() {
     let mut world = World::with_canary();
     world.warning("Latency");

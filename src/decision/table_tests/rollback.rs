@@ -2,7 +2,9 @@
 
 use crate::decision::world::World;
 use crate::decision::{Command, Input, Reading, Request};
-use crate::incident::{CheckOutcome, Reason, Revision, Share, StepOutcome, Verdict};
+use crate::incident::{
+    Check, CheckName, CheckOutcome, Phase, Reason, Revision, Share, StepOutcome, Verdict, Verification,
+};
 
 #[test]
 fn a_running_rollback_is_not_interrupted_by_a_resolve() {
@@ -78,6 +80,52 @@ fn only_traffic_that_was_read_back_off_makes_a_rollback() {
         world.verify(verdict, share);
         assert_eq!(world.phase(), phase, "{verdict:?} {share:?}");
     }
+}
+
+#[test]
+fn what_a_verification_found_wrong_is_said_in_words() {
+    for (share, kind) in
+        [(CheckOutcome::Pass, "rollback_not_verified"), (CheckOutcome::Fail, "rollback_failed")]
+    {
+        let mut world = World::with_canary();
+        world.critical("ErrorRate");
+        world.step(StepOutcome::Done);
+        world.share(0);
+        let check = |name, outcome, detail: &str| Check { name, outcome, detail: detail.to_owned() };
+        let checks = vec![
+            check(CheckName::TrafficShare, share, "read as 25 %"),
+            check(CheckName::StableVersion, CheckOutcome::Fail, "1.3.8 answers"),
+            check(CheckName::AlertExpression, CheckOutcome::Unknown, "no data"),
+        ];
+        let (started_at, ended_at) = (world.now, world.now);
+        let verification = Verification { started_at, ended_at, verdict: Verdict::NotVerified, checks };
+        world.send(&Input::Verified { incident: world.id(), attempt: 1, verification });
+        let (_, said, text) = world.incident().notices.last().cloned().expect("a notice");
+        assert_eq!(said.as_str(), kind);
+        let version = format!("{} is wrong: 1.3.8 answers", CheckName::StableVersion.words());
+        assert!(text.contains(&version) && !text.contains("no data"), "{text}");
+        assert_eq!(text.contains("read as 25 %; "), share == CheckOutcome::Fail, "{text}");
+    }
+}
+
+#[test]
+fn without_a_place_to_read_a_rollback_that_is_never_verified_is_not_repeated_for_ever() {
+    let mut world = World::with_canary();
+    world.reading = Reading::NotConfigured;
+    world.critical("ErrorRate");
+    for attempt in 1..=3 {
+        assert_eq!(world.incident().attempt(), attempt);
+        world.step(StepOutcome::DoneUnread);
+        world.verify(Verdict::NotVerified, CheckOutcome::NotConfigured);
+        world.wait(300);
+        world.send(&Input::Tick);
+    }
+    assert!(
+        matches!(world.incident().phase, Phase::Failed { attempt: 3, retry_at: None, .. }),
+        "{:?}",
+        world.incident().phase
+    );
+    assert_eq!(world.due().iter().filter(|command| command.acts()).count(), 0);
 }
 
 #[test]
