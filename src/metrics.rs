@@ -192,6 +192,16 @@ impl Metrics {
         self.families.store_unrecorded_events.set(0);
     }
 
+    /// A sign of life could be stored, or not: between events only this says whether the store can be
+    /// written.
+    pub fn sign_of_life_stored(&self, stored: bool) {
+        if !stored {
+            self.families.store_healthy.set(0);
+        } else if self.families.store_unrecorded_events.get() == 0 {
+            self.families.store_healthy.set(1);
+        }
+    }
+
     /// The store refused; this many events are held in memory.
     pub fn store_failed(&self, unrecorded: usize) {
         self.families.store_append_failures.inc();
@@ -243,7 +253,7 @@ impl Metrics {
         u64::try_from(self.families.store_unrecorded_events.get()).unwrap_or(0)
     }
 
-    /// Whether the last append was acknowledged.
+    /// Whether the last append, or sign of life, was acknowledged.
     #[must_use]
     pub fn is_store_healthy(&self) -> bool {
         self.families.store_healthy.get() == 1

@@ -57,6 +57,11 @@ fn rollout_text(rollout: &RolloutView) -> String {
             rollout.watchdog_age_seconds
         )));
     }
+    if !rollout.store_healthy && rollout.unrecorded_events == 0 {
+        lines.push(style::alarm(
+            "  STORE CAN'T BE WRITTEN: alerts will be acted upon, and what is decided is only in memory; free space or mend the disk",
+        ));
+    }
     if rollout.unrecorded_events > 0 {
         lines.push(style::alarm(&format!(
             "  STORE CAN'T BE WRITTEN: {} events are only in memory; free space or mend the disk, don't restart",
@@ -125,8 +130,15 @@ pub(super) fn incident_text(incident: &IncidentView, now: DateTime<Utc>) -> Stri
         let verdict = verification.verdict;
         lines.push(format!("    verdict {}: {}", verdict.as_str(), verdict.sentence()));
     }
+    if !incident.durable {
+        lines.push(style::alarm(
+            "    NOT STORED: the store can't be written; if Backstop ends before it can, this is forgotten",
+        ));
+    }
     if incident.state == "failed" {
-        let why = incident.notifications.last().map_or("", |notification| notification.text.as_str());
+        // Each attempt's, where notices become rarer.
+        let failed = incident.decisions.iter().rev().find(|decision| decision.event == "failed");
+        let why = failed.map_or("", |decision| decision.text.as_str());
         lines.push(style::alarm(&format!("    {}", shown(why))));
     }
     if incident.next.is_some() || incident.acknowledged_by.is_some() {

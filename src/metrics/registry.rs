@@ -46,7 +46,11 @@ pub(super) fn of(families: &Families) -> Registry {
         "Appends that the store refused",
         families.store_append_failures.clone(),
     );
-    r.register("store_healthy", "Whether the last append was durable", families.store_healthy.clone());
+    r.register(
+        "store_healthy",
+        "Whether the last append or sign of life was durable",
+        families.store_healthy.clone(),
+    );
     r.register(
         "store_unrecorded_events",
         "Events held in memory because the store can't be written",

@@ -164,9 +164,18 @@ impl Journal {
     /// # Errors
     /// See [`Journal::submit`].
     pub async fn submit_one(&self, rollout: &RolloutName, input: Input) -> Result<Ruling, JournalError> {
+        self.ask(rollout, input).await.map(|(ruling, _)| ruling)
+    }
+
+    /// The same, and whether it is durable: a person has to know what would be forgotten.
+    ///
+    /// # Errors
+    /// See [`Journal::submit`].
+    pub async fn ask(&self, rollout: &RolloutName, input: Input) -> Result<(Ruling, bool), JournalError> {
         let inputs = vec![(rollout.clone(), input)];
-        let taken = self.report(Submission { inputs, blobs: Vec::new() }).await?;
-        taken.rulings.into_iter().next().ok_or(JournalError::ShuttingDown)
+        let Receipt { rulings, durable } = self.report(Submission { inputs, blobs: Vec::new() }).await?;
+        let ruling = rulings.into_iter().next().ok_or(JournalError::ShuttingDown)?;
+        Ok((ruling, durable))
     }
 
     /// The states as last published: durable, or urgent and acted upon before that.

@@ -41,6 +41,8 @@ const MISSED_PAUSE: Duration = Duration::from_millis(250);
 
 /// How often the process leaves a sign of life in the store.
 const ALIVE_EVERY: Duration = Duration::from_secs(30);
+/// A sign of life that takes longer says that the disk hangs.
+const ALIVE_WITHIN: Duration = Duration::from_secs(5);
 /// How often closed incidents that are past their retention are looked for.
 const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
 
@@ -226,7 +228,18 @@ impl Watcher {
     }
 
     async fn leave_sign_of_life(&self, now: DateTime<Utc>) {
-        if let Err(error) = self.worker.store.alive(now).await {
+        let mut storing = self.worker.store.alive(now);
+        let stored = match tokio::time::timeout(ALIVE_WITHIN, &mut storing).await {
+            Ok(stored) => stored,
+            Err(_) => {
+                tracing::warn!("the store takes long: no sign of life could be stored yet");
+                self.worker.metrics.sign_of_life_stored(false);
+                // Not given up: another one would only queue behind it.
+                storing.await
+            }
+        };
+        self.worker.metrics.sign_of_life_stored(stored.is_ok());
+        if let Err(error) = stored {
             tracing::warn!(error = crate::logging::chain(&error), "no sign of life could be stored");
         }
     }

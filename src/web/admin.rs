@@ -156,8 +156,14 @@ mod tests {
             refuses(&metrics, 3);
             assert!(readiness.why_not(&metrics).is_some_and(|why| why.contains("can't be stored")));
             assert_eq!(hangs(&metrics), None);
+            metrics.sign_of_life_stored(true);
+            assert!(readiness.why_not(&metrics).is_some(), "what is held is not stored by it");
             metrics.store_healthy();
             assert_eq!(readiness.why_not(&metrics), None);
         }
+        metrics.sign_of_life_stored(false);
+        assert!(readiness.why_not(&metrics).is_some(), "no event has to come first");
+        metrics.sign_of_life_stored(true);
+        assert_eq!(readiness.why_not(&metrics), None);
     }
 }

@@ -168,8 +168,9 @@ fn view(api: &Api, rollout: &Rollout) -> RolloutView {
     let unrecorded = api.worker.metrics.unrecorded_events();
     let evidence_healthy = api.worker.metrics.is_evidence_healthy();
     let view = RolloutView::new(rollout, &state, reading, age, now);
+    let store_healthy = api.worker.metrics.is_store_healthy();
     let trying = api.worker.observed.trying(&rollout.name);
-    RolloutView { unrecorded_events: unrecorded, evidence_healthy, trying, ..view }
+    RolloutView { unrecorded_events: unrecorded, evidence_healthy, store_healthy, trying, ..view }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -257,11 +258,11 @@ async fn ask(
 ) -> Result<Json<IncidentView>, ApiError> {
     let found = find(api, id).await?;
     let rollout = RolloutName::new(found.rollout);
-    let ruling = api.worker.journal.submit_one(&rollout, Input::Person { actor, request }).await?;
+    let (ruling, durable) = api.worker.journal.ask(&rollout, Input::Person { actor, request }).await?;
     if let Some(refusal) = ruling.refusal {
         return Err(ApiError::Refused(refusal));
     }
-    find(api, id).await.map(Json)
+    find(api, id).await.map(|view| Json(IncidentView { durable, ..view }))
 }
 
 #[derive(Debug, Deserialize)]
@@ -289,11 +290,11 @@ async fn rollback(
     // Read first: with nothing on the canary there is nothing to roll back, and the answer says so.
     api.worker.read_share(&rollout).await;
     let request = Request::RollBack { reason, stage };
-    let ruling = api.worker.journal.submit_one(&rollout.name, Input::Person { actor, request }).await?;
+    let (ruling, durable) = api.worker.journal.ask(&rollout.name, Input::Person { actor, request }).await?;
     let id = ruling.incident.ok_or_else(|| ApiError::Unavailable("no incident was opened".to_owned()))?;
     let status = match ruling.reason {
         Some(Reason::NoCanary) => StatusCode::OK,
         _ => StatusCode::ACCEPTED,
     };
-    find(&api, &id).await.map(|view| (status, Json(view)))
+    find(&api, &id).await.map(|view| (status, Json(IncidentView { durable, ..view })))
 }

@@ -25,6 +25,10 @@ pub struct IncidentView {
     pub share_percent: Option<u8>,
     /// When that share was asked for.
     pub share_read_at: Option<DateTime<Utc>>,
+    /// In the answer to a person's request: whether it is stored. If not, it is acted upon, and forgotten
+    /// if the process ends before the store can be written again.
+    #[serde(default = "yes")]
+    pub durable: bool,
     /// Where it stands, by name.
     pub state: String,
     /// Where it stands, in a sentence.
@@ -61,6 +65,11 @@ pub struct IncidentView {
     pub decisions: Vec<NoteEntry>,
 }
 
+/// What older servers, which don't say it, are assumed to have done.
+fn yes() -> bool {
+    true
+}
+
 /// A notice: what was reported to people, in the log and as a metric.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct NotificationView {
@@ -86,6 +95,7 @@ impl From<&Incident> for IncidentView {
             stage: cause.stage.map(crate::incident::Stage::number),
             share_percent: cause.share.map(|share| share.0),
             share_read_at: cause.share_read_at,
+            durable: true,
             state: incident.phase.name().to_owned(),
             state_sentence: incident.phase.sentence(),
             next: NextView::of(incident),
@@ -153,6 +163,9 @@ pub struct RolloutView {
     pub unrecorded_events: u64,
     /// Whether all was well with the evidence that was last written, of any rollout.
     pub evidence_healthy: bool,
+    /// Whether the store can be written, as far as is known: it is looked at every half a minute at least.
+    #[serde(default = "yes")]
+    pub store_healthy: bool,
     /// The requests of the step under way, which the incident lists once it has ended.
     #[serde(default)]
     pub trying: Option<Trying>,
@@ -161,7 +174,7 @@ pub struct RolloutView {
 }
 
 impl RolloutView {
-    /// What is the same for all rollouts (`unrecorded_events`, `evidence_healthy`) and `trying` are left at
+    /// What is the same for all rollouts (`unrecorded_events`, `evidence_healthy`, `store_healthy`) and `trying` are left at
     /// their healthy values, for the caller to set.
     #[must_use]
     pub fn new(
@@ -194,6 +207,7 @@ impl RolloutView {
             watchdog_lost: state.watchdog_lost,
             unrecorded_events: 0,
             evidence_healthy: true,
+            store_healthy: true,
             trying: None,
             incident: state.incident.as_deref().map(IncidentView::from),
         }

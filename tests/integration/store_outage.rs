@@ -11,6 +11,7 @@ use backstop::clock::SystemClock;
 use backstop::demo::trading_api::TradingApi;
 use backstop::evidence::EvidenceDir;
 use backstop::store::{Batch, IncidentStore, MemoryStore, StoreError};
+use serde_json::json;
 
 use crate::support::around::{Around, OnAppend};
 use crate::support::{Site, body, now, wait_for};
@@ -72,6 +73,35 @@ async fn a_critical_is_acted_upon_while_the_store_is_out_and_the_record_follows(
     let app = start().await.expect("started again");
     let found = site.incident("the incident", |incident| incident.id == done.id).await;
     assert_eq!((found.state.as_str(), api.sets().len()), ("rolled_back", 1));
+    app.shutdown().await.expect("drained");
+}
+
+#[tokio::test]
+async fn a_store_that_cant_be_written_is_known_before_an_alert_comes_and_a_person_learns_what_is_not_stored()
+{
+    let api = TradingApi::start(25, 10).await.expect("started");
+    let site = Site::simple("5m", &api);
+    let store = MemoryStore::default();
+    store.fail_writes(true);
+    let app = App::start_with(&site.parsed(), Arc::new(store.clone()), Arc::new(SystemClock)).await;
+    let app = app.expect("started");
+    let ready = || async {
+        reqwest::get(format!("http://{}/readyz", app.admin_listen)).await.ok().map(|answer| answer.status())
+    };
+    wait_for("/readyz to say so", || async { ready().await.filter(|status| *status == 503) }).await;
+    let rollouts: serde_json::Value = site.read("/api/v1/rollouts").await.expect("an answer");
+    assert_eq!(rollouts[0]["store_healthy"], false, "{rollouts}");
+
+    site.share_read(25).await;
+    assert_eq!(site.post(body("CanarySlow", "warning", &now(), None)).await, 503);
+    let grace = site.incident("the grace", |incident| incident.state == "grace").await;
+    let path = format!("/api/v1/incidents/{}/hold", grace.id);
+    let hold = || site.ask(&path, json!({ "actor": "ada" }));
+    let (status, held) = hold().await;
+    assert_eq!((status, &held["state"], &held["durable"]), (200, &"held".into(), &false.into()));
+    store.fail_writes(false);
+    wait_for("/readyz to recover", || async { ready().await.filter(|status| *status == 200) }).await;
+    assert_eq!(hold().await.1["durable"], true);
     app.shutdown().await.expect("drained");
 }
 
