@@ -1,5 +1,6 @@
 //! Evidence: what was seen and done, for the auditor a year later. A view over the stored events,
 //! never a second truth: rendering is a pure function, so a crash and a second try give the same bytes.
+//! A file may be replaced once, so what it says has to be true for ever: the first says as of when.
 //!
 //! Every file is written under a temporary name, fsynced and renamed. Its SHA-256 goes into
 //! `manifest.jsonl`, each line chained to the one before; `manifest.head` says how long the chain
@@ -25,7 +26,7 @@ mod writing;
 pub use directory::{EvidenceBlobs, EvidenceDir, EvidenceSummary};
 pub use folders::{EvidenceFolders, known_in};
 pub use lines::ManifestLine;
-pub use render::render_text;
+pub use render::{Version, render_text};
 pub use verify::{Finding, VerifyReport};
 
 use std::path::PathBuf;

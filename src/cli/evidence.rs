@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use super::output::{Output, fail, print, print_json, progress};
+use super::status::time;
 use super::{Common, Outcome, check_config};
 use crate::evidence::{EvidenceDir, EvidenceError, EvidenceSummary, KnownFile, VerifyReport, known_in};
 use crate::store;
@@ -93,14 +94,14 @@ fn list(places: &Places, output: Output) -> Result<Outcome, EvidenceError> {
 }
 
 fn summary_text(summary: &EvidenceSummary, elsewhere: Option<&Path>) -> String {
-    let members = [
-        &summary.name,
-        &summary.rollout,
-        &summary.state,
-        summary.verdict.as_ref().unwrap_or(&"-".to_owned()),
-        &summary.reason,
-    ]
-    .map(|text| shown(text));
+    let state = match (summary.complete, summary.written_at) {
+        (true, _) => summary.state.clone(),
+        (false, Some(at)) => format!("{} as of {}", summary.state, time(at)),
+        (false, None) => format!("{} as it was written", summary.state),
+    };
+    let verdict =
+        summary.verdict.as_deref().unwrap_or(if summary.complete { "-" } else { "no verdict then" });
+    let members = [&summary.name, &summary.rollout, &state, verdict, &summary.reason].map(|text| shown(text));
     let elsewhere = elsewhere.map_or_else(String::new, |path| format!("  (in {})", path.display()));
     format!("{}{elsewhere}", members.join("  "))
 }
@@ -208,19 +209,33 @@ mod tests {
     use super::*;
     use crate::clock::{Clock, SystemClock};
 
+    fn summary(text: &str) -> EvidenceSummary {
+        EvidenceSummary {
+            name: text.to_owned(),
+            incident: text.to_owned(),
+            rollout: text.to_owned(),
+            executed_at: SystemClock.now(),
+            reason: text.to_owned(),
+            state: text.to_owned(),
+            complete: true,
+            written_at: None,
+            verdict: Some(text.to_owned()),
+        }
+    }
+
+    #[test]
+    fn evidence_that_is_not_complete_is_listed_with_the_time_of_its_state() {
+        let at = "2026-11-04T03:04:05Z".parse().ok();
+        let first = EvidenceSummary { complete: false, written_at: at, verdict: None, ..summary("x") };
+        assert_eq!(summary_text(&first, None), "x  x  x as of 2026-11-04 03:04:05 UTC  no verdict then  x");
+        let undated = EvidenceSummary { written_at: None, ..first };
+        assert!(summary_text(&undated, None).contains("x as it was written  no verdict then"));
+        assert_eq!(summary_text(&EvidenceSummary { complete: true, ..undated }, None), "x  x  x  -  x");
+    }
+
     #[test]
     fn what_is_listed_is_one_line_whatever_alerts_are_named() {
-        let hostile = "x\nrollback_20990101_000000  forged\u{1b}[2J\u{202e}".to_owned();
-        let summary = EvidenceSummary {
-            name: hostile.clone(),
-            incident: hostile.clone(),
-            rollout: hostile.clone(),
-            executed_at: SystemClock.now(),
-            reason: hostile.clone(),
-            state: hostile.clone(),
-            verdict: Some(hostile),
-        };
-        let text = summary_text(&summary, None);
+        let text = summary_text(&summary("x\nrollback_20990101_000000  forged\u{1b}[2J\u{202e}"), None);
         assert!(!text.chars().any(|c| c.is_control() || c == '\u{202e}'), "{text}");
     }
 }

@@ -13,7 +13,7 @@ use super::manifest::{Manifest, unlisted};
 use super::pending::Pending;
 use super::verify::Finding;
 use super::writing::Writing;
-use super::{EvidenceError, KnownFile, Recorded, render};
+use super::{EvidenceError, KnownFile, Recorded, Version, render};
 use crate::incident::{EvidenceFile, Incident};
 
 /// The most raw webhook bodies that are stored with one rollback.
@@ -45,7 +45,11 @@ pub struct EvidenceSummary {
     pub reason: String,
     /// The incident's state when it was written.
     pub state: String,
-    /// The verdict, if there was one.
+    /// Whether nothing can have come since: if not, state and verdict are as of `written_at`.
+    pub complete: bool,
+    /// When it was written, if it is not complete and that is known.
+    pub written_at: Option<DateTime<Utc>>,
+    /// The verdict, if there was one by then.
     pub verdict: Option<String>,
 }
 
@@ -151,8 +155,9 @@ impl EvidenceDir {
         }
         let file = |(name, bytes): &(String, Vec<u8>)| EvidenceFile::new(name.clone(), sha256(bytes));
         let beside: Vec<_> = contents.iter().map(file).collect();
-        let json = render::render_json(writing.incident, complete, &beside);
-        let text = render::render_text(writing.incident, complete, &beside);
+        let version = Version::written(complete, writing.now);
+        let json = render::render_json(writing.incident, version, &beside);
+        let text = render::render_text(writing.incident, version, &beside);
         contents.push((format!("{name}.json"), json.into_bytes()));
         contents.push((format!("{name}.txt"), text.into_bytes()));
         Pending::announce(&self.path, &contents.iter().map(file).collect::<Vec<_>>())?;
@@ -178,8 +183,9 @@ impl EvidenceDir {
         if !text_is_there {
             let bytes = read(&self.path.join(&json)).ok().flatten().unwrap_or_default();
             // A JSON that was broken since is found by `verify`; the text must not wait for it.
-            let rendered = render::text_of_json(&bytes)
-                .unwrap_or_else(|| render::render_text(writing.incident, complete, &[]));
+            let rendered = render::text_of_json(&bytes).unwrap_or_else(|| {
+                render::render_text(writing.incident, Version::written(complete, writing.now), &[])
+            });
             let announced = EvidenceFile::new(text.clone(), sha256(rendered.as_bytes()));
             Pending::announce(&self.path, &[announced])?;
             writing.put(&text, rendered.as_bytes())?;

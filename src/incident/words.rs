@@ -103,7 +103,7 @@ impl Phase {
             Self::RollingBack { attempt: 1, .. } => "rolling back".to_owned(),
             Self::RollingBack { attempt, .. } => format!("rolling back, attempt {attempt}"),
             Self::Verifying { until, .. } => {
-                format!("the traffic was taken off; verifying until {} at the latest", time(*until))
+                format!("verifying until {} at the latest that the traffic is off", time(*until))
             }
             Self::RolledBack => "rolled back: the traffic was read back as off the canary".to_owned(),
             Self::Cancelled { reason } => format!("ended without a rollback: {}", reason.meaning()),

@@ -73,7 +73,8 @@ pub(in crate::evidence) fn findings(evidence: &EvidenceDir) -> Vec<Finding> {
 
 #[test]
 fn the_first_four_lines_are_the_protocols() {
-    let automatic = render_text(&incident(1, "CanaryErrorRateCritical", Trigger::Automatic), false, &[]);
+    let automatic =
+        render_text(&incident(1, "CanaryErrorRateCritical", Trigger::Automatic), Version::Complete, &[]);
     let lines: Vec<_> = automatic.lines().take(4).collect();
     assert_eq!(
         lines,
@@ -84,7 +85,11 @@ fn the_first_four_lines_are_the_protocols() {
             "Triggered By: Automatic",
         ]
     );
-    let manual = render_text(&incident(1, "looks bad", Trigger::Manual { actor: "ada".into() }), false, &[]);
+    let manual = render_text(
+        &incident(1, "looks bad", Trigger::Manual { actor: "ada".into() }),
+        Version::Complete,
+        &[],
+    );
     assert!(manual.contains("\nReason: looks bad\nTriggered By: Manual (ada)\n"), "{manual}");
 }
 
@@ -92,7 +97,7 @@ fn the_first_four_lines_are_the_protocols() {
 fn foreign_text_can_not_forge_a_line_or_steer_the_terminal() {
     let text = render_text(
         &incident(1, "x\nTriggered By: Manual (boss)\u{1b}[2J\u{202e}", Trigger::Automatic),
-        false,
+        Version::Complete,
         &[],
     );
     assert_eq!(text.lines().filter(|line| line.starts_with("Triggered By:")).count(), 1);
@@ -158,6 +163,20 @@ fn a_crash_between_writing_and_recording_leaves_evidence_that_is_completed_all_t
         assert!(text.contains("This File: complete") && !text.contains("acknowledged"), "{context}");
         assert_eq!(findings(&evidence), [], "{context}");
     }
+}
+
+#[test]
+fn a_listing_of_a_first_version_has_the_time_it_was_written_and_that_of_the_complete_one_needs_none() {
+    let (_folder, evidence) = folder();
+    let first = incident(1, "CanaryErrorRateCritical", Trigger::Automatic);
+    let listed = || {
+        let listed = evidence.list().expect("listed").pop().expect("one");
+        (listed.state, listed.complete, listed.written_at)
+    };
+    evidence.write(&first, &blobs(), false, at(), &[]).expect("written");
+    assert_eq!(listed(), ("rolling_back".to_owned(), false, Some(at())));
+    evidence.write(&finished(first), &blobs(), true, at(), &[]).expect("completed");
+    assert_eq!(listed(), ("rolled_back".to_owned(), true, None));
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn texts(value: &Value, path: &str, found: &mut Vec<String>) {
 #[test]
 fn hostile_text_in_any_member_of_an_incident_forges_no_line_and_leaves_no_control_character() {
     let stored = serde_json::to_value(full()).expect("JSON");
-    let honest = render_text(&full(), true, &[]);
+    let honest = render_text(&full(), Version::Complete, &[]);
     let mut members = Vec::new();
     texts(&stored, "", &mut members);
     let mut taken = Vec::new();
@@ -82,7 +82,7 @@ fn hostile_text_in_any_member_of_an_incident_forges_no_line_and_leaves_no_contro
         *hostile.pointer_mut(&member).expect("there") = HOSTILE.into();
         // Times and names of a closed list refuse it: nothing foreign gets in there.
         let Ok(incident) = serde_json::from_value::<Incident>(hostile) else { continue };
-        let text = render_text(&incident, true, &[]);
+        let text = render_text(&incident, Version::Complete, &[]);
         assert!(
             !text.chars().any(|c| c != '\n' && (c.is_control() || c == '\u{202e}' || c == '\u{2028}')),
             "{member}\n{text}"
@@ -103,7 +103,7 @@ fn hostile_text_in_any_member_of_an_incident_forges_no_line_and_leaves_no_contro
 
 #[test]
 fn the_lines_name_the_rollbacks_cause_the_further_ones_and_how_old_the_share_was() {
-    let text = render_text(&full(), true, &[]);
+    let text = render_text(&full(), Version::Complete, &[]);
     for expected in [
         "\nReason: CanaryErrorRateCritical\nTriggered By: Manual (ada)\nAlso: me too, Manual (ada) (A person asked for it.), ",
         "\nShare It Rested On: 25 %",
@@ -121,22 +121,52 @@ fn a_grace_that_a_critical_ended_did_not_end_in_the_future() {
     let mut incident = incident(1, "CanaryErrorRateCritical", Trigger::Automatic);
     let planned = incident.rollback_started_at.expect("begun") + chrono::TimeDelta::minutes(4);
     incident.grace_ends_at = Some(planned);
-    let text = render_text(&incident, false, &[]);
+    let text = render_text(&incident, Version::written(false, at()), &[]);
     let line = text.lines().find(|line| line.starts_with("Grace Ended: ")).expect("a line");
     let begun = time(incident.rollback_started_at.expect("begun"));
     assert_eq!(line, format!("Grace Ended: {begun}, before its time, which was {}", time(planned)));
     incident.rollback_started_at = Some(planned);
-    assert!(render_text(&incident, false, &[]).contains(&format!("Grace Ended: {}\n", time(planned))));
+    assert!(
+        render_text(&incident, Version::written(false, at()), &[])
+            .contains(&format!("Grace Ended: {}\n", time(planned)))
+    );
 }
 
 #[test]
 fn a_step_whose_end_was_never_recorded_is_not_called_none() {
     let mut incident = incident(1, "CanaryErrorRateCritical", Trigger::Automatic);
     let steps = |incident: &Incident| {
-        let text = render_text(incident, incident.phase.is_closed(), &[]);
+        let text = render_text(incident, Version::written(incident.phase.is_closed(), at()), &[]);
         text.lines().skip_while(|line| *line != "== Steps").nth(1).expect("a line").to_owned()
     };
-    assert!(steps(&incident).ends_with("; its requests are recorded as it ends"), "{}", steps(&incident));
+    assert!(
+        steps(&incident).ends_with(" had not ended when this was written: its requests are not listed here"),
+        "{}",
+        steps(&incident)
+    );
     incident.apply(at(), &Event::Superseded { by: crate::incident::Revision::new("v1.5.0") });
     assert!(steps(&incident).contains("requests MAY HAVE BEEN SENT"), "{}", steps(&incident));
+}
+
+#[test]
+fn evidence_that_is_never_completed_says_as_of_when_it_was_written() {
+    let mut incident = incident(1, "CanaryErrorRateCritical", Trigger::Automatic);
+    let until = at() + chrono::TimeDelta::seconds(3);
+    incident.apply(at(), &Event::VerificationStarted { until });
+    let first = render_text(&incident, Version::First { at: Some(at()) }, &[]);
+    let id = incident.id.to_string();
+    for expected in [
+        "\nState at 2026-11-04T03:04:05.678Z: verifying until 2026-11-04T03:04:08Z at the latest that the traffic is off\n",
+        "\nVerdict: none when this was written\n",
+        "\nClosed: not when this was written\n",
+        "\nAcknowledged By: nobody when this was written\n",
+        &format!("; what came since: backstop incident show {id}\n"),
+    ] {
+        assert!(first.contains(expected), "{expected} in\n{first}");
+    }
+    assert!(!first.contains(" yet"), "{first}");
+    let undated = render_text(&incident, Version::First { at: None }, &[]);
+    assert!(undated.contains("\nState when this was written: verifying"), "{undated}");
+    let complete = render_text(&finished(incident), Version::Complete, &[]);
+    assert!(complete.contains("\nState: rolled back"), "{complete}");
 }
