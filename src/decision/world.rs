@@ -164,6 +164,7 @@ impl World {
             request: "POST".to_owned(),
             answer: Answer { status: Some(200), text: "ok".to_owned() },
             read_back: None,
+            read_failed: false,
             outcome,
         };
         let (started_at, ended_at) = (self.now, self.now);

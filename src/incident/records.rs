@@ -46,7 +46,7 @@ impl Step {
 pub enum StepOutcome {
     /// Acknowledged, and read back as wanted.
     Done,
-    /// Acknowledged; there is nowhere to read it back.
+    /// Acknowledged, and not read back: there is nowhere to read, or reading failed.
     DoneUnread,
     /// Acknowledged, but the read-back says otherwise: not believed.
     NotEffective,
@@ -89,6 +89,9 @@ pub struct Attempt {
     /// What was read back afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_back: Option<Share>,
+    /// Whether there is a place to read it back, and reading failed; the answer's text says why.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub read_failed: bool,
     pub outcome: StepOutcome,
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::{CheckName, CheckOutcome, Phase, Share, Step, StepOutcome, StepRecord, Verdict};
+use super::{Attempt, CheckName, CheckOutcome, Phase, Share, Step, StepOutcome, StepRecord, Verdict};
 use crate::text::shown;
 
 /// A time as people are shown it: RFC 3339, UTC, to the second.
@@ -21,10 +21,21 @@ impl Step {
     }
 }
 
-impl StepOutcome {
+impl Attempt {
     /// How it came out, to follow the step's words.
     #[must_use]
-    pub fn words(self) -> &'static str {
+    pub fn words(&self) -> &'static str {
+        match self.outcome {
+            StepOutcome::DoneUnread if self.read_failed => {
+                "acknowledged, but NOT confirmed: it could not be read back"
+            }
+            outcome => outcome.words(),
+        }
+    }
+}
+
+impl StepOutcome {
+    fn words(self) -> &'static str {
         match self {
             Self::Done => "done, and read back as wanted",
             Self::DoneUnread => "acknowledged; there is nowhere to read it back",
@@ -48,7 +59,10 @@ impl StepRecord {
             Some(Share::ZERO) => "; the canary had no traffic any more when this began",
             Some(_) | None => "",
         };
-        format!("{}: {} ({attempts}){before}", self.step.words(), self.outcome.words())
+        // The last attempt says more than the step's outcome does, which is that attempt's.
+        let last = self.attempts.last().filter(|last| last.outcome == self.outcome);
+        let outcome = last.map_or_else(|| self.outcome.words(), Attempt::words);
+        format!("{}: {outcome} ({attempts}){before}", self.step.words())
     }
 }
 

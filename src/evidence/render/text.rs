@@ -199,14 +199,18 @@ fn step(step: &StepRecord) -> Vec<String> {
     for (index, attempt) in step.attempts.iter().enumerate() {
         let status =
             attempt.answer.status.map_or_else(|| "no status".to_owned(), |status| status.to_string());
-        let read_back = attempt.read_back.map_or_else(|| "not read".to_owned(), |share| share.to_string());
+        let read_back = match attempt.read_back {
+            Some(share) => share.to_string(),
+            None if attempt.read_failed => "it could not be read".to_owned(),
+            None => "not read".to_owned(),
+        };
         lines.push(format!("  {}. {} {}", index + 1, time(attempt.started_at), line(&attempt.request)));
         lines.push(format!(
             "     answer {} {status}: {}",
             time(attempt.ended_at),
             line(&attempt.answer.text)
         ));
-        lines.push(format!("     read back: {read_back}; {}", attempt.outcome.words()));
+        lines.push(format!("     read back: {read_back}; {}", attempt.words()));
     }
     lines
 }

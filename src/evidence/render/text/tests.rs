@@ -21,6 +21,7 @@ fn full() -> Incident {
         request: "POST http://flags/rollout".to_owned(),
         answer: Answer { status: Some(503), text: "busy".to_owned() },
         read_back: Some(Share(25)),
+        read_failed: false,
         outcome: StepOutcome::Failed,
     };
     let step = StepRecord {
@@ -169,4 +170,24 @@ fn evidence_that_is_never_completed_says_as_of_when_it_was_written() {
     assert!(undated.contains("\nState when this was written: verifying"), "{undated}");
     let complete = render_text(&finished(incident), Version::Complete, &[]);
     assert!(complete.contains("\nState: rolled back"), "{complete}");
+}
+
+#[test]
+fn a_share_that_could_not_be_read_back_is_said_to_be_unconfirmed_with_the_reason() {
+    let mut incident = full();
+    let mut step = incident.steps.last().expect("a step").clone();
+    step.outcome = StepOutcome::DoneUnread;
+    step.attempts[0].outcome = StepOutcome::DoneUnread;
+    step.attempts[0].read_back = None;
+    step.attempts[0].read_failed = true;
+    step.attempts[0].answer.text = "ok; read-back failed: no share".to_owned();
+    incident.apply(at(), &Event::StepEnded(step));
+    let text = render_text(&incident, Version::Complete, &[]);
+    for expected in [
+        "answer 2026-11-04T03:04:05.678Z 503: ok; read-back failed: no share\n",
+        "read back: it could not be read; acknowledged, but NOT confirmed: it could not be read back\n",
+    ] {
+        assert!(text.contains(expected), "{expected} in\n{text}");
+    }
+    assert!(!text.contains("nowhere to read"), "{text}");
 }
