@@ -175,6 +175,7 @@ impl World {
             attempts: vec![tried],
             outcome,
             share_before: None,
+            decided_at: None,
         };
         self.send(&Input::StepEnded { incident, attempt, step })
     }

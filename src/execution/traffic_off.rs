@@ -77,7 +77,15 @@ pub async fn traffic_off(
         tokio::time::sleep(wait).await;
     };
     let ended_at = clock.now();
-    StepRecord { step: Step::TrafficOff, started_at, ended_at, attempts, outcome, share_before: None }
+    StepRecord {
+        step: Step::TrafficOff,
+        started_at,
+        ended_at,
+        attempts,
+        outcome,
+        share_before: None,
+        decided_at: None,
+    }
 }
 
 /// How long to wait before the next attempt; `None`: there is no time for one. An API that asks to be

@@ -1,6 +1,6 @@
 //! What was done and seen: steps, attempts, read-backs, checks. Stored as they happened.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 /// The canary's share of the traffic in per cent, 0 to 100.
@@ -107,6 +107,24 @@ pub struct StepRecord {
     /// have changed it since the reading that the decision rested on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share_before: Option<Share>,
+    /// When the rollback attempt that it belongs to was decided on, filled in as the step is folded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_at: Option<DateTime<Utc>>,
+}
+
+/// A step begins within the half second that a commit may take and the moment that reading the share
+/// may take. One that began later was begun before by a process that ended: nobody recorded what that
+/// one had sent.
+const BEGUN_AGAIN_AFTER: TimeDelta = TimeDelta::milliseconds(1_500);
+
+impl StepRecord {
+    /// How long after its decision it began, where that is so late that an earlier process may have
+    /// begun it before.
+    #[must_use]
+    pub fn begun_late_by(&self) -> Option<TimeDelta> {
+        let late = self.started_at - self.decided_at?;
+        (late > BEGUN_AGAIN_AFTER).then_some(late)
+    }
 }
 
 /// What a verification looks at.

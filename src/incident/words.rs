@@ -59,10 +59,16 @@ impl StepRecord {
             Some(Share::ZERO) => "; the canary had no traffic any more when this began",
             Some(_) | None => "",
         };
+        let late = self.begun_late_by().map_or_else(String::new, |late| {
+            format!(
+                "; it began {} s after it was decided on: what an earlier process may have sent before it ended is not listed here, and may have taken the traffic off",
+                late.num_seconds()
+            )
+        });
         // The last attempt says more than the step's outcome does, which is that attempt's.
         let last = self.attempts.last().filter(|last| last.outcome == self.outcome);
         let outcome = last.map_or_else(|| self.outcome.words(), Attempt::words);
-        format!("{}: {outcome} ({attempts}){before}", self.step.words())
+        format!("{}: {outcome} ({attempts}){before}{late}", self.step.words())
     }
 }
 

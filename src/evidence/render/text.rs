@@ -194,7 +194,8 @@ fn step(step: &StepRecord) -> Vec<String> {
         time(step.ended_at)
     )];
     if let Some(share) = step.share_before {
-        lines.push(format!("  just before the first request the canary had {share}"));
+        let listed = if step.begun_late_by().is_some() { " that is listed here" } else { "" };
+        lines.push(format!("  just before the first request{listed} the canary had {share}"));
     }
     for (index, attempt) in step.attempts.iter().enumerate() {
         let status =

@@ -31,6 +31,7 @@ fn full() -> Incident {
         attempts: vec![attempt],
         outcome: StepOutcome::Done,
         share_before: Some(Share(25)),
+        decided_at: None,
     };
     let alert: Alert = serde_json::from_value(serde_json::json!({
         "fingerprint": "00000000000000aa", "status": "firing", "starts_at": at(),
@@ -190,4 +191,27 @@ fn a_share_that_could_not_be_read_back_is_said_to_be_unconfirmed_with_the_reason
         assert!(text.contains(expected), "{expected} in\n{text}");
     }
     assert!(!text.contains("nowhere to read"), "{text}");
+}
+
+#[test]
+fn a_step_that_began_long_after_its_decision_does_not_hide_what_an_earlier_process_may_have_sent() {
+    let step = full().steps.last().expect("a step").clone();
+    let text_of_step_begun_after = |milliseconds| {
+        let mut incident = incident(1, "CanaryErrorRateCritical", Trigger::Automatic);
+        let started_at = at() + chrono::TimeDelta::milliseconds(milliseconds);
+        let step = StepRecord { started_at, share_before: Some(Share::ZERO), ..step.clone() };
+        incident.apply(at(), &Event::StepEnded(step));
+        render_text(&incident, Version::Complete, &[])
+    };
+    let again = text_of_step_begun_after(2_024);
+    for expected in [
+        "(1 attempt); the canary had no traffic any more when this began; it began 2 s after it was decided on: what an \
+         earlier process may have sent before it ended is not listed here, and may have taken the traffic off",
+        "\n  just before the first request that is listed here the canary had 0 %\n",
+    ] {
+        assert!(again.contains(expected), "{expected} in\n{again}");
+    }
+    let at_once = text_of_step_begun_after(600);
+    assert!(!at_once.contains("earlier process"), "{at_once}");
+    assert!(at_once.contains("\n  just before the first request the canary had 0 %\n"), "{at_once}");
 }
