@@ -41,6 +41,13 @@ pub enum Finding {
         /// From 1.
         line: usize,
     },
+    /// The same of several lines on end, such as all of a manifest with other line ends.
+    ManifestLinesChanged {
+        /// From 1.
+        from: usize,
+        /// The last of them.
+        to: usize,
+    },
     /// The manifest ends before, or after, what its head says.
     ManifestTruncated {
         expected: usize,
@@ -71,7 +78,9 @@ impl fmt::Display for Finding {
             Self::Unreadable { file } => {
                 write!(f, "unreadable: {} can't be read as a plain file", shown(file))
             }
-            Self::Unlisted { file } => write!(f, "unlisted: {} is in no line of the manifest", shown(file)),
+            Self::Unlisted { file } => {
+                write!(f, "unlisted: {} is in no line of the manifest that can be read", shown(file))
+            }
             Self::Lost { file } => {
                 write!(
                     f,
@@ -79,7 +88,15 @@ impl fmt::Display for Finding {
                     shown(file)
                 )
             }
-            Self::ManifestLineChanged { line } => write!(f, "manifest.jsonl, line {line}, was changed"),
+            Self::ManifestLineChanged { line } => {
+                write!(f, "manifest.jsonl, line {line}, was changed or does not continue the one before it")
+            }
+            Self::ManifestLinesChanged { from, to } => {
+                write!(
+                    f,
+                    "manifest.jsonl, lines {from} to {to}, were changed or do not continue those before them"
+                )
+            }
             Self::ManifestTruncated { expected, found } => {
                 write!(f, "manifest.jsonl has {found} lines, its head says {expected}")
             }
@@ -147,7 +164,7 @@ pub(super) fn verify(
     findings.extend(unlisted(&manifest, known));
     Ok(VerifyReport {
         files: latest.len(),
-        lines: manifest.entries.len(),
+        lines: manifest.lines.len(),
         head: manifest.head().hash,
         findings,
     })

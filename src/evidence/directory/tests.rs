@@ -230,6 +230,41 @@ fn a_cut_or_edited_manifest_is_found_wherever_it_is_cut() {
 }
 
 #[test]
+fn a_bad_manifest_line_is_named_and_what_stands_after_it_is_read_all_the_same() {
+    let (_folder, evidence) = written();
+    let path = evidence.path().join("manifest.jsonl");
+    let whole = std::fs::read_to_string(&path).expect("read");
+    let with = |number: usize, change: &dyn Fn(&str) -> String| -> String {
+        let lines = (1..).zip(whole.split_inclusive('\n'));
+        lines.map(|(at, line)| if at == number { change(line) } else { line.to_owned() }).collect()
+    };
+    let webhook = || Finding::Unlisted { file: "rollback_20261104_030405_webhook.json".into() };
+    let one = |line| Finding::ManifestLineChanged { line };
+    for (manifest, found) in [
+        // The second line is the only one of the webhook's body.
+        (with(2, &|_| "garbage\n".to_owned()), vec![one(2), webhook()]),
+        (
+            with(3, &|line| format!("garbage\n{line}")),
+            vec![one(3), Finding::ManifestTruncated { expected: 7, found: 8 }],
+        ),
+        (with(2, &|line| line.replacen(':', ": ", 1)), vec![one(2)]),
+        (whole.replace('\n', "\r\n"), vec![Finding::ManifestLinesChanged { from: 1, to: 7 }]),
+        (
+            with(7, &|_| "garbage\n".to_owned()),
+            vec![
+                one(7),
+                Finding::HeadChanged,
+                Finding::Changed { file: "rollback_20261104_030405.txt".into() },
+            ],
+        ),
+        (with(4, &|_| String::new()), vec![one(4), Finding::ManifestTruncated { expected: 7, found: 6 }]),
+    ] {
+        std::fs::write(&path, &manifest).expect("changed");
+        assert_eq!(findings(&evidence), found, "{manifest}");
+    }
+}
+
+#[test]
 fn a_crash_between_any_two_writes_is_healed_by_writing_again() {
     let (_folder, evidence) = written();
     let path = evidence.path().join("manifest.jsonl");
