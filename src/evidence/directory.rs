@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::files::{open_private, private_folder, read, sha256, wait_for};
 use super::folders::name_of;
 use super::lines::BreakLine;
-use super::manifest::{Manifest, unlisted};
+use super::manifest::{Manifest, is_said, unlisted};
 use super::pending::Pending;
 use super::verify::Finding;
 use super::writing::Writing;
@@ -110,7 +110,8 @@ impl EvidenceDir {
     /// itself, where no later writing can hide it.
     fn continue_record(&self, writing: &mut Writing<'_>) -> Result<(), EvidenceError> {
         let mut broken = writing.manifest.chain_findings(true)?;
-        broken.extend(unlisted(&writing.manifest, writing.known));
+        let unlisted = unlisted(&writing.manifest, writing.known).into_iter();
+        broken.extend(unlisted.filter(|finding| !is_said(&writing.manifest, finding)));
         if broken.is_empty() {
             return writing.manifest.mend();
         }

@@ -158,6 +158,14 @@ impl Manifest {
         self.earlier.iter().chain(self.entries().filter_map(Entry::as_file))
     }
 
+    /// Whether a file is what was last recorded of it elsewhere. If a line of it is gone, the damage is
+    /// the manifest's then, and to call the file changed would accuse the wrong one.
+    fn is_as_recorded(&self, name: &str, known: &[KnownFile]) -> bool {
+        let last = known.iter().map(|known| &known.file).rfind(|file| file.name == name);
+        let there = read(&self.folder.join(name)).ok().flatten().map(|bytes| sha256(&bytes));
+        there.is_some() && there.as_ref() == last.map(|file| &file.sha256)
+    }
+
     pub(super) fn breaks(&self) -> impl Iterator<Item = (usize, &BreakLine)> {
         (1..).zip(&self.lines).filter_map(|(number, line)| Some((number, line.entry.as_ref()?.as_break()?)))
     }
@@ -212,14 +220,25 @@ impl Manifest {
     }
 }
 
-/// What is known to have been written and stands in no line, unless a break said so already.
+/// What is known to have been written and stands in no line.
 pub(super) fn unlisted(manifest: &Manifest, known: &[KnownFile]) -> Vec<Finding> {
-    let said = |finding: &Finding| manifest.breaks().any(|(_, line)| line.broken.contains(finding));
     let listed = |file: &EvidenceFile| manifest.of_file(&file.name).any(|line| line.sha256 == file.sha256);
     let lost = known.iter().map(|known| &known.file).filter(|file| !listed(file));
     let mut named = BTreeSet::new();
-    let lost = lost.filter(|file| named.insert(&file.name));
-    let mut findings: Vec<_> = lost.map(|file| Finding::Lost { file: file.name.clone() }).collect();
-    findings.retain(|finding| !said(finding));
-    findings
+    let lost = lost.filter(|file| named.insert(&file.name)).map(|file| file.name.clone());
+    let finding = |file: String| match manifest.is_as_recorded(&file, known) {
+        true => Finding::LineGone { file },
+        false => Finding::Lost { file },
+    };
+    lost.map(finding).collect()
+}
+
+/// Whether a break says of a file for ever what [`unlisted`] found. One that was gone, and was put back
+/// since, was said to be gone.
+pub(super) fn is_said(manifest: &Manifest, finding: &Finding) -> bool {
+    let said = |said: &Finding| match (finding, said) {
+        (Finding::LineGone { file }, Finding::Lost { file: lost }) => file == lost,
+        (finding, said) => finding == said,
+    };
+    manifest.breaks().any(|(_, line)| line.broken.iter().any(said))
 }

@@ -81,10 +81,39 @@ fn a_manifest_cut_together_with_its_head_is_missing_what_the_database_knows() {
             .verify(&known)
             .expect("verified")
             .findings
-            .contains(&Finding::Lost { file: format!("{NAME}.txt") })
+            .contains(&Finding::LineGone { file: format!("{NAME}.txt") })
     );
     next(&evidence, &known);
-    assert!(broken_for_ever(&evidence).contains(&Finding::Lost { file: format!("{NAME}.txt") }));
+    assert!(broken_for_ever(&evidence).contains(&Finding::LineGone { file: format!("{NAME}.txt") }));
+}
+
+#[test]
+fn a_file_whose_line_was_removed_is_not_called_changed_before_or_after_the_next_rollback() {
+    // The text's only complete line, the last one; and the webhook's only line, in the middle.
+    for (removed, file) in [(7, format!("{NAME}.txt")), (2, format!("{NAME}_webhook.json"))] {
+        let (_folder, evidence) = written();
+        let known = known(&evidence);
+        let path = evidence.path().join("manifest.jsonl");
+        let whole = fs::read_to_string(&path).expect("read");
+        let lines = (1..).zip(whole.split_inclusive('\n')).filter(|(number, _)| *number != removed);
+        fs::write(&path, lines.map(|(_, line)| line).collect::<String>()).expect("cut");
+        let accused = |found: &[Finding]| {
+            let accuses = |found: &&Finding| {
+                matches!(found, Finding::Changed { .. } | Finding::Unlisted { .. } | Finding::Lost { .. })
+            };
+            found.iter().filter(accuses).count()
+        };
+        let gone = Finding::LineGone { file: file.clone() };
+        let found = evidence.verify(&known).expect("verified").findings;
+        assert!(found.contains(&gone) && accused(&found) == 0, "{found:?}");
+        assert!(next(&evidence, &known).problems[0].contains(&gone.to_string()));
+        let found = evidence.verify(&known).expect("verified").findings;
+        assert!(broken_for_ever(&evidence).contains(&gone) && accused(&found) == 0, "{found:?}");
+        assert!(!found.contains(&gone), "said once: {found:?}");
+        fs::write(evidence.path().join(&file), "changed").expect("changed");
+        let found = evidence.verify(&known).expect("verified").findings;
+        assert!(found.contains(&Finding::Lost { file }) && accused(&found) == 2, "{found:?}");
+    }
 }
 
 #[test]
