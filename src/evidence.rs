@@ -29,6 +29,7 @@ pub use lines::ManifestLine;
 pub use render::{Version, render_text};
 pub use verify::{Finding, VerifyReport};
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,7 +90,7 @@ pub trait WrittenEarlier: Send + Sync + std::fmt::Debug {
 #[derive(Debug, thiserror::Error)]
 pub enum EvidenceError {
     /// The directory or a file in it can't be used. Worth another try once that is mended.
-    #[error("{path} can't be {doing}; free space, or make it writable for Backstop's user")]
+    #[error("{path} can't be {doing}; {}", remedy(doing, source))]
     Io {
         path: PathBuf,
         doing: &'static str,
@@ -125,6 +126,19 @@ pub enum EvidenceError {
     BrokeOff(#[source] tokio::task::JoinError),
     #[error("no evidence {0:?}: list it with `backstop evidence list`")]
     Unknown(String),
+}
+
+/// What helps: a disk that is full is no reason for not being read, nor more room a help against a file
+/// in the way.
+fn remedy(doing: &str, source: &std::io::Error) -> &'static str {
+    match (doing, source.kind()) {
+        (_, ErrorKind::NotADirectory | ErrorKind::AlreadyExists | ErrorKind::IsADirectory) => {
+            "move what lies in its way elsewhere"
+        }
+        ("read", ErrorKind::PermissionDenied) => "make it readable for the user who asks",
+        ("read", _) => "look at the disk, and whether it is a plain file",
+        (_, _) => "free space, or make it writable for Backstop's user",
+    }
 }
 
 impl EvidenceError {

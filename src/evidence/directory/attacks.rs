@@ -236,3 +236,22 @@ fn a_file_whose_line_a_crash_left_out_is_taken_for_ours_and_an_unannounced_one_i
         assert_eq!(recorded.problems.len(), problems, "{:?}", recorded.problems);
     }
 }
+
+#[test]
+fn what_can_not_be_read_is_not_helped_by_free_space() {
+    let error = |doing, kind: std::io::ErrorKind| {
+        EvidenceError::Io { path: "/evidence".into(), doing, source: kind.into() }.to_string()
+    };
+    for (doing, kind, remedy) in [
+        ("read", std::io::ErrorKind::PermissionDenied, "readable"),
+        ("read", std::io::ErrorKind::NotADirectory, "in its way"),
+        ("read", std::io::ErrorKind::Other, "look at the disk"),
+        ("created", std::io::ErrorKind::AlreadyExists, "in its way"),
+        ("written", std::io::ErrorKind::StorageFull, "free space"),
+        ("opened", std::io::ErrorKind::PermissionDenied, "writable"),
+    ] {
+        let said = error(doing, kind);
+        assert!(said.contains(remedy), "{said}");
+        assert_eq!(said.contains("free space"), matches!(doing, "written" | "opened"), "{said}");
+    }
+}

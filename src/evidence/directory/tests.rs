@@ -289,7 +289,7 @@ fn a_folder_that_can_not_be_written_says_so_and_works_once_it_can() {
     let evidence = EvidenceDir::new(blocker.join("inside"));
     let incident = incident(1, "x", Trigger::Automatic);
     let error = evidence.write(&incident, &blobs(), false, at(), &[]).expect_err("in the way").to_string();
-    assert!(error.contains("evidence/inside") && error.contains("writable"), "{error}");
+    assert!(error.contains("evidence/inside") && error.contains("in its way"), "{error}");
     std::fs::remove_file(&blocker).expect("removed");
     evidence.write(&incident, &blobs(), false, at(), &[]).expect("written");
 }
