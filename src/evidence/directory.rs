@@ -72,6 +72,12 @@ impl EvidenceDir {
         &self.path
     }
 
+    /// Whether there is no such folder: not the same as one in which nothing lies.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        matches!(self.path.try_exists(), Ok(false))
+    }
+
     /// Writes the evidence of an incident, or completes it. Doing so again with the same content
     /// changes nothing. A record that was broken since, judged by its own head and by what is `known`
     /// to have been written here, is set aside and continued by one that says so.
