@@ -89,7 +89,7 @@ fn register_evidence(r: &mut Registry, families: &Families) {
     r.register("evidence_writes", "Writings of evidence", families.evidence_writes.clone());
     r.register(
         "evidence_healthy",
-        "Whether the last evidence was written to its folder, with all that was written before still there",
+        "Whether the last evidence was written, to its folder, and none found the record broken within the last hour; 1 again after a restart",
         families.evidence_healthy.clone(),
     );
     r.register(
