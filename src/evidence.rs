@@ -8,8 +8,9 @@
 //! all three can forge them, but not the database, which knows every file that was written; note the
 //! head's hash elsewhere to be safe from who can rewrite that, too.
 //!
-//! Whoever writes looks at the record first. If it is broken it is set aside and continued by one
-//! that says so for ever: damage must neither be covered by the next rollback's evidence nor keep
+//! Whoever writes looks at the record first, and at what lies where it is about to write; not at every
+//! file of every rollback, which would take ever longer: those are for [`EvidenceDir::verify`]. If it is broken it is set aside and continued by one
+//! that says so for ever: such damage must neither be covered by the next rollback's evidence nor keep
 //! that from being written.
 
 mod directory;

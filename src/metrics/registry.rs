@@ -94,7 +94,7 @@ fn register_evidence(r: &mut Registry, families: &Families) {
     );
     r.register(
         "evidence_problems",
-        "Writings of evidence that found earlier evidence broken or gone, or had to use the fallback folder",
+        "Writings of evidence that found the manifest broken, cut or gone or a strange file in the way, or had to use the fallback folder",
         families.evidence_problems.clone(),
     );
 }

@@ -255,3 +255,12 @@ fn what_can_not_be_read_is_not_helped_by_free_space() {
         assert_eq!(said.contains("free space"), matches!(doing, "written" | "opened"), "{said}");
     }
 }
+
+#[test]
+fn a_changed_file_of_an_earlier_rollback_is_for_verify_to_find_and_a_broken_record_for_the_next_writing() {
+    let (_folder, evidence) = written();
+    let known = known(&evidence);
+    fs::write(evidence.path().join(format!("{NAME}.txt")), "changed").expect("changed");
+    assert_eq!(next(&evidence, &known).problems, [] as [String; 0], "README and runbook say so");
+    assert_eq!(findings(&evidence), [Finding::Changed { file: format!("{NAME}.txt") }]);
+}
