@@ -1,5 +1,6 @@
 //! Evidence: what was seen and done, for the auditor a year later. A view over the stored events,
 //! never a second truth: rendering is a pure function, so a crash and a second try give the same bytes.
+//! A file may be replaced once, so what it says has to be true for ever: the first says as of when.
 //!
 //! Every file is written under a temporary name, fsynced and renamed. Its SHA-256 goes into
 //! `manifest.jsonl`, each line chained to the one before; `manifest.head` says how long the chain
@@ -7,8 +8,9 @@
 //! all three can forge them, but not the database, which knows every file that was written; note the
 //! head's hash elsewhere to be safe from who can rewrite that, too.
 //!
-//! Whoever writes looks at the record first. If it is broken it is set aside and continued by one
-//! that says so for ever: damage must neither be covered by the next rollback's evidence nor keep
+//! Whoever writes looks at the record first, and at what lies where it is about to write; not at every
+//! file of every rollback, which would take ever longer: those are for [`EvidenceDir::verify`]. If it is broken it is set aside and continued by one
+//! that says so for ever: such damage must neither be covered by the next rollback's evidence nor keep
 //! that from being written.
 
 mod directory;
@@ -25,9 +27,10 @@ mod writing;
 pub use directory::{EvidenceBlobs, EvidenceDir, EvidenceSummary};
 pub use folders::{EvidenceFolders, known_in};
 pub use lines::ManifestLine;
-pub use render::render_text;
+pub use render::{Version, render_text};
 pub use verify::{Finding, VerifyReport};
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,7 +91,7 @@ pub trait WrittenEarlier: Send + Sync + std::fmt::Debug {
 #[derive(Debug, thiserror::Error)]
 pub enum EvidenceError {
     /// The directory or a file in it can't be used. Worth another try once that is mended.
-    #[error("{path} can't be {doing}; free space, or make it writable for Backstop's user")]
+    #[error("{path} can't be {doing}; {}", remedy(doing, source))]
     Io {
         path: PathBuf,
         doing: &'static str,
@@ -124,6 +127,19 @@ pub enum EvidenceError {
     BrokeOff(#[source] tokio::task::JoinError),
     #[error("no evidence {0:?}: list it with `backstop evidence list`")]
     Unknown(String),
+}
+
+/// What helps: a disk that is full is no reason for not being read, nor more room a help against a file
+/// in the way.
+fn remedy(doing: &str, source: &std::io::Error) -> &'static str {
+    match (doing, source.kind()) {
+        (_, ErrorKind::NotADirectory | ErrorKind::AlreadyExists | ErrorKind::IsADirectory) => {
+            "move what lies in its way elsewhere"
+        }
+        ("read", ErrorKind::PermissionDenied) => "make it readable for the user who asks",
+        ("read", _) => "look at the disk, and whether it is a plain file",
+        (_, _) => "free space, or make it writable for Backstop's user",
+    }
 }
 
 impl EvidenceError {

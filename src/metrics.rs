@@ -1,6 +1,7 @@
 //! Every metric that Backstop exports, all present at zero from the start, so that `rate()` and
 //! alerts work from the first failure on. Label values are closed lists or configured names.
 
+mod evidence;
 mod labels;
 mod loops;
 mod process;
@@ -49,6 +50,7 @@ struct Families {
     clock_ahead_seconds: Family<Source, Gauge>,
     evidence_writes: Family<Outcome, Counter>,
     evidence_healthy: Gauge,
+    evidence_health: evidence::EvidenceHealth,
     evidence_problems: Counter,
     reconciliation_failures: Family<Source, Counter>,
     reconciliation_last_success: Family<Source, Gauge>,
@@ -123,7 +125,6 @@ impl Metrics {
             }
         }
         families.store_healthy.set(1);
-        families.evidence_healthy.set(1);
         self.log_lines_dropped(0, 0, 0);
         self.secret_files(0, 0, 0);
         self.probes(false, true);
@@ -260,20 +261,20 @@ impl Metrics {
     }
 
     /// Evidence was written, or could not be; and whether all is well with it: it lies in its folder,
-    /// and everything that was written before is there.
+    /// and the record of what was written before is whole.
     pub fn evidence_written(&self, written: bool, healthy: bool) {
         let outcome = if written { "written" } else { "failed" };
         self.families.evidence_writes.get_or_create(&Outcome { outcome: outcome.into() }).inc();
-        self.families.evidence_healthy.set(i64::from(healthy));
+        self.families.evidence_health.written(written, healthy);
         if written && !healthy {
             self.families.evidence_problems.inc();
         }
     }
 
-    /// Whether all was well with the evidence that was last written.
+    /// Whether all was well with the evidence that was last written, and with all of the last hour.
     #[must_use]
     pub fn is_evidence_healthy(&self) -> bool {
-        self.families.evidence_healthy.get() == 1
+        self.families.evidence_health.is_healthy()
     }
 
     /// A source of reconciliation answered, or did not.
@@ -320,6 +321,8 @@ impl Metrics {
     /// The metrics as text, in the OpenMetrics format that Prometheus reads.
     #[must_use]
     pub fn render(&self) -> String {
+        // It changes by itself as an hour ends.
+        self.families.evidence_healthy.set(i64::from(self.is_evidence_healthy()));
         let mut text = String::new();
         match prometheus_client::encoding::text::encode(&mut text, &self.registry) {
             Ok(()) => text,

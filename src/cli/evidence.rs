@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use super::output::{Output, fail, print, print_json, progress};
+use super::output::{Output, fail, print, print_json};
+use super::status::time;
 use super::{Common, Outcome, check_config};
 use crate::evidence::{EvidenceDir, EvidenceError, EvidenceSummary, KnownFile, VerifyReport, known_in};
 use crate::store;
@@ -15,7 +16,11 @@ use crate::text::shown;
 #[command(after_help = "Examples:
   backstop evidence list
   backstop evidence show rollback_20261104_030405
-  backstop evidence verify --directory /srv/evidence")]
+  backstop evidence verify --directory /srv/evidence
+
+Exit code of verify: 0 if every folder was read, the database was asked, and nothing was changed or lost;
+1 if something was, or if a folder or the database can't be read; 3 if there is no evidence. With --directory
+no database is asked: 0 says then that every file is as the manifest lists it.")]
 pub(super) struct EvidenceArgs {
     #[command(subcommand)]
     command: EvidenceCommand,
@@ -59,96 +64,138 @@ pub(super) fn run(args: &EvidenceArgs, common: &Common) -> Outcome {
             None => return Outcome::Usage,
         },
     };
-    let done = match &args.command {
+    match &args.command {
         EvidenceCommand::List => list(&places, common.output),
         EvidenceCommand::Show { name } => show(&places, name, common.output),
         EvidenceCommand::Verify => verify(&places, common.output),
-    };
-    done.unwrap_or_else(|error| fail(error.in_full(), Outcome::Failed))
+    }
+}
+
+/// What came of every folder: one that can't be read must not hide what lies in the other.
+struct Looked<'a, T> {
+    read: Vec<(&'a EvidenceDir, T)>,
+    failed: Vec<EvidenceError>,
+}
+
+impl<T> Looked<'_, T> {
+    /// Says which folders can't be read. What was read is no whole answer then.
+    fn outcome(&self, otherwise: Outcome) -> Outcome {
+        self.failed.iter().fold(otherwise, |_, error| fail(error.in_full(), Outcome::Failed))
+    }
 }
 
 impl Places {
     fn all(&self) -> impl Iterator<Item = &EvidenceDir> {
-        // A fallback that was never needed is no folder to speak of.
-        [&self.directory].into_iter().chain(self.fallback.iter().filter(|dir| dir.path().exists()))
+        // A fallback that was never needed is no folder to speak of; one that can't be looked at is.
+        let needed = |dir: &&EvidenceDir| !matches!(dir.path().try_exists(), Ok(false));
+        [&self.directory].into_iter().chain(self.fallback.iter().filter(needed))
+    }
+
+    fn look<T>(&self, look: impl Fn(&EvidenceDir) -> Result<T, EvidenceError>) -> Looked<'_, T> {
+        let mut looked = Looked { read: Vec::new(), failed: Vec::new() };
+        for dir in self.all() {
+            match look(dir) {
+                Ok(found) => looked.read.push((dir, found)),
+                Err(error) => looked.failed.push(error),
+            }
+        }
+        looked
     }
 }
 
-fn list(places: &Places, output: Output) -> Result<Outcome, EvidenceError> {
-    let mut listed = Vec::new();
-    for dir in places.all() {
-        listed.extend(dir.list()?.into_iter().map(|summary| (dir.path(), summary)));
-    }
+fn list(places: &Places, output: Output) -> Outcome {
+    let mut looked = places.look(EvidenceDir::list);
+    let read = std::mem::take(&mut looked.read).into_iter();
+    let mut listed: Vec<_> =
+        read.flat_map(|(dir, found)| found.into_iter().map(|summary| (dir.path(), summary))).collect();
     listed.sort_by_key(|(_, summary)| summary.executed_at);
+    let here = places.directory.path();
     match output {
         Output::Json => print_json(&listed.iter().map(|(_, summary)| summary).collect::<Vec<_>>()),
-        Output::Text if listed.is_empty() => {
-            print(format!("no evidence in {}", places.directory.path().display()))
-        }
-        Output::Text => listed.iter().for_each(|(path, summary)| {
-            print(summary_text(summary, (*path != places.directory.path()).then_some(path)))
+        Output::Text if !listed.is_empty() => listed.iter().for_each(|(path, summary)| {
+            print(summary_text(summary, (*path != here).then_some(path)));
         }),
+        Output::Text if !looked.failed.is_empty() => {}
+        Output::Text if places.directory.is_absent() => print(no_folder(here)),
+        Output::Text => print(format!("no evidence in {}", here.display())),
     }
-    Ok(if listed.is_empty() { Outcome::NothingToDo } else { Outcome::Done })
+    looked.outcome(if listed.is_empty() { Outcome::NothingToDo } else { Outcome::Done })
+}
+
+fn no_folder(path: &Path) -> String {
+    format!("{}: there is no such folder", path.display())
 }
 
 fn summary_text(summary: &EvidenceSummary, elsewhere: Option<&Path>) -> String {
-    let members = [
-        &summary.name,
-        &summary.rollout,
-        &summary.state,
-        summary.verdict.as_ref().unwrap_or(&"-".to_owned()),
-        &summary.reason,
-    ]
-    .map(|text| shown(text));
+    let state = match (summary.complete, summary.written_at) {
+        (true, _) => summary.state.clone(),
+        (false, Some(at)) => format!("{} as of {}", summary.state, time(at)),
+        (false, None) => format!("{} as it was written", summary.state),
+    };
+    let verdict =
+        summary.verdict.as_deref().unwrap_or(if summary.complete { "-" } else { "no verdict then" });
+    let members = [&summary.name, &summary.rollout, &state, verdict, &summary.reason].map(|text| shown(text));
     let elsewhere = elsewhere.map_or_else(String::new, |path| format!("  (in {})", path.display()));
     format!("{}{elsewhere}", members.join("  "))
 }
 
-fn show(places: &Places, name: &str, output: Output) -> Result<Outcome, EvidenceError> {
-    let mut found = Err(EvidenceError::Unknown(name.to_owned()));
-    for dir in places.all() {
-        if matches!(found, Err(EvidenceError::Unknown(_))) {
-            found = dir.show(name, output == Output::Json);
-        }
-    }
+fn show(places: &Places, name: &str, output: Output) -> Outcome {
+    let looked = places.look(|dir| match dir.show(name, output == Output::Json) {
+        Err(EvidenceError::Unknown(_)) => Ok(None),
+        shown => shown.map(Some),
+    });
+    let found = looked.read.iter().find_map(|(_, found)| found.as_ref());
+    // Said, but what was asked for is shown all the same if it lies elsewhere.
+    looked.outcome(Outcome::Done);
+    let Some(found) = found else {
+        return fail(EvidenceError::Unknown(name.to_owned()), Outcome::Failed);
+    };
     // The file may be another one than we wrote: what steers a terminal does not get there.
-    found?.lines().for_each(|line| print(shown(line)));
-    Ok(Outcome::Done)
+    found.lines().for_each(|line| print(shown(line)));
+    Outcome::Done
 }
 
-fn verify(places: &Places, output: Output) -> Result<Outcome, EvidenceError> {
+fn verify(places: &Places, output: Output) -> Outcome {
     let asked = Asked::database(places.database.as_deref());
-    let reports = places
-        .all()
-        .map(|dir| Ok((dir.path(), dir.verify(&known_in(dir.path(), &asked.known))?)))
-        .collect::<Result<Vec<_>, EvidenceError>>()?;
+    let looked = places.look(|dir| dir.verify(&known_in(dir.path(), &asked.known)));
     match output {
-        Output::Json => print_json(&reports_json(&reports, &asked)),
+        Output::Json => print_json(&reports_json(&looked, &asked)),
         Output::Text => {
-            reports.iter().for_each(|(path, report)| print(report_text(path, report)));
+            looked.read.iter().for_each(|(dir, report)| print(report_text(dir, report, &asked)));
             print(&asked.said);
         }
     }
-    let clean = reports.iter().all(|(_, report)| report.is_clean());
-    let files: usize = reports.iter().map(|(_, report)| report.files).sum();
-    Ok(match (clean, files, asked.failed) {
-        (false, _, _) | (true, 0, true) => Outcome::Failed,
-        (true, 0, false) => Outcome::NothingToDo,
-        (true, _, _) => Outcome::Done,
+    let clean = looked.read.iter().all(|(_, report)| report.is_clean());
+    let files: usize = looked.read.iter().map(|(_, report)| report.files).sum();
+    // A folder that somebody names is there, or its name is wrong.
+    let mistaken = asked.answer == Answer::NotWanted && places.directory.is_absent();
+    let checked = match asked.answer {
+        Answer::Known | Answer::NotWanted => true,
+        Answer::NoDatabase => files == 0,
+        Answer::Failed => false,
+    };
+    looked.outcome(match (clean && checked && !mistaken, files) {
+        (false, _) => Outcome::Failed,
+        (true, 0) => Outcome::NothingToDo,
+        (true, _) => Outcome::Done,
     })
 }
 
-fn report_text(path: &Path, report: &VerifyReport) -> String {
+fn report_text(dir: &EvidenceDir, report: &VerifyReport, asked: &Asked) -> String {
     let mut lines: Vec<_> = report.findings.iter().map(ToString::to_string).collect();
+    if report.is_clean() && dir.is_absent() {
+        return no_folder(dir.path());
+    }
     let verdict = match (report.is_clean(), report.files) {
         (false, _) => "NOT as it was written",
         (true, 0) => "there is nothing",
-        (true, _) => "nothing was changed",
+        (true, _) if asked.answer == Answer::Known => "nothing was changed",
+        // Files that are gone together with their lines are found by the database only.
+        (true, _) => "every file is as the manifest lists it",
     };
     lines.push(format!(
         "{}: {} files, {} manifest lines: {verdict}",
-        path.display(),
+        dir.path().display(),
         report.files,
         report.lines
     ));
@@ -156,71 +203,65 @@ fn report_text(path: &Path, report: &VerifyReport) -> String {
     lines.join("\n")
 }
 
-fn reports_json(reports: &[(&Path, VerifyReport)], asked: &Asked) -> serde_json::Value {
-    let first = reports.first().map(|(_, report)| report);
-    let findings: Vec<_> = reports.iter().flat_map(|(_, report)| &report.findings).collect();
+fn reports_json(looked: &Looked<'_, VerifyReport>, asked: &Asked) -> serde_json::Value {
+    let reports = || looked.read.iter().map(|(_, report)| report);
     serde_json::json!({
-        "files": reports.iter().map(|(_, report)| report.files).sum::<usize>(),
-        "lines": reports.iter().map(|(_, report)| report.lines).sum::<usize>(),
-        "head": first.map(|report| &report.head),
-        "findings": findings,
+        "files": reports().map(|report| report.files).sum::<usize>(),
+        "lines": reports().map(|report| report.lines).sum::<usize>(),
+        "head": reports().next().map(|report| &report.head),
+        "findings": reports().flat_map(|report| &report.findings).collect::<Vec<_>>(),
+        "unreadable": looked.failed.iter().map(EvidenceError::in_full).collect::<Vec<_>>(),
         "database": asked.said,
     })
+}
+
+/// Whether the database said what was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Known,
+    /// Only a folder was to be looked at.
+    NotWanted,
+    NoDatabase,
+    Failed,
 }
 
 /// What the database knows, or why it could not be asked.
 struct Asked {
     known: Vec<KnownFile>,
     said: String,
-    failed: bool,
+    answer: Answer,
 }
 
 impl Asked {
     fn database(path: Option<&Path>) -> Self {
-        let nothing = |said: String, failed| Self { known: Vec::new(), said, failed };
+        let nothing = |said: String, answer| Self { known: Vec::new(), said, answer };
         let Some(path) = path else {
-            return nothing(
-                "no database was asked: without --directory, the configured one is".to_owned(),
-                false,
-            );
+            let said = "no database was asked: without --directory, the configured one is";
+            return nothing(said.to_owned(), Answer::NotWanted);
         };
         match store::evidence_files(path) {
             Ok(Some(files)) => {
                 let said = format!("{} knows of {} writings of evidence files", path.display(), files.len());
                 let known = files.into_iter().map(|(incident, file)| KnownFile { incident, file }).collect();
-                Self { known, said, failed: false }
+                Self { known, said, answer: Answer::Known }
             }
-            Ok(None) => nothing(format!("no database was asked: there is none at {}", path.display()), false),
-            Err(error) => {
-                let said = format!(
+            Ok(None) => nothing(
+                format!(
+                    "no database was asked whether something is gone: there is none at {}",
+                    path.display()
+                ),
+                Answer::NoDatabase,
+            ),
+            Err(error) => nothing(
+                format!(
                     "THE DATABASE COULD NOT BE ASKED whether something is gone: {}",
                     crate::logging::chain(&error)
-                );
-                progress(&said);
-                nothing(said, true)
-            }
+                ),
+                Answer::Failed,
+            ),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::{Clock, SystemClock};
-
-    #[test]
-    fn what_is_listed_is_one_line_whatever_alerts_are_named() {
-        let hostile = "x\nrollback_20990101_000000  forged\u{1b}[2J\u{202e}".to_owned();
-        let summary = EvidenceSummary {
-            name: hostile.clone(),
-            incident: hostile.clone(),
-            rollout: hostile.clone(),
-            executed_at: SystemClock.now(),
-            reason: hostile.clone(),
-            state: hostile.clone(),
-            verdict: Some(hostile),
-        };
-        let text = summary_text(&summary, None);
-        assert!(!text.chars().any(|c| c.is_control() || c == '\u{202e}'), "{text}");
-    }
-}
+mod tests;

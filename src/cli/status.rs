@@ -70,7 +70,7 @@ fn rollout_text(rollout: &RolloutView) -> String {
     }
     if !rollout.evidence_healthy {
         lines.push(style::alarm(
-            "  EVIDENCE is missing, was changed, or can't be written where it belongs: run `backstop evidence verify`",
+            "  EVIDENCE can't be written where it belongs, or its record is broken, as the log says: run `backstop evidence verify`",
         ));
     }
     match &rollout.incident {

@@ -164,6 +164,7 @@ impl World {
             request: "POST".to_owned(),
             answer: Answer { status: Some(200), text: "ok".to_owned() },
             read_back: None,
+            read_failed: false,
             outcome,
         };
         let (started_at, ended_at) = (self.now, self.now);
@@ -174,6 +175,7 @@ impl World {
             attempts: vec![tried],
             outcome,
             share_before: None,
+            decided_at: None,
         };
         self.send(&Input::StepEnded { incident, attempt, step })
     }

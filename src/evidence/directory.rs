@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use super::files::{open_private, private_folder, read, sha256, wait_for};
 use super::folders::name_of;
 use super::lines::BreakLine;
-use super::manifest::{Manifest, unlisted};
+use super::manifest::{Manifest, is_said, unlisted};
 use super::pending::Pending;
 use super::verify::Finding;
 use super::writing::Writing;
-use super::{EvidenceError, KnownFile, Recorded, render};
+use super::{EvidenceError, KnownFile, Recorded, Version, render};
 use crate::incident::{EvidenceFile, Incident};
 
 /// The most raw webhook bodies that are stored with one rollback.
@@ -45,7 +45,11 @@ pub struct EvidenceSummary {
     pub reason: String,
     /// The incident's state when it was written.
     pub state: String,
-    /// The verdict, if there was one.
+    /// Whether nothing can have come since: if not, state and verdict are as of `written_at`.
+    pub complete: bool,
+    /// When it was written, if it is not complete and that is known.
+    pub written_at: Option<DateTime<Utc>>,
+    /// The verdict, if there was one by then.
     pub verdict: Option<String>,
 }
 
@@ -66,6 +70,12 @@ impl EvidenceDir {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether there is no such folder: not the same as one in which nothing lies.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        matches!(self.path.try_exists(), Ok(false))
     }
 
     /// Writes the evidence of an incident, or completes it. Doing so again with the same content
@@ -106,7 +116,8 @@ impl EvidenceDir {
     /// itself, where no later writing can hide it.
     fn continue_record(&self, writing: &mut Writing<'_>) -> Result<(), EvidenceError> {
         let mut broken = writing.manifest.chain_findings(true)?;
-        broken.extend(unlisted(&writing.manifest, writing.known));
+        let unlisted = unlisted(&writing.manifest, writing.known).into_iter();
+        broken.extend(unlisted.filter(|finding| !is_said(&writing.manifest, finding)));
         if broken.is_empty() {
             return writing.manifest.mend();
         }
@@ -151,8 +162,9 @@ impl EvidenceDir {
         }
         let file = |(name, bytes): &(String, Vec<u8>)| EvidenceFile::new(name.clone(), sha256(bytes));
         let beside: Vec<_> = contents.iter().map(file).collect();
-        let json = render::render_json(writing.incident, complete, &beside);
-        let text = render::render_text(writing.incident, complete, &beside);
+        let version = Version::written(complete, writing.now);
+        let json = render::render_json(writing.incident, version, &beside);
+        let text = render::render_text(writing.incident, version, &beside);
         contents.push((format!("{name}.json"), json.into_bytes()));
         contents.push((format!("{name}.txt"), text.into_bytes()));
         Pending::announce(&self.path, &contents.iter().map(file).collect::<Vec<_>>())?;
@@ -178,8 +190,9 @@ impl EvidenceDir {
         if !text_is_there {
             let bytes = read(&self.path.join(&json)).ok().flatten().unwrap_or_default();
             // A JSON that was broken since is found by `verify`; the text must not wait for it.
-            let rendered = render::text_of_json(&bytes)
-                .unwrap_or_else(|| render::render_text(writing.incident, complete, &[]));
+            let rendered = render::text_of_json(&bytes).unwrap_or_else(|| {
+                render::render_text(writing.incident, Version::written(complete, writing.now), &[])
+            });
             let announced = EvidenceFile::new(text.clone(), sha256(rendered.as_bytes()));
             Pending::announce(&self.path, &[announced])?;
             writing.put(&text, rendered.as_bytes())?;

@@ -99,8 +99,12 @@ pub(super) fn set_aside(folder: &Path, name: &str) -> Result<String, EvidenceErr
     Err(EvidenceError::NoNameLeft { file: name.to_owned(), folder: folder.to_owned() })
 }
 
-pub(super) fn sync_folder(folder: &Path) -> Result<(), EvidenceError> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(io(folder, "written"))
+fn sync_folder(folder: &Path) -> Result<(), EvidenceError> {
+    sync(folder).map_err(io(folder, "written"))
+}
+
+pub(super) fn sync(folder: &Path) -> std::io::Result<()> {
+    File::open(folder)?.sync_all()
 }
 
 /// The bytes, or `None` where there is no such file. What is no plain file (a link, a pipe that would

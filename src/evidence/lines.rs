@@ -61,13 +61,25 @@ pub(super) enum Entry {
     Break(BreakLine),
 }
 
-impl Entry {
-    /// A line as it was written, byte for byte: spacing and the order of members may not change either.
-    pub(super) fn parse(whole: &[u8]) -> Option<Self> {
-        let parsed = serde_json::from_slice::<Self>(whole).ok()?;
-        (encode(&parsed).as_bytes() == whole).then_some(parsed)
-    }
+/// A line as it lies there, which need not be as it was written.
+#[derive(Debug)]
+pub(super) struct Line {
+    /// What it says, as far as it can be understood: one bad line must not make those after it, or
+    /// a whole file with other line ends, count as if they had never been written.
+    pub(super) entry: Option<Entry>,
+    /// Byte for byte: spacing and the order of members may not change either.
+    pub(super) as_written: bool,
+}
 
+impl Line {
+    pub(super) fn read(whole: &[u8]) -> Self {
+        let entry: Option<Entry> = serde_json::from_slice(whole).ok();
+        let as_written = entry.as_ref().is_some_and(|entry| encode(entry).as_bytes() == whole);
+        Self { entry, as_written }
+    }
+}
+
+impl Entry {
     pub(super) fn as_file(&self) -> Option<&ManifestLine> {
         match self {
             Self::File(line) => Some(line),

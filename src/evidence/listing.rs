@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 
 use super::directory::{EvidenceDir, EvidenceSummary};
-use super::files::{io, read, sync_folder, wait_for};
+use super::files::{io, read, sync, wait_for};
 use super::folders::name_of;
 use super::manifest::Manifest;
 use super::verify::{VerifyReport, verify};
@@ -84,7 +84,7 @@ impl EvidenceDir {
     pub fn verify(&self, known: &[KnownFile]) -> Result<VerifyReport, EvidenceError> {
         let _lock = self.lock_of_reader()?;
         if self.path.exists() {
-            sync_folder(&self.path)?;
+            sync(&self.path).map_err(io(&self.path, "read"))?;
         }
         verify(&self.path, self.names()?, known)
     }

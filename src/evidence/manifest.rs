@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::files::{create, io, open_private, read, replace, sha256};
-use super::lines::{BreakLine, Entry, Head, ManifestLine, ORIGIN, SetAside, encode};
+use super::lines::{BreakLine, Entry, Head, Line, ManifestLine, ORIGIN, SetAside, encode};
 use super::verify::Finding;
 use super::{EvidenceError, KnownFile};
 use crate::incident::EvidenceFile;
@@ -22,11 +22,9 @@ const MAX_BROKEN: usize = 999;
 #[derive(Debug)]
 pub(super) struct Manifest {
     folder: PathBuf,
-    pub(super) entries: Vec<Entry>,
+    pub(super) lines: Vec<Line>,
     /// A last line without its end: a crash in the middle of writing.
     pub(super) torn: Option<Vec<u8>>,
-    /// The first line that is no manifest line, from 1.
-    pub(super) broken: Option<usize>,
     /// The files' lines of the manifests that were found broken and set aside, as far as they can be
     /// read: what they list was written all the same.
     earlier: Vec<ManifestLine>,
@@ -40,24 +38,16 @@ impl Manifest {
         let bytes = read(&folder.join(MANIFEST))?.unwrap_or_default();
         let mut manifest = Self {
             folder: folder.to_owned(),
-            entries: Vec::new(),
+            lines: Vec::new(),
             torn: None,
-            broken: None,
             earlier: Vec::new(),
             earlier_findings: Vec::new(),
             bytes: Vec::new(),
         };
-        for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
-            let Some(whole) = line.strip_suffix(b"\n") else {
-                manifest.torn = Some(line.to_vec());
-                break;
-            };
-            match Entry::parse(whole) {
-                Some(entry) => manifest.entries.push(entry),
-                None => {
-                    manifest.broken = Some(index + 1);
-                    break;
-                }
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            match line.strip_suffix(b"\n") {
+                Some(whole) => manifest.lines.push(Line::read(whole)),
+                None => manifest.torn = Some(line.to_vec()),
             }
         }
         manifest.bytes = bytes;
@@ -67,10 +57,8 @@ impl Manifest {
 
     /// Follows the breaks back to every manifest that was set aside.
     fn read_earlier(&mut self) {
-        let continued = |entries: &[Entry]| -> Vec<SetAside> {
-            entries.iter().filter_map(|entry| entry.as_break()?.continues.clone()).collect()
-        };
-        let mut open = continued(&self.entries);
+        let continued = |entry: &Entry| entry.as_break()?.continues.clone();
+        let mut open: Vec<_> = self.entries().filter_map(continued).collect();
         let mut seen = BTreeSet::new();
         while let Some(aside) = open.pop() {
             if !seen.insert(aside.file.clone()) {
@@ -84,9 +72,11 @@ impl Manifest {
                     if sha256(&bytes) != aside.sha256 {
                         self.earlier_findings.push(Finding::Changed { file });
                     }
-                    let entries: Vec<_> =
-                        bytes.split(|byte| *byte == b'\n').filter_map(Entry::parse).collect();
-                    open.extend(continued(&entries));
+                    let entries: Vec<_> = bytes
+                        .split(|byte| *byte == b'\n')
+                        .filter_map(|line| Line::read(line).entry)
+                        .collect();
+                    open.extend(entries.iter().filter_map(continued));
                     let files = entries.into_iter().filter_map(|entry| match entry {
                         Entry::File(line) => Some(line),
                         Entry::Break(_) => None,
@@ -98,8 +88,12 @@ impl Manifest {
     }
 
     pub(super) fn head(&self) -> Head {
-        let hash = self.entries.last().map_or(ORIGIN, Entry::hash).to_owned();
-        Head { lines: self.entries.len(), hash }
+        let hash = self.entries().last().map_or(ORIGIN, Entry::hash).to_owned();
+        Head { lines: self.lines.len(), hash }
+    }
+
+    fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.lines.iter().filter_map(|line| line.entry.as_ref())
     }
 
     /// What the head's file says: `None` where there is none, `Some(None)` where it can't be read.
@@ -107,31 +101,44 @@ impl Manifest {
         Ok(read(&self.folder.join(HEAD))?.map(|bytes| serde_json::from_slice(&bytes).ok()))
     }
 
-    /// The first line whose hash or link is wrong, from 1.
-    pub(super) fn first_wrong(&self) -> Option<usize> {
-        let mut prev = ORIGIN;
-        for (index, entry) in self.entries.iter().enumerate() {
-            if entry.prev() != prev || entry.hash() != entry.expected_hash() {
-                return Some(index + 1);
+    /// The lines that are not as they were written or whose link is wrong, from 1, in runs.
+    fn wrong_lines(&self) -> Vec<Finding> {
+        let mut runs: Vec<(usize, usize)> = Vec::new();
+        let mut prev = Some(ORIGIN);
+        for (number, line) in (1..).zip(&self.lines) {
+            let right = line.entry.as_ref().is_some_and(|entry| {
+                let linked = prev.is_none_or(|prev| entry.prev() == prev);
+                line.as_written && linked && entry.hash() == entry.expected_hash()
+            });
+            // What follows a line that says nothing may continue that line or the one before it.
+            prev = line.entry.as_ref().map(Entry::hash);
+            match runs.last_mut() {
+                _ if right => {}
+                Some((_, to)) if *to + 1 == number => *to = number,
+                Some(_) | None => runs.push((number, number)),
             }
-            prev = entry.hash();
         }
-        self.broken
+        let finding = |(from, to)| match from == to {
+            true => Finding::ManifestLineChanged { line: from },
+            false => Finding::ManifestLinesChanged { from, to },
+        };
+        runs.into_iter().map(finding).collect()
     }
 
     /// What is wrong with the chain and its head. A crash leaves one line that the head doesn't count
     /// yet: whoever continues (`healing`) counts it, whoever only looks says so.
     pub(super) fn chain_findings(&self, healing: bool) -> Result<Vec<Finding>, EvidenceError> {
-        let mut findings = Vec::new();
-        findings.extend(self.first_wrong().map(|line| Finding::ManifestLineChanged { line }));
+        let mut findings = self.wrong_lines();
         let found = self.head();
-        let empty = found.lines == 0 && self.torn.is_none() && self.broken.is_none();
+        let empty = found.lines == 0 && self.torn.is_none();
         match self.stored_head()? {
-            None if empty || (healing && found.lines <= 1 && self.broken.is_none()) => {}
+            None if empty || (healing && found.lines <= 1) => {}
             None | Some(None) => findings.push(Finding::HeadChanged),
             Some(Some(head)) if head == found => {}
             Some(Some(head))
-                if healing && found.lines == head.lines + 1 && self.hash_of(head.lines) == head.hash => {}
+                if healing
+                    && found.lines == head.lines + 1
+                    && self.hash_of(head.lines) == Some(head.hash.as_str()) => {}
             Some(Some(head)) if head.lines == found.lines => findings.push(Finding::HeadChanged),
             Some(Some(head)) => {
                 findings.push(Finding::ManifestTruncated { expected: head.lines, found: found.lines });
@@ -141,18 +148,26 @@ impl Manifest {
     }
 
     /// The hash of the chain when it had this many lines.
-    fn hash_of(&self, lines: usize) -> &str {
-        lines.checked_sub(1).and_then(|last| self.entries.get(last)).map_or(ORIGIN, Entry::hash)
+    fn hash_of(&self, lines: usize) -> Option<&str> {
+        let Some(last) = lines.checked_sub(1) else { return Some(ORIGIN) };
+        self.lines.get(last)?.entry.as_ref().map(Entry::hash)
     }
 
     /// The lines of written files, those of manifests that were set aside first.
     pub(super) fn files(&self) -> impl Iterator<Item = &ManifestLine> {
-        self.earlier.iter().chain(self.entries.iter().filter_map(Entry::as_file))
+        self.earlier.iter().chain(self.entries().filter_map(Entry::as_file))
+    }
+
+    /// Whether a file is what was last recorded of it elsewhere. If a line of it is gone, the damage is
+    /// the manifest's then, and to call the file changed would accuse the wrong one.
+    fn is_as_recorded(&self, name: &str, known: &[KnownFile]) -> bool {
+        let last = known.iter().map(|known| &known.file).rfind(|file| file.name == name);
+        let there = read(&self.folder.join(name)).ok().flatten().map(|bytes| sha256(&bytes));
+        there.is_some() && there.as_ref() == last.map(|file| &file.sha256)
     }
 
     pub(super) fn breaks(&self) -> impl Iterator<Item = (usize, &BreakLine)> {
-        let numbered = self.entries.iter().enumerate();
-        numbered.filter_map(|(index, entry)| entry.as_break().map(|found| (index + 1, found)))
+        (1..).zip(&self.lines).filter_map(|(number, line)| Some((number, line.entry.as_ref()?.as_break()?)))
     }
 
     pub(super) fn of_file(&self, name: &str) -> impl Iterator<Item = &ManifestLine> {
@@ -162,9 +177,9 @@ impl Manifest {
     /// Makes a manifest that a crash cut off usable again. What was cut off is stored beside it.
     pub(super) fn mend(&mut self) -> Result<(), EvidenceError> {
         let Some(torn) = self.torn.take() else { return Ok(()) };
-        let name = format!("manifest.torn-{}", self.entries.len() + 1);
+        let name = format!("manifest.torn-{}", self.lines.len() + 1);
         replace(&self.folder, &name, &torn)?;
-        let whole: String = self.entries.iter().map(|entry| encode(entry) + "\n").collect();
+        let whole: String = self.entries().map(|entry| encode(entry) + "\n").collect();
         replace(&self.folder, MANIFEST, whole.as_bytes())
     }
 
@@ -194,7 +209,7 @@ impl Manifest {
         let mut file = open_private(&path, OpenOptions::new().append(true))?;
         file.write_all(format!("{}\n", encode(&entry)).as_bytes()).map_err(io(&path, "written"))?;
         file.sync_all().map_err(io(&path, "written"))?;
-        self.entries.push(entry);
+        self.lines.push(Line { entry: Some(entry), as_written: true });
         self.write_head()
     }
 
@@ -205,14 +220,25 @@ impl Manifest {
     }
 }
 
-/// What is known to have been written and stands in no line, unless a break said so already.
+/// What is known to have been written and stands in no line.
 pub(super) fn unlisted(manifest: &Manifest, known: &[KnownFile]) -> Vec<Finding> {
-    let said = |finding: &Finding| manifest.breaks().any(|(_, line)| line.broken.contains(finding));
     let listed = |file: &EvidenceFile| manifest.of_file(&file.name).any(|line| line.sha256 == file.sha256);
     let lost = known.iter().map(|known| &known.file).filter(|file| !listed(file));
     let mut named = BTreeSet::new();
-    let lost = lost.filter(|file| named.insert(&file.name));
-    let mut findings: Vec<_> = lost.map(|file| Finding::Lost { file: file.name.clone() }).collect();
-    findings.retain(|finding| !said(finding));
-    findings
+    let lost = lost.filter(|file| named.insert(&file.name)).map(|file| file.name.clone());
+    let finding = |file: String| match manifest.is_as_recorded(&file, known) {
+        true => Finding::LineGone { file },
+        false => Finding::Lost { file },
+    };
+    lost.map(finding).collect()
+}
+
+/// Whether a break says of a file for ever what [`unlisted`] found. One that was gone, and was put back
+/// since, was said to be gone.
+pub(super) fn is_said(manifest: &Manifest, finding: &Finding) -> bool {
+    let said = |said: &Finding| match (finding, said) {
+        (Finding::LineGone { file }, Finding::Lost { file: lost }) => file == lost,
+        (finding, said) => finding == said,
+    };
+    manifest.breaks().any(|(_, line)| line.broken.iter().any(said))
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::files::{read, sha256};
 use super::lines::ManifestLine;
-use super::manifest::{Manifest, unlisted};
+use super::manifest::{Manifest, is_said, unlisted};
 use super::{EvidenceError, KnownFile};
 use crate::text::shown;
 
@@ -36,10 +36,22 @@ pub enum Finding {
     Lost {
         file: String,
     },
+    /// The database knows that a file was written, it lies there as it was, and a line of it is gone
+    /// from the manifest.
+    LineGone {
+        file: String,
+    },
     /// A manifest line was changed, or does not continue the one before.
     ManifestLineChanged {
         /// From 1.
         line: usize,
+    },
+    /// The same of several lines on end, such as all of a manifest with other line ends.
+    ManifestLinesChanged {
+        /// From 1.
+        from: usize,
+        /// The last of them.
+        to: usize,
     },
     /// The manifest ends before, or after, what its head says.
     ManifestTruncated {
@@ -63,15 +75,24 @@ pub enum Finding {
     },
 }
 
+impl Finding {
+    /// The file that is known to be as it was written, although something is wrong.
+    fn unharmed(&self) -> Option<&str> {
+        if let Self::LineGone { file } = self { Some(file) } else { None }
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Changed { file } => write!(f, "changed: {} is not what was written", shown(file)),
+            Self::Changed { file } => write!(f, "changed: {} is not what the manifest lists", shown(file)),
             Self::Missing { file } => write!(f, "missing: {} was written and is gone", shown(file)),
             Self::Unreadable { file } => {
                 write!(f, "unreadable: {} can't be read as a plain file", shown(file))
             }
-            Self::Unlisted { file } => write!(f, "unlisted: {} is in no line of the manifest", shown(file)),
+            Self::Unlisted { file } => {
+                write!(f, "unlisted: {} is in no line of the manifest that can be read", shown(file))
+            }
             Self::Lost { file } => {
                 write!(
                     f,
@@ -79,7 +100,20 @@ impl fmt::Display for Finding {
                     shown(file)
                 )
             }
-            Self::ManifestLineChanged { line } => write!(f, "manifest.jsonl, line {line}, was changed"),
+            Self::LineGone { file } => write!(
+                f,
+                "manifest.jsonl lacks a line of {}; the file itself is as the database recorded it",
+                shown(file)
+            ),
+            Self::ManifestLineChanged { line } => {
+                write!(f, "manifest.jsonl, line {line}, was changed or does not continue the one before it")
+            }
+            Self::ManifestLinesChanged { from, to } => {
+                write!(
+                    f,
+                    "manifest.jsonl, lines {from} to {to}, were changed or do not continue those before them"
+                )
+            }
             Self::ManifestTruncated { expected, found } => {
                 write!(f, "manifest.jsonl has {found} lines, its head says {expected}")
             }
@@ -138,16 +172,22 @@ pub(super) fn verify(
     for line in manifest.files() {
         latest.entry(&line.file).or_default().push(line);
     }
+    let mut unlisted = unlisted(&manifest, known);
+    let unharmed: BTreeSet<_> = unlisted.iter().filter_map(Finding::unharmed).map(str::to_owned).collect();
+    unlisted.retain(|finding| !is_said(&manifest, finding));
     for (file, lines) in &latest {
-        findings.extend(file_findings(folder, file, lines));
+        let found = file_findings(folder, file, lines).into_iter();
+        findings.extend(
+            found.filter(|found| !matches!(found, Finding::Changed { file } if unharmed.contains(file))),
+        );
     }
-    let listed: BTreeSet<_> = latest.keys().copied().collect();
-    let strange = names.into_iter().filter(|name| !listed.contains(name.as_str()));
+    let strange =
+        names.into_iter().filter(|name| !latest.contains_key(name.as_str()) && !unharmed.contains(name));
     findings.extend(strange.map(|file| Finding::Unlisted { file }));
-    findings.extend(unlisted(&manifest, known));
+    findings.extend(unlisted);
     Ok(VerifyReport {
         files: latest.len(),
-        lines: manifest.entries.len(),
+        lines: manifest.lines.len(),
         head: manifest.head().hash,
         findings,
     })

@@ -77,7 +77,15 @@ pub async fn traffic_off(
         tokio::time::sleep(wait).await;
     };
     let ended_at = clock.now();
-    StepRecord { step: Step::TrafficOff, started_at, ended_at, attempts, outcome, share_before: None }
+    StepRecord {
+        step: Step::TrafficOff,
+        started_at,
+        ended_at,
+        attempts,
+        outcome,
+        share_before: None,
+        decided_at: None,
+    }
 }
 
 /// How long to wait before the next attempt; `None`: there is no time for one. An API that asks to be
@@ -114,10 +122,14 @@ async fn attempt(
     }
     let may_have_arrived = acknowledged || matches!(sent, Err(ActError::Unknown(_)));
     let mut read_back = None;
+    let mut read_failed = false;
     if may_have_arrived && router.can_read() {
         match read(router, limits).await {
             Ok(share) => read_back = Some(share),
-            Err(error) => note(&mut answer, &format!("read-back failed: {error}")),
+            Err(error) => {
+                read_failed = true;
+                note(&mut answer, &format!("read-back failed: {error}"));
+            }
         }
     }
     let outcome = match (acknowledged, may_have_arrived, read_back) {
@@ -130,7 +142,8 @@ async fn attempt(
         (false, true, _) => StepOutcome::Unknown,
         (false, false, _) => StepOutcome::Failed,
     };
-    (Attempt { started_at, ended_at: clock.now(), request, answer, read_back, outcome }, retry_after)
+    let ended_at = clock.now();
+    (Attempt { started_at, ended_at, request, answer, read_back, read_failed, outcome }, retry_after)
 }
 
 async fn read(router: &dyn TrafficRouter, limits: StepLimits) -> Result<Share, ReadError> {

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::words::time;
 use super::{
     AttachedAlert, Bounded, Cause, Event, Fingerprint, GraceCause, Hold, Incident, IncidentId, NoteEntry,
-    NoticeKind, OpenedIncident, Phase, Reason, RolloutName, Severity, Trigger,
+    NoticeKind, OpenedIncident, Phase, Reason, RolloutName, Severity, StepRecord, Trigger,
 };
 use crate::text::shown;
 
@@ -120,9 +120,9 @@ impl Incident {
                 self.note(at, event.name(), Some(cause.reason), text);
             }
             Event::StepEnded(step) => {
-                self.step_begun_at = None;
+                let step = StepRecord { decided_at: self.step_begun_at.take(), ..step.clone() };
                 self.note(at, event.name(), None, step.sentence());
-                self.steps.push(step.clone());
+                self.steps.push(step);
             }
             Event::VerificationStarted { until } => {
                 let attempt = self.attempt();

@@ -97,7 +97,7 @@ named! {
         GraceHeld => "grace_held", "A grace is on hold.";
         IncidentSuperseded => "incident_superseded", "An incident was closed because another revision is on canary.";
         IncidentClosed => "incident_closed", "A person closed an incident.";
-        EvidenceProblem => "evidence_problem", "Evidence was written elsewhere than it belongs, or earlier evidence was changed or is gone.";
+        EvidenceProblem => "evidence_problem", "Evidence was written elsewhere than it belongs, or what was found there is not as it was written.";
         RepeatedRollback => "repeated_rollback", "Second rollback within an hour, or third within a day.";
         WatchdogLost => "watchdog_lost", "The Watchdog has been silent for too long while a canary runs.";
         WatchdogBack => "watchdog_back", "The Watchdog is heard again, or no canary runs any more.";

@@ -1,6 +1,6 @@
 //! What was done and seen: steps, attempts, read-backs, checks. Stored as they happened.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 /// The canary's share of the traffic in per cent, 0 to 100.
@@ -46,7 +46,7 @@ impl Step {
 pub enum StepOutcome {
     /// Acknowledged, and read back as wanted.
     Done,
-    /// Acknowledged; there is nowhere to read it back.
+    /// Acknowledged, and not read back: there is nowhere to read, or reading failed.
     DoneUnread,
     /// Acknowledged, but the read-back says otherwise: not believed.
     NotEffective,
@@ -89,6 +89,9 @@ pub struct Attempt {
     /// What was read back afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_back: Option<Share>,
+    /// Whether there is a place to read it back, and reading failed; the answer's text says why.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub read_failed: bool,
     pub outcome: StepOutcome,
 }
 
@@ -104,6 +107,24 @@ pub struct StepRecord {
     /// have changed it since the reading that the decision rested on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share_before: Option<Share>,
+    /// When the rollback attempt that it belongs to was decided on, filled in as the step is folded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_at: Option<DateTime<Utc>>,
+}
+
+/// A step begins within the half second that a commit may take and the moment that reading the share
+/// may take. One that began later was begun before by a process that ended: nobody recorded what that
+/// one had sent.
+const BEGUN_AGAIN_AFTER: TimeDelta = TimeDelta::milliseconds(1_500);
+
+impl StepRecord {
+    /// How long after its decision it began, where that is so late that an earlier process may have
+    /// begun it before.
+    #[must_use]
+    pub fn begun_late_by(&self) -> Option<TimeDelta> {
+        let late = self.started_at - self.decided_at?;
+        (late > BEGUN_AGAIN_AFTER).then_some(late)
+    }
 }
 
 /// What a verification looks at.

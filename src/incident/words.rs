@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::{CheckName, CheckOutcome, Phase, Share, Step, StepOutcome, StepRecord, Verdict};
+use super::{Attempt, CheckName, CheckOutcome, Phase, Share, Step, StepOutcome, StepRecord, Verdict};
 use crate::text::shown;
 
 /// A time as people are shown it: RFC 3339, UTC, to the second.
@@ -21,10 +21,21 @@ impl Step {
     }
 }
 
-impl StepOutcome {
+impl Attempt {
     /// How it came out, to follow the step's words.
     #[must_use]
-    pub fn words(self) -> &'static str {
+    pub fn words(&self) -> &'static str {
+        match self.outcome {
+            StepOutcome::DoneUnread if self.read_failed => {
+                "acknowledged, but NOT confirmed: it could not be read back"
+            }
+            outcome => outcome.words(),
+        }
+    }
+}
+
+impl StepOutcome {
+    fn words(self) -> &'static str {
         match self {
             Self::Done => "done, and read back as wanted",
             Self::DoneUnread => "acknowledged; there is nowhere to read it back",
@@ -48,7 +59,16 @@ impl StepRecord {
             Some(Share::ZERO) => "; the canary had no traffic any more when this began",
             Some(_) | None => "",
         };
-        format!("{}: {} ({attempts}){before}", self.step.words(), self.outcome.words())
+        let late = self.begun_late_by().map_or_else(String::new, |late| {
+            format!(
+                "; it began {} s after it was decided on: what an earlier process may have sent before it ended is not listed here, and may have taken the traffic off",
+                late.num_seconds()
+            )
+        });
+        // The last attempt says more than the step's outcome does, which is that attempt's.
+        let last = self.attempts.last().filter(|last| last.outcome == self.outcome);
+        let outcome = last.map_or_else(|| self.outcome.words(), Attempt::words);
+        format!("{}: {outcome} ({attempts}){before}{late}", self.step.words())
     }
 }
 
@@ -103,7 +123,7 @@ impl Phase {
             Self::RollingBack { attempt: 1, .. } => "rolling back".to_owned(),
             Self::RollingBack { attempt, .. } => format!("rolling back, attempt {attempt}"),
             Self::Verifying { until, .. } => {
-                format!("the traffic was taken off; verifying until {} at the latest", time(*until))
+                format!("verifying until {} at the latest that the traffic is off", time(*until))
             }
             Self::RolledBack => "rolled back: the traffic was read back as off the canary".to_owned(),
             Self::Cancelled { reason } => format!("ended without a rollback: {}", reason.meaning()),

@@ -93,12 +93,12 @@ fn register_evidence(r: &mut Registry, families: &Families) {
     r.register("evidence_writes", "Writings of evidence", families.evidence_writes.clone());
     r.register(
         "evidence_healthy",
-        "Whether the last evidence was written to its folder, with all that was written before still there",
+        "Whether the last evidence was written, to its folder, and none found the record broken within the last hour; 1 again after a restart",
         families.evidence_healthy.clone(),
     );
     r.register(
         "evidence_problems",
-        "Writings of evidence that found earlier evidence broken or gone, or had to use the fallback folder",
+        "Writings of evidence that found the manifest broken, cut or gone or a strange file in the way, or had to use the fallback folder",
         families.evidence_problems.clone(),
     );
 }

@@ -161,7 +161,8 @@ pub struct RolloutView {
     pub watchdog_lost: bool,
     /// Events of all rollouts that are held in memory because the store can't be written.
     pub unrecorded_events: u64,
-    /// Whether all was well with the evidence that was last written, of any rollout.
+    /// Whether all was well with the evidence that was last written, of any rollout, and with all of the
+    /// last hour.
     pub evidence_healthy: bool,
     /// Whether the store can be written, as far as is known: it is looked at every half a minute at least.
     #[serde(default = "yes")]

@@ -68,7 +68,7 @@ async fn after_a_restart_a_cut_manifest_is_noticed_by_the_next_rollback() {
     let mut second = site.spawn().await;
     rolled_back(&site, &api, "PgBouncerSaturation").await;
     let (code, said) = verify(&site).await;
-    assert!(code == 1 && said.contains("the database says"), "{said}");
+    assert!(code == 1 && said.contains("as the database recorded it"), "{said}");
     second.kill().await.expect("killed");
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use backstop::decision::Mode;
-use backstop::evidence::render_text;
+use backstop::evidence::{Version, render_text};
 use backstop::incident::{Incident, Phase, Reason, RolloutName, RolloutState, Trigger};
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -54,7 +54,8 @@ impl Ledger {
 
     /// The protocol's four lines say what is known here of why the rollback began.
     pub(crate) fn four_lines(&self, incident: &Incident, complete: bool) -> Promise {
-        let text = render_text(incident, complete, &[]);
+        let version = if complete { Version::Complete } else { Version::First { at: None } };
+        let text = render_text(incident, version, &[]);
         let lines: Vec<_> = text.lines().take(4).collect();
         let [_, _, reason, trigger] = lines[..] else { return Err(format!("no four lines in {text}")) };
         // While the store is in trouble the evidence is ahead of what is stored.

@@ -81,10 +81,39 @@ fn a_manifest_cut_together_with_its_head_is_missing_what_the_database_knows() {
             .verify(&known)
             .expect("verified")
             .findings
-            .contains(&Finding::Lost { file: format!("{NAME}.txt") })
+            .contains(&Finding::LineGone { file: format!("{NAME}.txt") })
     );
     next(&evidence, &known);
-    assert!(broken_for_ever(&evidence).contains(&Finding::Lost { file: format!("{NAME}.txt") }));
+    assert!(broken_for_ever(&evidence).contains(&Finding::LineGone { file: format!("{NAME}.txt") }));
+}
+
+#[test]
+fn a_file_whose_line_was_removed_is_not_called_changed_before_or_after_the_next_rollback() {
+    // The text's only complete line, the last one; and the webhook's only line, in the middle.
+    for (removed, file) in [(7, format!("{NAME}.txt")), (2, format!("{NAME}_webhook.json"))] {
+        let (_folder, evidence) = written();
+        let known = known(&evidence);
+        let path = evidence.path().join("manifest.jsonl");
+        let whole = fs::read_to_string(&path).expect("read");
+        let lines = (1..).zip(whole.split_inclusive('\n')).filter(|(number, _)| *number != removed);
+        fs::write(&path, lines.map(|(_, line)| line).collect::<String>()).expect("cut");
+        let accused = |found: &[Finding]| {
+            let accuses = |found: &&Finding| {
+                matches!(found, Finding::Changed { .. } | Finding::Unlisted { .. } | Finding::Lost { .. })
+            };
+            found.iter().filter(accuses).count()
+        };
+        let gone = Finding::LineGone { file: file.clone() };
+        let found = evidence.verify(&known).expect("verified").findings;
+        assert!(found.contains(&gone) && accused(&found) == 0, "{found:?}");
+        assert!(next(&evidence, &known).problems[0].contains(&gone.to_string()));
+        let found = evidence.verify(&known).expect("verified").findings;
+        assert!(broken_for_ever(&evidence).contains(&gone) && accused(&found) == 0, "{found:?}");
+        assert!(!found.contains(&gone), "said once: {found:?}");
+        fs::write(evidence.path().join(&file), "changed").expect("changed");
+        let found = evidence.verify(&known).expect("verified").findings;
+        assert!(found.contains(&Finding::Lost { file }) && accused(&found) == 2, "{found:?}");
+    }
 }
 
 #[test]
@@ -206,4 +235,32 @@ fn a_file_whose_line_a_crash_left_out_is_taken_for_ours_and_an_unannounced_one_i
         let recorded = evidence.write(&first, &blobs(), false, at(), &[]).expect("written");
         assert_eq!(recorded.problems.len(), problems, "{:?}", recorded.problems);
     }
+}
+
+#[test]
+fn what_can_not_be_read_is_not_helped_by_free_space() {
+    let error = |doing, kind: std::io::ErrorKind| {
+        EvidenceError::Io { path: "/evidence".into(), doing, source: kind.into() }.to_string()
+    };
+    for (doing, kind, remedy) in [
+        ("read", std::io::ErrorKind::PermissionDenied, "readable"),
+        ("read", std::io::ErrorKind::NotADirectory, "in its way"),
+        ("read", std::io::ErrorKind::Other, "look at the disk"),
+        ("created", std::io::ErrorKind::AlreadyExists, "in its way"),
+        ("written", std::io::ErrorKind::StorageFull, "free space"),
+        ("opened", std::io::ErrorKind::PermissionDenied, "writable"),
+    ] {
+        let said = error(doing, kind);
+        assert!(said.contains(remedy), "{said}");
+        assert_eq!(said.contains("free space"), matches!(doing, "written" | "opened"), "{said}");
+    }
+}
+
+#[test]
+fn a_changed_file_of_an_earlier_rollback_is_for_verify_to_find_and_a_broken_record_for_the_next_writing() {
+    let (_folder, evidence) = written();
+    let known = known(&evidence);
+    fs::write(evidence.path().join(format!("{NAME}.txt")), "changed").expect("changed");
+    assert_eq!(next(&evidence, &known).problems, [] as [String; 0], "README and runbook say so");
+    assert_eq!(findings(&evidence), [Finding::Changed { file: format!("{NAME}.txt") }]);
 }

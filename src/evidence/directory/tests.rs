@@ -73,7 +73,8 @@ pub(in crate::evidence) fn findings(evidence: &EvidenceDir) -> Vec<Finding> {
 
 #[test]
 fn the_first_four_lines_are_the_protocols() {
-    let automatic = render_text(&incident(1, "CanaryErrorRateCritical", Trigger::Automatic), false, &[]);
+    let automatic =
+        render_text(&incident(1, "CanaryErrorRateCritical", Trigger::Automatic), Version::Complete, &[]);
     let lines: Vec<_> = automatic.lines().take(4).collect();
     assert_eq!(
         lines,
@@ -84,7 +85,11 @@ fn the_first_four_lines_are_the_protocols() {
             "Triggered By: Automatic",
         ]
     );
-    let manual = render_text(&incident(1, "looks bad", Trigger::Manual { actor: "ada".into() }), false, &[]);
+    let manual = render_text(
+        &incident(1, "looks bad", Trigger::Manual { actor: "ada".into() }),
+        Version::Complete,
+        &[],
+    );
     assert!(manual.contains("\nReason: looks bad\nTriggered By: Manual (ada)\n"), "{manual}");
 }
 
@@ -92,7 +97,7 @@ fn the_first_four_lines_are_the_protocols() {
 fn foreign_text_can_not_forge_a_line_or_steer_the_terminal() {
     let text = render_text(
         &incident(1, "x\nTriggered By: Manual (boss)\u{1b}[2J\u{202e}", Trigger::Automatic),
-        false,
+        Version::Complete,
         &[],
     );
     assert_eq!(text.lines().filter(|line| line.starts_with("Triggered By:")).count(), 1);
@@ -161,6 +166,20 @@ fn a_crash_between_writing_and_recording_leaves_evidence_that_is_completed_all_t
 }
 
 #[test]
+fn a_listing_of_a_first_version_has_the_time_it_was_written_and_that_of_the_complete_one_needs_none() {
+    let (_folder, evidence) = folder();
+    let first = incident(1, "CanaryErrorRateCritical", Trigger::Automatic);
+    let listed = || {
+        let listed = evidence.list().expect("listed").pop().expect("one");
+        (listed.state, listed.complete, listed.written_at)
+    };
+    evidence.write(&first, &blobs(), false, at(), &[]).expect("written");
+    assert_eq!(listed(), ("rolling_back".to_owned(), false, Some(at())));
+    evidence.write(&finished(first), &blobs(), true, at(), &[]).expect("completed");
+    assert_eq!(listed(), ("rolled_back".to_owned(), true, None));
+}
+
+#[test]
 fn two_rollbacks_of_one_second_do_not_overwrite_each_other() {
     let (_folder, evidence) = folder();
     for number in [1, 2, 1, 2] {
@@ -211,6 +230,41 @@ fn a_cut_or_edited_manifest_is_found_wherever_it_is_cut() {
 }
 
 #[test]
+fn a_bad_manifest_line_is_named_and_what_stands_after_it_is_read_all_the_same() {
+    let (_folder, evidence) = written();
+    let path = evidence.path().join("manifest.jsonl");
+    let whole = std::fs::read_to_string(&path).expect("read");
+    let with = |number: usize, change: &dyn Fn(&str) -> String| -> String {
+        let lines = (1..).zip(whole.split_inclusive('\n'));
+        lines.map(|(at, line)| if at == number { change(line) } else { line.to_owned() }).collect()
+    };
+    let webhook = || Finding::Unlisted { file: "rollback_20261104_030405_webhook.json".into() };
+    let one = |line| Finding::ManifestLineChanged { line };
+    for (manifest, found) in [
+        // The second line is the only one of the webhook's body.
+        (with(2, &|_| "garbage\n".to_owned()), vec![one(2), webhook()]),
+        (
+            with(3, &|line| format!("garbage\n{line}")),
+            vec![one(3), Finding::ManifestTruncated { expected: 7, found: 8 }],
+        ),
+        (with(2, &|line| line.replacen(':', ": ", 1)), vec![one(2)]),
+        (whole.replace('\n', "\r\n"), vec![Finding::ManifestLinesChanged { from: 1, to: 7 }]),
+        (
+            with(7, &|_| "garbage\n".to_owned()),
+            vec![
+                one(7),
+                Finding::HeadChanged,
+                Finding::Changed { file: "rollback_20261104_030405.txt".into() },
+            ],
+        ),
+        (with(4, &|_| String::new()), vec![one(4), Finding::ManifestTruncated { expected: 7, found: 6 }]),
+    ] {
+        std::fs::write(&path, &manifest).expect("changed");
+        assert_eq!(findings(&evidence), found, "{manifest}");
+    }
+}
+
+#[test]
 fn a_crash_between_any_two_writes_is_healed_by_writing_again() {
     let (_folder, evidence) = written();
     let path = evidence.path().join("manifest.jsonl");
@@ -235,7 +289,7 @@ fn a_folder_that_can_not_be_written_says_so_and_works_once_it_can() {
     let evidence = EvidenceDir::new(blocker.join("inside"));
     let incident = incident(1, "x", Trigger::Automatic);
     let error = evidence.write(&incident, &blobs(), false, at(), &[]).expect_err("in the way").to_string();
-    assert!(error.contains("evidence/inside") && error.contains("writable"), "{error}");
+    assert!(error.contains("evidence/inside") && error.contains("in its way"), "{error}");
     std::fs::remove_file(&blocker).expect("removed");
     evidence.write(&incident, &blobs(), false, at(), &[]).expect("written");
 }

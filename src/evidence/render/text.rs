@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
+use super::Version;
 use crate::incident::{
     Alert, AttachedAlert, Bounded, Cause, EvidenceFile, Incident, Labels, NoteEntry, SnapshotPoint,
     StepRecord, Verification,
@@ -20,14 +21,15 @@ fn optional(at: Option<DateTime<Utc>>) -> String {
 /// The text. Its first four lines are the protocol's ("Manual Rollback"), and say what the rollback
 /// began for, not what the incident opened with.
 #[must_use]
-pub fn render_text(incident: &Incident, complete: bool, files: &[EvidenceFile]) -> String {
+pub fn render_text(incident: &Incident, version: Version, files: &[EvidenceFile]) -> String {
+    let complete = version == Version::Complete;
     let cause = incident.cause();
     let mut lines = four_lines(incident, &cause);
     lines.extend(incident.further_causes().map(|further| format!("Also: {}", also(further))));
     lines.push(String::new());
-    lines.extend(head(incident, &cause, complete));
+    lines.extend(head(incident, &cause, version));
     section(&mut lines, "Alerts", incident.alerts.iter().flat_map(|attached| alert(attached)));
-    section(&mut lines, "Steps", steps(incident));
+    section(&mut lines, "Steps", steps(incident, version));
     section(&mut lines, "Verification", verification(incident.verification.as_ref(), complete));
     let snapshots = incident.snapshots.iter();
     section(
@@ -66,29 +68,41 @@ fn also(cause: &Cause) -> String {
     format!("{}, {} ({}), {}", line(&cause.words), cause.trigger, cause.reason.meaning(), time(cause.at))
 }
 
-fn head(incident: &Incident, cause: &Cause, complete: bool) -> Vec<String> {
+fn head(incident: &Incident, cause: &Cause, version: Version) -> Vec<String> {
+    let id = line(incident.id.as_str());
+    let (state, none_then, written) = match version {
+        Version::First { at } => {
+            let at = at.map_or_else(|| "when this was written".to_owned(), |at| format!("at {}", time(at)));
+            (
+                format!("State {at}"),
+                " when this was written",
+                format!(
+                    "first, written as the rollback ran ({at}), and replaced once, when the incident closes; what came since: backstop incident show {id}"
+                ),
+            )
+        }
+        Version::Complete => ("State".to_owned(), "", "complete".to_owned()),
+    };
     let verdict = incident.verification.as_ref().map_or_else(
-        || "none yet".to_owned(),
+        || format!("none{none_then}"),
         |verification| format!("{} ({})", verification.verdict.as_str(), verification.verdict.sentence()),
     );
-    let written = if complete {
-        "complete"
-    } else {
-        "first, written as the rollback ran; it is completed as verification ends"
-    };
     vec![
         format!("Why: {}", cause.reason.meaning()),
         format!("Share It Rested On: {}", cause.share_words()),
-        format!("Incident: {}", line(incident.id.as_str())),
+        format!("Incident: {id}"),
         format!("Rollout: {}", line(incident.rollout.as_str())),
         format!("Revision: {}", line(incident.revision().as_str())),
         format!("Severity: {}", incident.severity.as_str()),
-        format!("State: {}", line(&incident.phase.sentence())),
+        format!("{state}: {}", line(&incident.phase.sentence())),
         format!("Verdict: {verdict}"),
         format!("Opened: {}, for {}", time(incident.opened_at), line(&incident.opened.cause)),
         format!("Grace Ended: {}", grace_ended(incident)),
-        format!("Closed: {}", optional(incident.closed_at)),
-        format!("Acknowledged By: {}", line(incident.acknowledged_by.as_deref().unwrap_or("nobody yet"))),
+        format!("Closed: {}", incident.closed_at.map_or_else(|| format!("not{none_then}"), time)),
+        format!(
+            "Acknowledged By: {}",
+            incident.acknowledged_by.as_deref().map_or_else(|| format!("nobody{none_then}"), line)
+        ),
         format!("This File: {written}"),
     ]
 }
@@ -106,15 +120,18 @@ fn grace_ended(incident: &Incident) -> String {
 }
 
 /// The steps that ended, and the one that was begun and of which nothing more is recorded.
-fn steps(incident: &Incident) -> Vec<String> {
+fn steps(incident: &Incident, version: Version) -> Vec<String> {
     let mut lines = bounded(&incident.steps, step);
     if let Some(begun_at) = incident.step_begun_at {
-        let rest = if incident.phase.is_closed() {
-            "it was broken off before its end was recorded, so requests MAY HAVE BEEN SENT: look at the system itself"
-        } else {
-            "its requests are recorded as it ends"
+        let rest = match version {
+            Version::First { .. } if !incident.phase.is_closed() => {
+                " and had not ended when this was written: its requests are not listed here"
+            }
+            Version::First { .. } | Version::Complete => {
+                "; it was broken off before its end was recorded, so requests MAY HAVE BEEN SENT: look at the system itself"
+            }
         };
-        lines.push(format!("- a step was begun at {}; {rest}", time(begun_at)));
+        lines.push(format!("- a step was begun at {}{rest}", time(begun_at)));
     }
     lines
 }
@@ -177,19 +194,24 @@ fn step(step: &StepRecord) -> Vec<String> {
         time(step.ended_at)
     )];
     if let Some(share) = step.share_before {
-        lines.push(format!("  just before the first request the canary had {share}"));
+        let listed = if step.begun_late_by().is_some() { " that is listed here" } else { "" };
+        lines.push(format!("  just before the first request{listed} the canary had {share}"));
     }
     for (index, attempt) in step.attempts.iter().enumerate() {
         let status =
             attempt.answer.status.map_or_else(|| "no status".to_owned(), |status| status.to_string());
-        let read_back = attempt.read_back.map_or_else(|| "not read".to_owned(), |share| share.to_string());
+        let read_back = match attempt.read_back {
+            Some(share) => share.to_string(),
+            None if attempt.read_failed => "it could not be read".to_owned(),
+            None => "not read".to_owned(),
+        };
         lines.push(format!("  {}. {} {}", index + 1, time(attempt.started_at), line(&attempt.request)));
         lines.push(format!(
             "     answer {} {status}: {}",
             time(attempt.ended_at),
             line(&attempt.answer.text)
         ));
-        lines.push(format!("     read back: {read_back}; {}", attempt.outcome.words()));
+        lines.push(format!("     read back: {read_back}; {}", attempt.words()));
     }
     lines
 }

@@ -102,6 +102,18 @@ async fn without_a_place_to_read_one_acknowledged_change_is_all_and_is_reported_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_share_that_can_not_be_read_is_not_said_to_have_nowhere_to_be_read() {
+    let nonsense = || Err(ReadError::NotUnderstood("\"zero\" is no share".to_owned()));
+    let unreadable = run(vec![ok()], Some(vec![nonsense(), nonsense(), nonsense(), nonsense()])).await;
+    assert_eq!(unreadable.outcome, StepOutcome::DoneUnread);
+    let sentence = unreadable.sentence();
+    assert!(sentence.contains("NOT confirmed: it could not be read back (1 attempt)"), "{sentence}");
+    assert!(unreadable.attempts[0].answer.text.contains("read-back failed: \"zero\""));
+    let nowhere = run(vec![ok()], None).await.sentence();
+    assert!(nowhere.contains("acknowledged; there is nowhere to read it back"), "{nowhere}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refusal_is_not_repeated_and_an_outage_is_until_the_deadline() {
     let refused = run(vec![Err(ActError::Refused(words(Some(404), "no such feature")))], None).await;
     assert_eq!((refused.outcome, refused.attempts.len()), (StepOutcome::Failed, 1));

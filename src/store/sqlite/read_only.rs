@@ -14,7 +14,8 @@ use crate::store::StoreError;
 /// # Errors
 /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
 pub fn evidence_files(path: &Path) -> Result<Option<Vec<(IncidentId, EvidenceFile)>>, StoreError> {
-    if !path.exists() {
+    // One that may not be looked at is no missing one.
+    if let Ok(false) = path.try_exists() {
         return Ok(None);
     }
     let doing = "reading what evidence was written";
