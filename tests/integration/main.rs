@@ -37,3 +37,4 @@ mod support;
 mod tampering;
 mod tls;
 mod webhook_contract;
+mod wrong_server;
