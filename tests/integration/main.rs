@@ -31,6 +31,7 @@ mod relabelling;
 mod secrets;
 mod secured_flags;
 mod secured_monitoring;
+mod standalone;
 mod store_outage;
 mod supervision;
 mod support;
