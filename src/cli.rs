@@ -1,6 +1,7 @@
 //! The command line. Data goes to stdout, progress and errors to stderr; `--output json` on all
 //! that print data. Exit codes: 0 done, 1 failed, 2 usage, 3 nothing to do.
 
+mod actor;
 mod check_config;
 mod client;
 #[cfg(feature = "demo")]

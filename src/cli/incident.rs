@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::actor::Actor;
 use super::client::{Client, ClientError};
 use super::output::{Output, fail, print, print_json};
 use super::status::{incident_text, time};
@@ -78,9 +79,8 @@ enum IncidentCommand {
 struct Target {
     /// Its id; the only open one if left out.
     id: Option<String>,
-    /// Who asks; `$USER` if left out.
-    #[arg(long, env = "USER", default_value = "operator")]
-    actor: String,
+    #[command(flatten)]
+    actor: Actor,
 }
 
 /// Why there is nothing to act on, or what went wrong.
@@ -114,17 +114,17 @@ pub(super) async fn run(args: &IncidentArgs, common: &Common) -> Outcome {
         IncidentCommand::Show { id } => show(&client, id.as_deref(), common.output).await,
         IncidentCommand::Hold { target, span } => {
             let span = span.map(|span| humantime::format_duration(span).to_string());
-            let body = json!({ "actor": target.actor, "for": span });
+            let body = json!({ "actor": target.actor.name(), "for": span });
             act(&client, target, "hold", body, common.output).await
         }
         IncidentCommand::Resume { target } => {
-            act(&client, target, "resume", json!({ "actor": target.actor }), common.output).await
+            act(&client, target, "resume", json!({ "actor": target.actor.name() }), common.output).await
         }
         IncidentCommand::Acknowledge { target } => {
-            act(&client, target, "acknowledge", json!({ "actor": target.actor }), common.output).await
+            act(&client, target, "acknowledge", json!({ "actor": target.actor.name() }), common.output).await
         }
         IncidentCommand::Close { target, reason } => {
-            let body = json!({ "actor": target.actor, "reason": reason });
+            let body = json!({ "actor": target.actor.name(), "reason": reason });
             act(&client, target, "close", body, common.output).await
         }
     };

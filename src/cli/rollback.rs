@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::actor::Actor;
 use super::client::{Client, ClientError};
 use super::output::{Output, fail, print, print_json, progress};
 use super::{Common, Outcome, check_config, status};
@@ -37,9 +38,8 @@ pub(super) struct RollbackArgs {
     /// Which rollout; may be left out when only one is configured.
     #[arg(long)]
     rollout: Option<String>,
-    /// Who asks; `$USER` if left out.
-    #[arg(long, env = "USER", default_value = "operator")]
-    actor: String,
+    #[command(flatten)]
+    actor: Actor,
     /// Act from here, without a server. Works also while the server's store can't be used.
     #[arg(long)]
     standalone: bool,
@@ -89,7 +89,7 @@ fn report(view: &IncidentView, output: Output) -> Outcome {
 }
 
 async fn through_server(args: &RollbackArgs, config: &Config, name: &str) -> Result<IncidentView, String> {
-    let body = serde_json::json!({ "reason": args.reason, "stage": args.stage, "actor": args.actor });
+    let body = serde_json::json!({ "reason": args.reason, "stage": args.stage, "actor": args.actor.name() });
     let path = format!("/api/v1/rollouts/{name}/rollback");
     let asked = async {
         let client = Client::new(config)?;
@@ -158,7 +158,7 @@ async fn standalone(
         worker.read_share(&rollout).await;
         let stage = args.stage.and_then(|stage| Stage::try_from(stage).ok());
         let request = Request::RollBack { reason: args.reason.clone(), stage };
-        let input = Input::Person { actor: args.actor.clone(), request };
+        let input = Input::Person { actor: args.actor.name(), request };
         let ruling = worker.journal.submit_one(name, input).await.map_err(|error| error.to_string())?;
         let id = ruling.incident.ok_or("no incident was opened")?;
         let deadline = SystemClock.now() + args.wait;

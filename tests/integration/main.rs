@@ -38,4 +38,5 @@ mod support;
 mod tampering;
 mod tls;
 mod webhook_contract;
+mod who_asks;
 mod wrong_server;
