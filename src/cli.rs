@@ -11,6 +11,7 @@ mod incident;
 mod output;
 mod rollback;
 mod serve;
+mod standalone;
 mod status;
 mod style;
 
@@ -53,7 +54,8 @@ impl From<Outcome> for ExitCode {
   backstop incident hold --for=30m --actor=ada      the only open one
   backstop evidence verify
 
-Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 nothing to do.")]
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 nothing to do. A rollback
+ends with 1 also when it was carried out and its evidence could not be written.")]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -1,8 +1,8 @@
 //! `rollback --standalone` by somebody who is not the server's user: root, or one who may not write.
 
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backstop::demo::trading_api::TradingApi;
 use tokio::process::Command;
@@ -20,6 +20,14 @@ async fn ended(command: &mut Command, site: &Site) -> (i32, String, String) {
         tokio::time::timeout(Duration::from_secs(60), ended).await.expect("it returns").expect("run");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("set");
 }
 
 /// The program as another user, where this one is root and the other may run it.
@@ -45,6 +53,30 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
         if path.is_dir() { found.extend(files_below(&path)) } else { found.push(path) }
     }
     found
+}
+
+#[tokio::test]
+async fn who_may_not_write_the_evidence_is_told_so_within_seconds_of_the_verdict() {
+    let api = TradingApi::start(25, 10).await.expect("started");
+    let site = Site::simple("5m", &api);
+    let mut command = if is_root() {
+        set_mode(site.folder.path(), 0o755);
+        let Some(command) = by_another().await else { return };
+        command
+    } else {
+        set_mode(site.folder.path(), 0o555);
+        binary()
+    };
+    let begun = Instant::now();
+    let (code, stdout, stderr) = ended(&mut command, &site).await;
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}\n{stderr}", begun.elapsed());
+    assert_eq!((code, api.share()), (1, 0), "{stdout}{stderr}");
+    assert!(stdout.contains("rolled_back"), "what became of the rollback is said all the same: {stdout}");
+    let said = stderr.lines().last().expect("a last line");
+    for part in ["evidence could not be written", "ermission denied", "as the server's user"] {
+        assert!(said.contains(part), "{part} in\n{stderr}");
+    }
+    set_mode(site.folder.path(), 0o755);
 }
 
 #[tokio::test]
