@@ -8,7 +8,7 @@
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
@@ -89,6 +89,25 @@ pub fn make_folders(path: &Path, mode: u32) -> io::Result<()> {
 fn is_missing(folder: &Path) -> bool {
     let looked_at = std::fs::metadata(folder);
     !folder.as_os_str().is_empty() && looked_at.is_err_and(|error| error.kind() == ErrorKind::NotFound)
+}
+
+/// Folders that this process may be about to make, to be asked afterwards which it did.
+#[derive(Debug)]
+pub struct Unmade(Vec<PathBuf>);
+
+impl Unmade {
+    /// Those of them that are not there now.
+    #[must_use]
+    pub fn of<'a>(folders: impl IntoIterator<Item = &'a Path>) -> Self {
+        Self(folders.into_iter().filter(|folder| is_missing(folder)).map(Path::to_owned).collect())
+    }
+
+    /// Those that are there by now and that nobody but root can use.
+    #[must_use]
+    pub fn made_for_root(&self) -> Vec<&Path> {
+        let roots = |folder: &&Path| std::fs::metadata(folder).is_ok_and(|found| found.uid() == 0);
+        self.0.iter().map(PathBuf::as_path).filter(roots).collect()
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `backstop rollback --standalone`: the same path without a server, with the same decisions, adapters
 //! and evidence.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,8 +18,10 @@ use crate::config::Config;
 use crate::decision::{Input, Request};
 use crate::evidence::{EvidenceBlobs, EvidenceError, EvidenceWriter, Recorded};
 use crate::incident::{Incident, RolloutName, Stage};
+use crate::ownership::{Unmade, is_root};
 use crate::pipeline::Worker;
 use crate::store::{IncidentStore, MemoryStore, SqliteStore};
+use crate::text::shown;
 use crate::web::IncidentView;
 
 /// How long evidence that could not be written is tried again once the verdict is known: long enough
@@ -43,6 +46,28 @@ pub(super) async fn standalone(
     config: &Config,
     name: &RolloutName,
 ) -> Result<Done, String> {
+    let folders = [config.store.path.parent(), Some(config.evidence.directory.as_path())];
+    let fallback = config.evidence.fallback_directory.as_path();
+    let unmade = Unmade::of(folders.into_iter().flatten().chain([fallback]));
+    let done = roll_back(args, config, name).await;
+    if is_root() {
+        name_what_root_made(&unmade.made_for_root());
+    }
+    done
+}
+
+fn name_what_root_made(folders: &[&Path]) {
+    if folders.is_empty() {
+        return;
+    }
+    let names: Vec<_> = folders.iter().map(|folder| shown(&folder.display().to_string())).collect();
+    let names = names.join(" ");
+    progress(format!(
+        "ATTENTION: root has made {names}; a server that runs as another user can't use what is root's, nor start: before it starts, run `chown -R USER {names}` with the server's user for USER"
+    ));
+}
+
+async fn roll_back(args: &RollbackArgs, config: &Config, name: &RolloutName) -> Result<Done, String> {
     let store: Arc<dyn IncidentStore> = match SqliteStore::open(&config.store.path) {
         Ok(store) => Arc::new(store),
         Err(error) => {

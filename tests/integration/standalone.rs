@@ -103,3 +103,23 @@ async fn what_root_makes_in_the_server_users_folders_is_the_server_users() {
     assert_eq!((code, api.share()), (0, 0), "{stdout}{stderr}");
     assert!(!site.folder.path().join("data/evidence-fallback").exists(), "{stderr}");
 }
+
+#[tokio::test]
+async fn root_is_told_which_folders_it_made_that_the_servers_user_can_not_use() {
+    if !is_root() {
+        println!("not tested: this needs root");
+        return;
+    }
+    let api = TradingApi::start(25, 10).await.expect("started");
+    let site = Site::simple("5m", &api);
+    let (code, _, stderr) = ended(&mut binary(), &site).await;
+    assert_eq!((code, api.share()), (0, 0), "{stderr}");
+    let said = stderr.lines().find(|line| line.contains("chown -R")).expect("a command to run");
+    for folder in [site.evidence(), site.folder.path().join("data")] {
+        assert!(said.contains(folder.to_str().expect("a name")), "{} in {said}", folder.display());
+    }
+
+    api.set_share(25);
+    let (_, _, stderr) = ended(&mut binary(), &site).await;
+    assert!(!stderr.contains("chown"), "it made none this time: {stderr}");
+}
