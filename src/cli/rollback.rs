@@ -105,7 +105,9 @@ async fn through_server(args: &RollbackArgs, config: &Config, name: &str) -> Res
         wait_for_end(&client, view, args.wait).await
     };
     asked.await.map_err(|error| match error {
-        ClientError::Down { .. } => format!("{error}; roll back without it: add --standalone"),
+        ClientError::Down { .. } | ClientError::NotBackstop { .. } => {
+            format!("{error}; roll back without it: add --standalone")
+        }
         ClientError::Refused { status: 401 | 403, .. } => {
             format!("{error}; roll back without the server: add --standalone")
         }

@@ -2,6 +2,8 @@
 
 use backstop::demo::trading_api::TradingApi;
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use crate::support::{Site, binary};
 
@@ -9,6 +11,52 @@ async fn run(site: &Site, arguments: &[&str]) -> (i32, String, String) {
     let output = binary().args(arguments).arg("--config").arg(&site.config).output().await.expect("run");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+}
+
+/// A server that is not Backstop: it answers everything alike.
+async fn stranger(status: &'static str, body: &'static str) -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+    let address = listener.local_addr().expect("an address");
+    #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 4_096];
+            let _read = stream.read(&mut request).await;
+            let length = body.len();
+            let answer =
+                format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+            let _written = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn what_is_not_backstop_is_called_so_and_a_rollback_names_standalone() {
+    let api = TradingApi::start(25, 10).await.expect("started");
+    for (status, body) in [("404 Not Found", ""), ("200 OK", "{}"), ("502 Bad Gateway", "<html>")] {
+        let site = Site::simple("5m", &api);
+        let address = stranger(status, body).await;
+        site.edit(&site.parsed().server.listen.to_string(), &address.to_string());
+        for command in [&["rollback", "--reason=x"][..], &["status"], &["incident", "list"]] {
+            let (code, _, stderr) = run(&site, command).await;
+            assert_eq!(code, 1, "{stderr}");
+            for part in ["is not the API of this version of Backstop", "server.listen", &address.to_string()]
+            {
+                assert!(stderr.contains(part), "{part} in\n{stderr}");
+            }
+            assert_eq!(stderr.contains("--standalone"), command[0] == "rollback", "{stderr}");
+            assert!(!stderr.contains("expected"), "{stderr}");
+        }
+    }
+    let site = Site::simple("5m", &api);
+    let app = site.start().await;
+    site.edit(&app.listen.to_string(), "127.0.0.1:1");
+    site.edit(&app.admin_listen.to_string(), "127.0.0.1:2");
+    site.edit("127.0.0.1:1", &app.admin_listen.to_string());
+    let (code, _, stderr) = run(&site, &["rollback", "--reason=x"]).await;
+    assert!(code == 1 && stderr.contains("is not the API") && stderr.contains("--standalone"), "{stderr}");
+    app.shutdown().await.expect("drained");
 }
 
 #[tokio::test]
