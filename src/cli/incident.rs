@@ -16,7 +16,11 @@ use crate::web::IncidentView;
 
 /// A span with its unit, such as `30m`; a bare number is refused.
 fn span(text: &str) -> Result<std::time::Duration, String> {
-    humantime::parse_duration(text).map_err(|error| format!("{error}; write such as 30m or 1h 30m"))
+    let span = humantime::parse_duration(text);
+    if text.trim_start().starts_with('-') || span.as_ref().is_ok_and(std::time::Duration::is_zero) {
+        return Err("a hold lasts some time from now; write such as 30m, or end one with `resume`".to_owned());
+    }
+    span.map_err(|error| format!("{error}; write such as 30m or 1h 30m"))
 }
 
 /// Flags of `incident`.
@@ -39,8 +43,8 @@ enum IncidentCommand {
         /// Only in this state.
         #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(Phase::NAMES))]
         state: Option<String>,
-        #[arg(long, default_value_t = 20)]
-        limit: usize,
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+        limit: u64,
     },
     /// Show one incident with its decisions.
     Show {
@@ -52,7 +56,7 @@ enum IncidentCommand {
         #[command(flatten)]
         target: Target,
         /// For how long, such as 30m; the rollout's setting if left out, 24h at most.
-        #[arg(long = "for", value_name = "TIME", value_parser = span)]
+        #[arg(long = "for", value_name = "TIME", value_parser = span, allow_hyphen_values = true)]
         span: Option<std::time::Duration>,
     },
     /// End a hold now: its alerts are asked for again.
@@ -138,7 +142,7 @@ pub(super) async fn run(args: &IncidentArgs, common: &Common) -> Outcome {
     }
 }
 
-fn listing(rollout: Option<&str>, state: Option<&str>, limit: usize) -> String {
+fn listing(rollout: Option<&str>, state: Option<&str>, limit: u64) -> String {
     let limit = limit.to_string();
     let pairs = [("limit", Some(limit.as_str())), ("rollout", rollout), ("state", state)];
     let asked = pairs.iter().filter_map(|(name, value)| Some((*name, (*value)?)));

@@ -60,6 +60,34 @@ async fn what_is_not_backstop_is_called_so_and_a_rollback_names_standalone() {
 }
 
 #[tokio::test]
+async fn a_limit_of_nothing_and_a_hold_into_the_past_are_refused_in_words() {
+    let api = TradingApi::start(25, 10).await.expect("started");
+    let site = Site::simple("5m", &api);
+    let (code, _, stderr) = run(&site, &["incident", "list", "--limit=0"]).await;
+    assert!(code == 2 && stderr.contains("--limit"), "{code} {stderr}");
+    for command in [&["--for", "-5m"][..], &["--for=-5m"], &["--for=0s"]] {
+        let (code, _, stderr) = run(&site, &[&["incident", "hold"], command].concat()).await;
+        assert!(code == 2 && stderr.contains("a hold lasts some time from now"), "{code} {stderr}");
+    }
+}
+
+#[tokio::test]
+async fn check_config_of_a_file_that_is_not_there_or_no_toml_exits_1_in_json_too() {
+    let api = TradingApi::start(25, 10).await.expect("started");
+    let site = Site::simple("5m", &api);
+    for text in [Some("[server"), None] {
+        match text {
+            Some(text) => std::fs::write(&site.config, text).expect("written"),
+            None => std::fs::remove_file(&site.config).expect("removed"),
+        }
+        let (code, stdout, stderr) = run(&site, &["check-config", "--output=json"]).await;
+        let report: Value = serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{stdout}\n{stderr}"));
+        assert_eq!((code, report["valid"].as_bool(), stderr.as_str()), (1, Some(false), ""));
+        assert_eq!(report["problems"].as_array().map(Vec::len), Some(1), "{report}");
+    }
+}
+
+#[tokio::test]
 async fn a_question_that_can_not_be_understood_is_answered_in_json_with_what_may_be_asked() {
     let api = TradingApi::start(25, 10).await.expect("started");
     let site = Site::simple("5m", &api);
