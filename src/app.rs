@@ -109,6 +109,7 @@ impl App {
         let mut tasks = Supervisor::default();
         // The journal outlives the worker: results of work that drains are still stored.
         let stop_journal = CancellationToken::new();
+        let journal_task = journal_task.draining(stop.clone(), drain);
         tasks.spawn(JOURNAL, journal_task.run(stop_journal.clone()));
         tasks.watch("store", ended_or_stopped(store, stop.clone()));
         tasks.spawn("worker", worker.run(stop.clone(), drain));

@@ -1,6 +1,7 @@
 //! The command line. Data goes to stdout, progress and errors to stderr; `--output json` on all
 //! that print data. Exit codes: 0 done, 1 failed, 2 usage, 3 nothing to do.
 
+mod actor;
 mod check_config;
 mod client;
 #[cfg(feature = "demo")]
@@ -10,6 +11,7 @@ mod incident;
 mod output;
 mod rollback;
 mod serve;
+mod standalone;
 mod status;
 mod style;
 
@@ -20,7 +22,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use output::{Output, fail};
 
-/// How a command ended. Scripts rely on the exit code of each.
+/// How a command ended. Scripts rely on the exit code of each. To `check-config` a configuration that
+/// is not valid is a failure: it was understood, and did what it was asked to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Done,
@@ -52,7 +55,9 @@ impl From<Outcome> for ExitCode {
   backstop incident hold --for=30m --actor=ada      the only open one
   backstop evidence verify
 
-Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 nothing to do.")]
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 nothing to do.
+check-config ends with 1 when the configuration is not valid. A rollback ends with
+1 also when it was carried out and its evidence could not be written.")]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,

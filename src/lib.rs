@@ -51,6 +51,7 @@ pub mod incident;
 pub mod decision;
 
 pub mod clock;
+pub mod ownership;
 pub mod randomness;
 pub mod supervision;
 

@@ -34,6 +34,15 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The same before anything was opened: the process ends, so nothing goes on by itself.
+    #[error(
+        "the store can't be opened ({doing}); free space, mend the disk, or make the store's folder and files those of Backstop's user, then start Backstop again (a supervisor does)"
+    )]
+    Unopened {
+        doing: &'static str,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Somebody else appended meanwhile: load again and decide again.
     #[error("another writer appended first: expected the journal to end at {expected}, it ends at {found}")]
     Conflict {
@@ -77,6 +86,17 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+impl StoreError {
+    /// The error for whoever starts and ends with it: what might pass by itself does not then.
+    #[must_use]
+    pub fn at_start(self) -> Self {
+        match self {
+            Self::Unavailable { doing, source } => Self::Unopened { doing, source },
+            other => other,
+        }
+    }
 }
 
 /// Every rollout's state. A clone shares what it holds: a commit makes several, whatever the number of

@@ -22,7 +22,7 @@ use crate::pipeline::{
 };
 use crate::randomness::Randomness;
 use crate::signals::{AlertSource, Alertmanager, Prometheus, RuleSource};
-use crate::store::IncidentStore;
+use crate::store::{IncidentStore, StoreError};
 use crate::verification::{Application, Healthz, Verifier};
 
 /// The longest one request to Alertmanager or Prometheus may take (reference notes on Alertmanager,
@@ -77,7 +77,7 @@ pub async fn build(
     let mut sources: Vec<_> = alertmanagers.iter().map(|source| source.address()).collect();
     sources.extend(prometheus.iter().map(|_| PROMETHEUS.to_owned()));
     let metrics = Metrics::new(&names, &sources);
-    let stored = store.load().await?;
+    let stored = store.load().await.map_err(StoreError::at_start)?;
     let last_alive = stored.known_until();
     let randomness = Randomness::unforeseen();
     for name in stored.rollouts.keys().filter(|name| rollouts.get(name).is_none()) {

@@ -17,15 +17,20 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// client's only hangs up, so a broken connection may mean it too.
 const UNTRUSTED: &str = "; if it is the certificate: server.tls.ca_file is the authority of the server's, server.external_url has a host in it, server.tls.cli_identity_file is what to present where clients need one";
 
-/// Why the server did not do as asked. Where it is down or refuses the token, `--standalone` is
-/// advised for a rollback.
+/// Why the server did not do as asked. Where it is down, is none of ours or refuses the token,
+/// `--standalone` is advised for a rollback.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ClientError {
     #[error("no server answers at {address} ({reason})")]
     Down { address: String, reason: String },
-    /// `message` is the `error` of the answer's JSON or, without one, its text.
+    /// `message` is the `error` of the answer's JSON, which every refusal of ours has.
     #[error("the server answered {status}: {message}")]
     Refused { status: u16, message: String },
+    /// Another server, another port of ours, or another version.
+    #[error(
+        "what answers at {address} is not the API of this version of Backstop ({answer}); check `server.listen`"
+    )]
+    NotBackstop { address: String, answer: String },
     #[error("{0}")]
     Local(String),
 }
@@ -86,14 +91,18 @@ impl Client {
         let reply = reply.map_err(|error| self.unanswered(&error))?;
         if !reply.is_success() {
             let json: serde_json::Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-            let words = json.get("error").and_then(serde_json::Value::as_str).map(str::to_owned);
-            return Err(ClientError::Refused {
-                status: reply.status,
-                message: words.unwrap_or_else(|| reply.kept_text()),
+            let words = json.get("error").and_then(serde_json::Value::as_str);
+            return Err(match words {
+                Some(words) => ClientError::Refused { status: reply.status, message: words.to_owned() },
+                None => self.not_backstop(format!("it answered {}", reply.status)),
             });
         }
         serde_json::from_slice(&reply.body)
-            .map_err(|error| ClientError::Local(format!("the answer can't be read: {error}")))
+            .map_err(|_| self.not_backstop(format!("it answered {} with something else", reply.status)))
+    }
+
+    fn not_backstop(&self, answer: String) -> ClientError {
+        ClientError::NotBackstop { address: self.base.clone(), answer }
     }
 }
 

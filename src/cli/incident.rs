@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::actor::Actor;
 use super::client::{Client, ClientError};
 use super::output::{Output, fail, print, print_json};
 use super::status::{incident_text, time};
@@ -15,7 +16,11 @@ use crate::web::IncidentView;
 
 /// A span with its unit, such as `30m`; a bare number is refused.
 fn span(text: &str) -> Result<std::time::Duration, String> {
-    humantime::parse_duration(text).map_err(|error| format!("{error}; write such as 30m or 1h 30m"))
+    let span = humantime::parse_duration(text);
+    if text.trim_start().starts_with('-') || span.as_ref().is_ok_and(std::time::Duration::is_zero) {
+        return Err("a hold lasts some time from now; write such as 30m, or end one with `resume`".to_owned());
+    }
+    span.map_err(|error| format!("{error}; write such as 30m or 1h 30m"))
 }
 
 /// Flags of `incident`.
@@ -38,8 +43,8 @@ enum IncidentCommand {
         /// Only in this state.
         #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(Phase::NAMES))]
         state: Option<String>,
-        #[arg(long, default_value_t = 20)]
-        limit: usize,
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+        limit: u64,
     },
     /// Show one incident with its decisions.
     Show {
@@ -51,7 +56,7 @@ enum IncidentCommand {
         #[command(flatten)]
         target: Target,
         /// For how long, such as 30m; the rollout's setting if left out, 24h at most.
-        #[arg(long = "for", value_name = "TIME", value_parser = span)]
+        #[arg(long = "for", value_name = "TIME", value_parser = span, allow_hyphen_values = true)]
         span: Option<std::time::Duration>,
     },
     /// End a hold now: its alerts are asked for again.
@@ -78,9 +83,8 @@ enum IncidentCommand {
 struct Target {
     /// Its id; the only open one if left out.
     id: Option<String>,
-    /// Who asks; `$USER` if left out.
-    #[arg(long, env = "USER", default_value = "operator")]
-    actor: String,
+    #[command(flatten)]
+    actor: Actor,
 }
 
 /// Why there is nothing to act on, or what went wrong.
@@ -114,17 +118,17 @@ pub(super) async fn run(args: &IncidentArgs, common: &Common) -> Outcome {
         IncidentCommand::Show { id } => show(&client, id.as_deref(), common.output).await,
         IncidentCommand::Hold { target, span } => {
             let span = span.map(|span| humantime::format_duration(span).to_string());
-            let body = json!({ "actor": target.actor, "for": span });
+            let body = json!({ "actor": target.actor.name(), "for": span });
             act(&client, target, "hold", body, common.output).await
         }
         IncidentCommand::Resume { target } => {
-            act(&client, target, "resume", json!({ "actor": target.actor }), common.output).await
+            act(&client, target, "resume", json!({ "actor": target.actor.name() }), common.output).await
         }
         IncidentCommand::Acknowledge { target } => {
-            act(&client, target, "acknowledge", json!({ "actor": target.actor }), common.output).await
+            act(&client, target, "acknowledge", json!({ "actor": target.actor.name() }), common.output).await
         }
         IncidentCommand::Close { target, reason } => {
-            let body = json!({ "actor": target.actor, "reason": reason });
+            let body = json!({ "actor": target.actor.name(), "reason": reason });
             act(&client, target, "close", body, common.output).await
         }
     };
@@ -138,7 +142,7 @@ pub(super) async fn run(args: &IncidentArgs, common: &Common) -> Outcome {
     }
 }
 
-fn listing(rollout: Option<&str>, state: Option<&str>, limit: usize) -> String {
+fn listing(rollout: Option<&str>, state: Option<&str>, limit: u64) -> String {
     let limit = limit.to_string();
     let pairs = [("limit", Some(limit.as_str())), ("rollout", rollout), ("state", state)];
     let asked = pairs.iter().filter_map(|(name, value)| Some((*name, (*value)?)));

@@ -1,26 +1,23 @@
 //! `backstop rollback`: through the running server, or without one when that is what is left.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::actor::Actor;
 use super::client::{Client, ClientError};
 use super::output::{Output, fail, print, print_json, progress};
+use super::standalone::{Done, standalone};
 use super::{Common, Outcome, check_config, status};
-use crate::app::{Parts, build};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::decision::{Input, Request};
-use crate::incident::{Incident, RolloutName, Stage};
-use crate::store::{IncidentStore, MemoryStore, SqliteStore};
+use crate::incident::RolloutName;
 use crate::text::shown;
 use crate::web::IncidentView;
-use tokio_util::sync::CancellationToken;
 
 /// How often the state is asked for while waiting.
-const POLL: Duration = Duration::from_millis(300);
+pub(super) const POLL: Duration = Duration::from_millis(300);
 
 /// Flags of `rollback`; the first two are those of the protocol's `rollback.sh`.
 #[derive(Debug, Clone, Args)]
@@ -30,22 +27,22 @@ const POLL: Duration = Duration::from_millis(300);
 pub(super) struct RollbackArgs {
     /// Why, in words; it stands in the evidence.
     #[arg(long)]
-    reason: String,
+    pub(super) reason: String,
     /// The current stage, 1 to 5; read from the share if left out.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=5))]
-    stage: Option<u8>,
+    pub(super) stage: Option<u8>,
     /// Which rollout; may be left out when only one is configured.
     #[arg(long)]
     rollout: Option<String>,
-    /// Who asks; `$USER` if left out.
-    #[arg(long, env = "USER", default_value = "operator")]
-    actor: String,
-    /// Act from here, without a server. Works also while the server's store can't be used.
+    #[command(flatten)]
+    pub(super) actor: Actor,
+    /// Act from here, without a server; run it as the server's user. Works also while the server's
+    /// store can't be used.
     #[arg(long)]
     standalone: bool,
     /// How long to wait for the verification's verdict.
     #[arg(long, value_parser = humantime::parse_duration, default_value = "15m", value_name = "TIME")]
-    wait: Duration,
+    pub(super) wait: Duration,
 }
 
 pub(super) async fn run(args: RollbackArgs, common: &Common) -> Outcome {
@@ -62,12 +59,22 @@ pub(super) async fn run(args: RollbackArgs, common: &Common) -> Outcome {
         let _hangup = signal(SignalKind::hangup());
         standalone(&args, &config, &RolloutName::new(name)).await
     } else {
-        through_server(&args, &config, &name).await
+        through_server(&args, &config, &name).await.map(|view| Done { view, unrecorded: None })
     };
     match ended {
-        Ok(view) => report(&view, common.output),
+        Ok(Done { view, unrecorded }) => {
+            let outcome = report(&view, common.output);
+            unrecorded.map_or(outcome, |why| fail(without_evidence(&why), Outcome::Failed))
+        }
         Err(error) => fail(shown(&error), Outcome::Failed),
     }
+}
+
+/// Whoever reads that the rollback is done must not take its evidence for granted.
+fn without_evidence(why: &str) -> String {
+    shown(&format!(
+        "the evidence could not be written ({why}); keep what was printed here, and run `rollback --standalone` as the server's user or as root, who may write there"
+    ))
 }
 
 fn report(view: &IncidentView, output: Output) -> Outcome {
@@ -89,7 +96,7 @@ fn report(view: &IncidentView, output: Output) -> Outcome {
 }
 
 async fn through_server(args: &RollbackArgs, config: &Config, name: &str) -> Result<IncidentView, String> {
-    let body = serde_json::json!({ "reason": args.reason, "stage": args.stage, "actor": args.actor });
+    let body = serde_json::json!({ "reason": args.reason, "stage": args.stage, "actor": args.actor.name() });
     let path = format!("/api/v1/rollouts/{name}/rollback");
     let asked = async {
         let client = Client::new(config)?;
@@ -98,7 +105,9 @@ async fn through_server(args: &RollbackArgs, config: &Config, name: &str) -> Res
         wait_for_end(&client, view, args.wait).await
     };
     asked.await.map_err(|error| match error {
-        ClientError::Down { .. } => format!("{error}; roll back without it: add --standalone"),
+        ClientError::Down { .. } | ClientError::NotBackstop { .. } => {
+            format!("{error}; roll back without it: add --standalone")
+        }
         ClientError::Refused { status: 401 | 403, .. } => {
             format!("{error}; roll back without the server: add --standalone")
         }
@@ -124,68 +133,6 @@ async fn wait_for_end(
 }
 
 /// A failed rollback is tried again for as long as it takes, but the person has to know now.
-fn ended(state: &str) -> bool {
+pub(super) fn ended(state: &str) -> bool {
     ["rolled_back", "declined", "cancelled", "failed", "superseded", "closed"].contains(&state)
-}
-
-/// The same path without a server: the same decisions, adapters and evidence. If the store can't be
-/// had, because a server that hangs still holds it or the disk is broken, memory has to do: the
-/// traffic counts first, and the evidence is written all the same.
-async fn standalone(
-    args: &RollbackArgs,
-    config: &Config,
-    name: &RolloutName,
-) -> Result<IncidentView, String> {
-    let store: Arc<dyn IncidentStore> = match SqliteStore::open(&config.store.path) {
-        Ok(store) => Arc::new(store),
-        Err(error) => {
-            progress(format!("the store is not used: {}", crate::logging::chain(&error)));
-            Arc::new(MemoryStore::default())
-        }
-    };
-    let built = match build(config, Arc::clone(&store), Arc::new(SystemClock)).await {
-        Ok(parts) => Ok(parts),
-        Err(error) => {
-            progress(format!("the store is not used: {error:#}"));
-            build(config, Arc::new(MemoryStore::default()), Arc::new(SystemClock)).await
-        }
-    };
-    let Parts { worker, journal_task, .. } = built.map_err(|error| format!("{error:#}"))?;
-    let stop = CancellationToken::new();
-    let journal = tokio::task::JoinSet::from_iter([journal_task.run(CancellationToken::new())]);
-    let rollout = worker.rollouts.get(name).cloned().ok_or("the rollout is not configured")?;
-    let person = async {
-        worker.read_share(&rollout).await;
-        let stage = args.stage.and_then(|stage| Stage::try_from(stage).ok());
-        let request = Request::RollBack { reason: args.reason.clone(), stage };
-        let input = Input::Person { actor: args.actor.clone(), request };
-        let ruling = worker.journal.submit_one(name, input).await.map_err(|error| error.to_string())?;
-        let id = ruling.incident.ok_or("no incident was opened")?;
-        let deadline = SystemClock.now() + args.wait;
-        loop {
-            let states = worker.journal.states();
-            let found = states.get(name).and_then(|state| state.incident.clone());
-            let incident = found.filter(|incident| incident.id == id).ok_or("the incident is gone")?;
-            let view = IncidentView::from(incident.as_ref());
-            if (ended(&view.state) && recorded(&incident)) || SystemClock.now() >= deadline {
-                return Ok(view);
-            }
-            tokio::time::sleep(POLL).await;
-        }
-    };
-    let outcome = tokio::select! {
-        outcome = person => outcome,
-        () = worker.clone().run(stop.clone(), Duration::ZERO) => Err("the worker ended".to_owned()),
-    };
-    drop(journal);
-    outcome
-}
-
-/// Whether the evidence is where it should be: complete once closed, begun once failed.
-fn recorded(incident: &Incident) -> bool {
-    if incident.phase.is_closed() && incident.has_rolled_back() {
-        incident.evidence_complete
-    } else {
-        !incident.has_rolled_back() || !incident.evidence.is_empty()
-    }
 }

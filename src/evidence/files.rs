@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 use super::EvidenceError;
+use crate::ownership::{give_to_owner_around, make_folders, open_or_make};
 
 /// Evidence holds labels, answers and addresses: nobody's business but that of Backstop's user, and
 /// who could open the lock's file could keep it for ever.
@@ -38,7 +39,7 @@ pub(super) fn io<'a>(
 
 /// Makes the folder, and closes it to everybody else, as one of an earlier version may not be.
 pub(super) fn private_folder(folder: &Path) -> Result<(), EvidenceError> {
-    fs::DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder).map_err(io(folder, "created"))?;
+    make_folders(folder, FOLDER_MODE).map_err(io(folder, "created"))?;
     let mode = fs::metadata(folder).map_err(io(folder, "read"))?.permissions().mode();
     if mode & 0o777 != FOLDER_MODE
         && let Err(error) = fs::set_permissions(folder, Permissions::from_mode(FOLDER_MODE))
@@ -51,8 +52,8 @@ pub(super) fn private_folder(folder: &Path) -> Result<(), EvidenceError> {
 /// Opens a file of ours for writing, or makes it. A link in its place is not followed.
 pub(super) fn open_private(path: &Path, options: &mut OpenOptions) -> Result<File, EvidenceError> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-    let file =
-        options.create(true).mode(FILE_MODE).custom_flags(flags).open(path).map_err(io(path, "opened"))?;
+    let opened = open_or_make(path, options.mode(FILE_MODE).custom_flags(flags));
+    let file = opened.map_err(io(path, "opened"))?;
     // The umask takes bits away, and a file of an earlier version has too many.
     file.set_permissions(Permissions::from_mode(FILE_MODE)).map_err(io(path, "opened"))?;
     Ok(file)
@@ -61,6 +62,7 @@ pub(super) fn open_private(path: &Path, options: &mut OpenOptions) -> Result<Fil
 fn temporary(folder: &Path, bytes: &[u8]) -> Result<NamedTempFile, EvidenceError> {
     let mut file = NamedTempFile::new_in(folder).map_err(io(folder, "written"))?;
     let path = file.path().to_owned();
+    give_to_owner_around(file.as_file(), &path);
     file.as_file().set_permissions(Permissions::from_mode(FILE_MODE)).map_err(io(&path, "written"))?;
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(io(&path, "written"))?;
     Ok(file)

@@ -37,8 +37,12 @@ impl SqliteStore {
     ///
     /// # Errors
     /// [`StoreError::InUse`], [`StoreError::NewerSchema`], [`StoreError::Corrupt`] or
-    /// [`StoreError::Unavailable`]; each says what to do.
+    /// [`StoreError::Unopened`]; each says what to do.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_now(path).map_err(StoreError::at_start)
+    }
+
+    fn open_now(path: &Path) -> Result<Self, StoreError> {
         let (path, locks) = files::claim(path)?;
         let database = Arc::new(Database::of(path, locks)?);
         let connection = database.connect()?;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
+use axum::http::{StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -23,6 +23,7 @@ use super::{IncidentView, RolloutView};
 use crate::decision::{Input, Refusal, Request};
 use crate::incident::{IncidentId, Reason, RolloutName, Stage};
 use crate::pipeline::{JournalError, Rollout, Worker};
+use crate::text::kept;
 use crate::webhook::body::{BODY_TIMEOUT, BodyError, Budget, read};
 
 /// The longest hold: a hold that outlives its canary protects nobody.
@@ -69,7 +70,13 @@ pub fn api_router(api: Api) -> Router {
         .route("/api/v1/rollouts/{name}", get(rollout))
         .route("/api/v1/rollouts/{name}/rollback", post(rollback))
         .route_layer(from_fn_with_state(Arc::clone(&api.access), authorize))
+        .fallback(nothing_there)
         .with_state(Arc::new(api))
+}
+
+/// An answer in words too: the commands take one without for that of another server.
+async fn nothing_there(uri: Uri) -> ApiError {
+    ApiError::NotFound(format!("there is nothing at {}", kept(uri.path())))
 }
 
 /// Why a request was not served, one status each.

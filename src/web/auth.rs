@@ -43,6 +43,9 @@ pub enum Denied {
         "no or wrong token; a token file of the server is missing or empty, so that its tokens are revoked: see the server's log"
     )]
     Revoked,
+    /// Nothing here is served so; who may not read learns not even that.
+    #[error("this is read with GET, or changed with POST where the API names it; there is no other method")]
+    Method,
     /// A page of another site can post a form, and read under a name of its own.
     #[error("what changes something is sent as `Content-Type: application/json`")]
     NotJson,
@@ -59,6 +62,7 @@ impl Denied {
             Self::NotAnOperator | Self::NotAViewer | Self::Revoked => StatusCode::UNAUTHORIZED,
             Self::NoOperators | Self::ForeignHost => StatusCode::FORBIDDEN,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
         }
     }
 }
@@ -83,15 +87,16 @@ impl Access {
         }
     }
 
-    /// Whether a request is let in. GET and HEAD read; every other method changes something.
+    /// Whether a request is let in. GET and HEAD read, POST changes something, and nobody may use
+    /// another method: a route that is added with one would not be reached.
     ///
     /// # Errors
     /// Why not, with what to do.
     pub fn check(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Denied> {
-        if *method == Method::GET || *method == Method::HEAD {
-            self.may_read(uri, headers)
-        } else {
-            self.may_change(headers)
+        match *method {
+            Method::GET | Method::HEAD => self.may_read(uri, headers),
+            Method::POST => self.may_change(headers),
+            _ => self.may_read(uri, headers).and(Err(Denied::Method)),
         }
     }
 

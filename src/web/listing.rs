@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -52,13 +53,30 @@ impl Listings {
 pub(super) struct Listing {
     rollout: Option<String>,
     state: Option<String>,
-    limit: Option<usize>,
+    limit: Option<String>,
+}
+
+fn limit(asked: Option<&str>) -> Result<usize, ApiError> {
+    let Some(asked) = asked else { return Ok(DEFAULT_LIMIT) };
+    let limit = asked.parse().ok().filter(|limit| *limit > 0);
+    let limit: usize = limit.ok_or_else(|| {
+        ApiError::BadRequest(format!(
+            "\"limit\" is a number from 1 to {MAX_LIMIT}, and not {:?}",
+            kept(asked)
+        ))
+    })?;
+    Ok(limit.min(MAX_LIMIT))
 }
 
 pub(super) async fn incidents(
     State(api): State<Arc<Api>>,
-    Query(listing): Query<Listing>,
+    listing: Result<Query<Listing>, QueryRejection>,
 ) -> Result<Response, ApiError> {
+    let Query(listing) = listing.map_err(|_| {
+        ApiError::BadRequest(
+            "the query can't be read: it takes rollout, state and limit, each once".to_owned(),
+        )
+    })?;
     if let Some(state) = listing.state.as_deref().filter(|state| !Phase::NAMES.contains(state)) {
         let known = Phase::NAMES.join(", ");
         return Err(ApiError::BadRequest(format!(
@@ -69,7 +87,7 @@ pub(super) async fn incidents(
     let filter = IncidentFilter {
         rollout: listing.rollout.map(RolloutName::new),
         state: listing.state,
-        limit: listing.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT),
+        limit: limit(listing.limit.as_deref())?,
     };
     let turn = api.listings.turn().await?;
     let mut incidents = api.worker.store.incidents(&filter).await?;

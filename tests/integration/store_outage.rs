@@ -188,3 +188,23 @@ async fn a_hundred_webhooks_at_once_are_all_taken_and_act_once() {
     assert_eq!((incidents.len(), incidents[0].alerts.len(), api.sets().len()), (1, 100, 1));
     app.shutdown().await.expect("drained");
 }
+
+#[tokio::test]
+async fn what_is_held_as_the_process_ends_is_recorded_once_the_store_can_be_written_within_the_drain() {
+    let api = TradingApi::start(25, 10).await.expect("started");
+    let site = Site::simple("5m", &api);
+    let store = MemoryStore::default();
+    let app = App::start_with(&site.parsed(), Arc::new(store.clone()), Arc::new(SystemClock))
+        .await
+        .expect("started");
+    store.fail_writes(true);
+    assert_eq!(site.post(body("CanaryErrorRateCritical", "critical", &now(), None)).await, 503);
+    site.incident("the rollback", |incident| incident.state == "rolled_back").await;
+    let (ended, ()) = tokio::join!(app.shutdown(), async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        store.fail_writes(false);
+    });
+    ended.expect("drained");
+    let names: Vec<_> = store.events().iter().map(|stored| stored.event.name()).collect();
+    assert!(names.contains(&"rollback_started"), "{names:?}");
+}

@@ -102,6 +102,7 @@ async fn why_stopped(store: &dyn IncidentStore, error: StoreError) -> Stopped {
             }
         },
         StoreError::Unavailable { .. }
+        | StoreError::Unopened { .. }
         | StoreError::Rejected { .. }
         | StoreError::Replaced { .. }
         | StoreError::InUse { .. }

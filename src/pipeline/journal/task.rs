@@ -48,6 +48,15 @@ pub struct JournalTask {
     retry_at: Option<Instant>,
     outage: Outage,
     checkpoints: Checkpoints,
+    drain: Drain,
+}
+
+/// How long what is held may be tried as the process ends, counted from when that began.
+#[derive(Debug, Default)]
+struct Drain {
+    began: CancellationToken,
+    time: Duration,
+    until: Option<Instant>,
 }
 
 /// The append that is in flight.
@@ -86,7 +95,16 @@ impl JournalTask {
             tried: 0,
             retry_at: None,
             checkpoints,
+            drain: Drain::default(),
         }
+    }
+
+    /// Lets what is held be tried for so long once the process `began` to end, also after the journal
+    /// itself was stopped. Without it, it is tried once more.
+    #[must_use]
+    pub fn draining(mut self, began: CancellationToken, time: Duration) -> Self {
+        self.drain = Drain { began, time, until: None };
+        self
     }
 
     /// Decides submissions until `stop` or until every handle is gone; then decides what still waits,
@@ -103,6 +121,7 @@ impl JournalTask {
                 () = stop.cancelled(), if !self.queue.is_closed() => self.queue.close(),
                 committed = in_flight(&mut self.flight) => self.ended(committed, &teller),
                 () = self.checkpoints.saved() => {}
+                () = self.drain.began.cancelled(), if self.drain.until.is_none() => self.drain.begin(),
                 () = tokio::time::sleep_until(wakes_at) => {}
                 taken = self.queue.recv_many(&mut waiting, MAX_BATCH) => match taken {
                     0 => break,
@@ -247,15 +266,18 @@ impl JournalTask {
         self.decider.states = states;
     }
 
+    /// The disk may be free again any moment, and what is held is nowhere else: it is tried for as long
+    /// as the process may take to end.
     async fn drain(&mut self, teller: &Teller) {
-        // The disk may be free by now: what is held is tried once more.
+        self.drain.begin();
+        let until = self.drain.until.unwrap_or_else(Instant::now);
+        // What was in flight, and what was decided meanwhile.
         for _ in 0..2 {
-            self.retry_at = None;
-            self.begin_append();
-            if self.flight.is_some() {
-                let committed = in_flight(&mut self.flight).await;
-                self.ended(committed, teller);
-            }
+            self.append_once_more(until, teller).await;
+        }
+        while !self.pending.is_empty() && Instant::now() + RETRY <= until {
+            tokio::time::sleep(RETRY).await;
+            self.append_once_more(until, teller).await;
         }
         if !self.pending.is_empty() {
             let events = self.pending.events();
@@ -265,6 +287,33 @@ impl JournalTask {
             );
         }
         self.checkpoints.finish().await;
+    }
+
+    async fn append_once_more(&mut self, until: Instant, teller: &Teller) {
+        self.retry_at = None;
+        self.begin_append();
+        if self.flight.is_none() {
+            return;
+        }
+        let patience = until.max(Instant::now() + RETRY);
+        let committed = match tokio::time::timeout_at(patience, in_flight(&mut self.flight)).await {
+            Ok(committed) => committed,
+            Err(_) => {
+                let events = self.pending.events();
+                tracing::error!(
+                    events,
+                    "the store doesn't answer: these events are lost unless it still does before the process ends"
+                );
+                in_flight(&mut self.flight).await
+            }
+        };
+        self.ended(committed, teller);
+    }
+}
+
+impl Drain {
+    fn begin(&mut self) {
+        self.until.get_or_insert_with(|| Instant::now() + self.time);
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "a test waits for what it spawns")]
 
+mod ends;
 mod hangs;
 mod refuses;
 mod scene;

@@ -1,12 +1,13 @@
 //! The files of the database: nobody else's to read, one process's at a time, and still the ones
 //! that were opened.
 
-use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::StoreError;
+use crate::ownership::{make_folders, open_or_make};
 
 /// What a file of ours may be used for, and by whom: read and written by the owner.
 const OURS: u32 = 0o600;
@@ -58,8 +59,7 @@ pub(super) struct Locks {
 /// the path without links, because SQLite names its other files after it.
 pub(super) fn claim(path: &Path) -> Result<(PathBuf, Locks), StoreError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        made.map_err(unavailable("creating the folder of `store.path`"))?;
+        make_folders(folder, 0o700).map_err(unavailable("creating the folder of `store.path`"))?;
     }
     // Where the file is a link to nowhere, or not there yet, its name is all there is.
     let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
@@ -78,7 +78,7 @@ pub(super) fn claim(path: &Path) -> Result<(PathBuf, Locks), StoreError> {
 
 fn lock(file: &Path, database: &Path) -> Result<File, StoreError> {
     let failed = unavailable("locking `store.path`");
-    let opened = OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(OURS).open(file);
+    let opened = open_or_make(file, OpenOptions::new().truncate(false).read(true).write(true).mode(OURS));
     let opened = opened.map_err(&failed)?;
     match opened.try_lock() {
         Ok(()) => {}
@@ -109,7 +109,7 @@ fn close_to_others(file: &Path) -> io::Result<()> {
 pub(super) fn set_aside(database: &Path, line: &str) -> Result<(), StoreError> {
     let failed = unavailable("setting aside what can't be stored");
     let path = beside(database, ".rejected.jsonl");
-    let opened = OpenOptions::new().create(true).append(true).mode(OURS).open(&path);
+    let opened = open_or_make(&path, OpenOptions::new().append(true).mode(OURS));
     let mut file = opened.map_err(&failed)?;
     let bytes = file.metadata().map_err(&failed)?.len() + line.len() as u64;
     if bytes > MOST_SET_ASIDE_BYTES {

@@ -77,8 +77,22 @@ fn what_changes_something_is_json_whoever_sends_it() {
         assert_eq!(ask(&access, Method::POST, &headers), Err(Denied::NotJson), "{content_type:?}");
     }
     assert_eq!(ask(&access, Method::POST, std::slice::from_ref(&bearer)), Err(Denied::NotJson));
-    assert_eq!(ask(&access, Method::DELETE, &[JSON]), Err(Denied::NotAnOperator));
-    assert_eq!(ask(&access, Method::POST, &[bearer, JSON]), Ok(()));
+    assert_eq!(ask(&access, Method::POST, &[bearer.clone(), JSON]), Ok(()));
+}
+
+#[test]
+fn a_method_that_nothing_serves_lets_nobody_in_and_tells_only_who_may_read() {
+    let folder = folder();
+    let roles = "auth.operator_token_files = [\"operator\"]\nauth.viewer_token_files = [\"viewer\"]";
+    let access = access(folder.path(), roles);
+    for method in [Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS] {
+        for role in ["operator", "viewer"] {
+            let bearer = format!("Bearer {role}-token-0123");
+            let headers = [(header::AUTHORIZATION, bearer.as_str()), JSON];
+            assert_eq!(ask(&access, method.clone(), &headers), Err(Denied::Method), "{method} {role}");
+        }
+        assert_eq!(ask(&access, method, &[JSON]), Err(Denied::NotAViewer));
+    }
 }
 
 #[test]

@@ -29,6 +29,9 @@ pub(super) async fn seconds(seconds: f64) {
     tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
 }
 
+/// How long the process may take to end.
+pub(super) const DRAIN: Duration = Duration::from_secs(20);
+
 /// A store whose appends wait while it hangs, and that refuses what a test says.
 #[derive(Debug)]
 pub(super) struct Gate {
@@ -148,7 +151,7 @@ impl Scene {
         };
         let (journal, task) = Journal::new(parts, stored);
         let stop = CancellationToken::new();
-        let task = tokio::spawn(task.run(stop.clone()));
+        let task = tokio::spawn(task.draining(stop.clone(), DRAIN).run(stop.clone()));
         Self { journal, store, metrics, observed, stop, task }
     }
 
