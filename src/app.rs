@@ -21,7 +21,7 @@ use crate::config::{Config, SecretCounts, watch_secrets};
 use crate::listener::{Guard, Limits, Listener, Tls, guarded};
 use crate::metrics::{Metrics, WebhookOutcome};
 use crate::pipeline::Kinds;
-use crate::store::{IncidentStore, SqliteStore};
+use crate::store::{IncidentStore, OpenedLater};
 use crate::supervision::Supervisor;
 use crate::web::{Access, Api, Readiness, admin_router, api_router};
 use crate::webhook::auth::WebhookAuth;
@@ -54,8 +54,8 @@ impl App {
     /// # Errors
     /// In words: the store, an address or a setting that can't be used.
     pub async fn start(config: &Config) -> anyhow::Result<Self> {
-        let store = SqliteStore::open(&config.store.path)?;
-        Self::start_with(config, Arc::new(store), Arc::new(SystemClock)).await
+        let store = OpenedLater::new(&config.store.path);
+        Self::start_with(config, store, Arc::new(SystemClock)).await
     }
 
     /// Starts everything over a given store and clock.

@@ -7,6 +7,7 @@
 mod contract;
 mod fold;
 mod memory;
+mod opened_later;
 mod sqlite;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use chrono::{DateTime, Utc};
 use imbl::OrdMap;
 
 pub use memory::MemoryStore;
+pub use opened_later::OpenedLater;
 pub use sqlite::{SqliteStore, evidence_files};
 
 use crate::incident::{BlobRef, Incident, IncidentId, RolloutName, RolloutState, StoredAs};
@@ -34,9 +36,9 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The same before anything was opened: the process ends, so nothing goes on by itself.
+    /// The same before anything was opened.
     #[error(
-        "the store can't be opened ({doing}); free space, mend the disk, or make the store's folder and files those of Backstop's user, then start Backstop again (a supervisor does)"
+        "the store can't be opened ({doing}); free space, mend the disk, or make the store's folder and files those of Backstop's user"
     )]
     Unopened {
         doing: &'static str,

@@ -22,7 +22,7 @@ use crate::pipeline::{
 };
 use crate::randomness::Randomness;
 use crate::signals::{AlertSource, Alertmanager, Prometheus, RuleSource};
-use crate::store::{IncidentStore, StoreError};
+use crate::store::{IncidentStore, Loaded, StoreError};
 use crate::verification::{Application, Healthz, Verifier};
 
 /// The longest one request to Alertmanager or Prometheus may take (reference notes on Alertmanager,
@@ -39,6 +39,10 @@ const POLLS_VALID: u32 = 2;
 /// Added to the longest that a step and its verification may take, before a rollback counts as
 /// overdue: commits, restarts, a reading that times out.
 const DEADLINE_MARGIN: Duration = Duration::from_secs(60);
+
+/// How long the start may wait for the store. Opening and folding a large one takes some hundred
+/// milliseconds.
+const LOAD_WITHIN: Duration = Duration::from_secs(5);
 
 /// What [`build`] puts together; none of it runs yet. The server spawns all of it, a standalone
 /// rollback only the worker and the journal.
@@ -77,10 +81,11 @@ pub async fn build(
     let mut sources: Vec<_> = alertmanagers.iter().map(|source| source.address()).collect();
     sources.extend(prometheus.iter().map(|_| PROMETHEUS.to_owned()));
     let metrics = Metrics::new(&names, &sources);
-    let stored = store.load().await.map_err(StoreError::at_start)?;
-    let last_alive = stored.known_until();
+    let stored = load(store.as_ref()).await?;
     let randomness = Randomness::unforeseen();
-    for name in stored.rollouts.keys().filter(|name| rollouts.get(name).is_none()) {
+    for name in
+        stored.iter().flat_map(|stored| stored.rollouts.keys()).filter(|name| rollouts.get(name).is_none())
+    {
         tracing::warn!(rollout = %name, "has stored incidents but is no longer configured; they rest until it is again");
     }
     let observed = Arc::new(Observed::new(Arc::clone(&clock), config.alertmanager.watchdog.clone()));
@@ -92,7 +97,10 @@ pub async fn build(
         randomness: randomness.clone(),
         metrics: metrics.clone(),
     };
-    let (journal, journal_task) = Journal::new(parts, stored);
+    let (journal, journal_task) = match stored {
+        Some(stored) => Journal::new(parts, stored),
+        None => Journal::unloaded(parts),
+    };
     let worker = Worker {
         journal,
         share_reader: ShareReader::new(&rollouts, Arc::clone(&observed), Arc::clone(&clock)),
@@ -119,10 +127,30 @@ pub async fn build(
         worker: worker.clone(),
         every: config.alertmanager.poll_interval,
         wake: Arc::clone(&reconcile),
-        last_alive,
         retention: delta(config.store.retention),
     };
     Ok(Parts { worker, watcher, journal_task, reconcile, metrics })
+}
+
+/// What is stored; `None` where it can't be read now. Nobody may wait for a disk that is full, read-only
+/// or hangs: criticals are acted upon without it.
+async fn load(store: &dyn IncidentStore) -> Result<Option<Loaded>, StoreError> {
+    let goes_on = "Backstop starts without its store: criticals are acted upon, webhooks are answered 503, and it goes on by itself once the store can be used";
+    match tokio::time::timeout(LOAD_WITHIN, store.load()).await {
+        Ok(Ok(stored)) => Ok(Some(stored)),
+        Ok(Err(error @ (StoreError::Unopened { .. } | StoreError::Unavailable { .. }))) => {
+            tracing::error!(error = crate::logging::chain(&error), "{goes_on}");
+            Ok(None)
+        }
+        Ok(Err(error)) => Err(error),
+        Err(_) => {
+            tracing::error!(
+                error = format!("nothing was read within {} s", LOAD_WITHIN.as_secs()),
+                "{goes_on}"
+            );
+            Ok(None)
+        }
+    }
 }
 
 /// Builds the configured rollouts with their adapters.

@@ -28,6 +28,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use answer::{Caller, Publisher, Wants};
@@ -106,6 +107,9 @@ pub enum JournalError {
     ShuttingDown,
 }
 
+/// Until when what fired is known, once the store was loaded.
+type KnownUntil = Option<Option<DateTime<Utc>>>;
+
 type Waiting = (Submission, Wants, Caller);
 
 /// The journal's handle. Clones share one journal.
@@ -114,21 +118,35 @@ pub struct Journal {
     queue: mpsc::Sender<Waiting>,
     states: watch::Receiver<States>,
     held: HeldBlobs,
+    known_until: watch::Receiver<KnownUntil>,
 }
 
 impl Journal {
     /// A journal over the parts' store, beginning with what is `stored` there.
     #[must_use]
     pub fn new(parts: JournalParts, stored: Loaded) -> (Self, JournalTask) {
-        let Loaded { seq, checkpoint_seq, rollouts, last_alive, caught_up_until: _ } = stored;
+        Self::over(parts, Some(stored))
+    }
+
+    /// The same over a store that can't be read yet. Until it can, nothing is known of what it holds,
+    /// and what is decided is held in memory; then that is recorded after what is stored.
+    #[must_use]
+    pub fn unloaded(parts: JournalParts) -> (Self, JournalTask) {
+        Self::over(parts, None)
+    }
+
+    fn over(parts: JournalParts, stored: Option<Loaded>) -> (Self, JournalTask) {
+        let (loaded, known_until) = watch::channel(stored.as_ref().map(Loaded::known_until));
+        let Loaded { seq, checkpoint_seq, rollouts, last_alive, caught_up_until: _ } =
+            stored.unwrap_or_default();
         let states = states_of(&parts, rollouts);
         let last_seen = states.values().filter_map(|state| state.last_stored_at()).chain(last_alive).max();
         let (sender, queue) = mpsc::channel(QUEUE);
         let (published, receiver) = watch::channel(states.clone());
         let (publisher, held) = (Publisher::new(published), HeldBlobs::default());
         let stored = (seq, checkpoint_seq);
-        let task = JournalTask::new(parts, queue, publisher, states, stored, last_seen, held.clone());
-        (Self { queue: sender, states: receiver, held }, task)
+        let task = JournalTask::new(parts, queue, publisher, states, stored, last_seen, held.clone(), loaded);
+        (Self { queue: sender, states: receiver, held, known_until }, task)
     }
 
     /// Submits inputs and waits until they are durable, or until that has taken too long: then they
@@ -182,6 +200,18 @@ impl Journal {
     #[must_use]
     pub fn states(&self) -> States {
         self.states.borrow().clone()
+    }
+
+    /// Until when earlier processes knew what fired: see [`Loaded::known_until`]. Waits until the store
+    /// could be loaded.
+    pub async fn known_until(&self) -> Option<DateTime<Utc>> {
+        let mut known_until = self.known_until.clone();
+        let known_until = known_until.wait_for(Option::is_some).await.map(|known_until| *known_until);
+        match known_until {
+            Ok(known_until) => known_until.flatten(),
+            // The journal has ended, and nobody has anything to do any more.
+            Err(_) => std::future::pending().await,
+        }
     }
 
     /// A receiver that wakes when the states change.

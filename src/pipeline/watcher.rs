@@ -54,8 +54,6 @@ pub struct Watcher {
     pub every: Duration,
     /// Wakes it at once: a webhook said that its list was cut.
     pub wake: Arc<Notify>,
-    /// Until when what fired is known; see [`crate::store::Loaded::known_until`].
-    pub last_alive: Option<DateTime<Utc>>,
     /// How long closed incidents stay stored.
     pub retention: TimeDelta,
 }
@@ -77,14 +75,15 @@ impl Watcher {
                 }
             }
         };
-        let is_caught_up = AtomicBool::new(self.last_alive.is_none());
+        let is_caught_up = AtomicBool::new(false);
         let catch_up = async {
-            self.catch_up().await;
+            let last_alive = self.worker.journal.known_until().await;
+            self.catch_up(last_alive).await;
             is_caught_up.store(true, Ordering::Relaxed);
         };
         let alive = async {
             // Before the sign of life, which the next process must not mistake for it.
-            if let Some(known_until) = self.last_alive {
+            if let Some(known_until) = self.worker.journal.known_until().await {
                 self.leave_caught_up(known_until).await;
             }
             loop {
@@ -150,9 +149,9 @@ impl Watcher {
 
     /// What fired while nobody was there, and perhaps resolved, is only in Prometheus: asked once,
     /// but until it answers.
-    async fn catch_up(&self) {
+    async fn catch_up(&self, last_alive: Option<DateTime<Utc>>) {
         let Some(prometheus) = &self.worker.sources.prometheus else { return };
-        let Some(last_alive) = self.last_alive else { return };
+        let Some(last_alive) = last_alive else { return };
         let words = &self.worker.sources.severities.words;
         for rollout in self.worker.rollouts.iter().filter(|rollout| rollout.policy.mode != Mode::Off) {
             loop {

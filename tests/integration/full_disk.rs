@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use backstop::demo::trading_api::{Fault, TradingApi};
 use backstop::evidence::EvidenceDir;
+use backstop::web::IncidentView;
 use tokio::process::Child;
 
 use crate::support::small_disk::SmallDisk;
@@ -200,4 +201,45 @@ async fn with_files_where_both_evidence_folders_should_be_the_rollback_happens_a
     complete(&EvidenceDir::new(site.evidence()), &done.id).await;
     site.incident("the record of it", |incident| !incident.evidence.is_empty()).await;
     server.kill().await.expect("killed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_started_on_a_full_disk_rolls_back_and_records_it_once_there_is_room() {
+    let api = TradingApi::start(25, 10).await.expect("started");
+    let site = Site::simple("1h", &api);
+    let disk = SmallDisk::mount(&site.folder.path().join("data"), "16m").await;
+    for stored_before in [false, true] {
+        disk.fill();
+        let mut server = disk.serve(&site).await;
+        assert!(site.metric("backstop_ready").await < 1.0);
+        let status: serde_json::Value = site.read("/api/v1/rollouts").await.expect("an answer");
+        assert_eq!(status[0]["store_healthy"], false, "{status}");
+        api.set_share(25);
+        site.share_read(25).await;
+        let critical = body(&format!("Critical{stored_before}"), "critical", &now(), None);
+        assert_eq!(site.post(critical.clone()).await, 503);
+        wait_for("the flag", || async { (api.share() == 0).then_some(()) }).await;
+
+        disk.free();
+        wait_for("it to be taken", || async { (site.post(critical.clone()).await == 200).then_some(()) })
+            .await;
+        let done = |incident: &IncidentView| {
+            incident.state == "rolled_back" && incident.cause.ends_with(&stored_before.to_string())
+        };
+        let done = site.incident("the rollback", done).await;
+        assert!(site.metric("backstop_ready").await > 0.0);
+        // An orderly end, so that the next start finds a database without a log beside it.
+        stop(&mut server).await;
+        let mut server = disk.serve(&site).await;
+        assert!(site.incidents().await.iter().any(|incident| incident.id == done.id), "it is stored");
+        stop(&mut server).await;
+    }
+    assert_eq!(api.sets(), [0, 0], "one order each");
+    disk.unmount().await;
+}
+
+async fn stop(server: &mut Child) {
+    let pid = server.id().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed())).expect("it runs");
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("signalled");
+    server.wait().await.expect("ended");
 }

@@ -196,7 +196,6 @@ impl Watching {
             worker: worker.clone(),
             every: EVERY,
             wake: Arc::default(),
-            last_alive: None,
             retention: TimeDelta::days(1),
         };
         let mut tasks = JoinSet::new();

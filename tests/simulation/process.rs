@@ -110,7 +110,6 @@ impl Process {
     ) -> Self {
         world.reborn();
         let stored = world.load().await.expect("memory");
-        let last_alive = stored.known_until();
         let sites = 0..if plan.has_other { 2 } else { 1 };
         let rollouts = Rollouts::new(sites.map(|site| rollout(world, plan, site, deployments)));
         let metrics = Metrics::new(&[rollout_name(0), rollout_name(1)], &[]);
@@ -148,7 +147,6 @@ impl Process {
             worker: worker.clone(),
             every: Duration::from_secs(2),
             wake: Arc::clone(&reconcile),
-            last_alive,
             retention: TimeDelta::days(1),
         };
         let receiver = router(Receiver {

@@ -27,8 +27,19 @@ pub(super) struct Committed {
 pub(super) enum Stopped {
     /// The store can't be written now.
     Unavailable(StoreError),
+    /// The store could be loaded for the first time; nothing was appended.
+    FirstLoaded(Loaded),
     /// Somebody else wrote; this is what is stored now.
     Overtaken(StoreError, Loaded),
+}
+
+/// Loads a store that could not be read at the start, in place of an append.
+pub(super) async fn first_load(store: Arc<dyn IncidentStore>) -> Committed {
+    let stopped = match store.load().await {
+        Ok(stored) => Stopped::FirstLoaded(stored),
+        Err(error) => Stopped::Unavailable(error),
+    };
+    Committed { seq: 0, settled: 0, set_aside: Vec::new(), stopped: Some(stopped) }
 }
 
 /// Appends everything after `seq`.

@@ -1,6 +1,8 @@
 //! The journal's loop: decides what comes, has one append in flight, and keeps its promises by the
 //! clock while that takes long. It never waits for the disk itself.
 
+mod drain;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -8,20 +10,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use drain::Drain;
+
 use super::answer::{Answer, Publisher, Wants};
 use super::checkpoints::Checkpoints;
-use super::commit::{Committed, Stopped, commit};
+use super::commit::{Committed, Stopped, commit, first_load};
 use super::decider::Decider;
 use super::held_blobs::HeldBlobs;
 use super::limits::is_urgent;
 use super::outage::Outage;
 use super::pending::{ACT_AFTER, Decision, Pending};
 use super::teller::Teller;
-use super::{JournalError, JournalParts, Receipt, States, Submission, Waiting};
+use super::{JournalError, JournalParts, KnownUntil, Receipt, States, Submission, Waiting};
 use crate::metrics::Loop;
 use crate::store::{Loaded, StoreError};
 
@@ -49,14 +53,8 @@ pub struct JournalTask {
     outage: Outage,
     checkpoints: Checkpoints,
     drain: Drain,
-}
-
-/// How long what is held may be tried as the process ends, counted from when that began.
-#[derive(Debug, Default)]
-struct Drain {
-    began: CancellationToken,
-    time: Duration,
-    until: Option<Instant>,
+    /// Reports that the store was loaded; until then there is nothing to append to.
+    loaded: watch::Sender<KnownUntil>,
 }
 
 /// The append that is in flight.
@@ -81,6 +79,7 @@ impl JournalTask {
         stored: (u64, u64),
         last_seen: Option<DateTime<Utc>>,
         held: HeldBlobs,
+        loaded: watch::Sender<KnownUntil>,
     ) -> Self {
         let (seq, checkpoint_seq) = stored;
         let checkpoints = Checkpoints::new(&parts, checkpoint_seq, (seq, states.clone()));
@@ -96,6 +95,7 @@ impl JournalTask {
             retry_at: None,
             checkpoints,
             drain: Drain::default(),
+            loaded,
         }
     }
 
@@ -187,8 +187,19 @@ impl JournalTask {
 
     /// Begins an append of everything that is pending, unless one is in flight.
     fn begin_append(&mut self) {
-        let is_due = self.pending.end() > self.tried || self.retry_at.is_none_or(|at| at <= Instant::now());
-        if self.flight.is_some() || self.pending.is_empty() || !is_due {
+        let retries = self.retry_at.is_none_or(|at| at <= Instant::now());
+        if self.flight.is_some() {
+            return;
+        }
+        if self.loaded.borrow().is_none() {
+            if retries {
+                self.tried = self.pending.end();
+                let commit = Box::pin(first_load(Arc::clone(&self.parts.store)));
+                self.flight = Some(Flight { since: Instant::now(), until: self.tried, commit });
+            }
+            return;
+        }
+        if self.pending.is_empty() || !(retries || self.pending.end() > self.tried) {
             return;
         }
         if self.pending.events() == 0 {
@@ -235,7 +246,20 @@ impl JournalTask {
                 self.outage.over();
             }
             Some(Stopped::Unavailable(error)) => self.hold(until, &error, teller),
-            Some(Stopped::Overtaken(error, loaded)) => self.reload(&error, loaded),
+            Some(Stopped::Overtaken(error, loaded)) => {
+                let why = crate::logging::chain(&error);
+                tracing::error!(error = why, "somebody else wrote the store; it is loaded again");
+                self.parts.metrics.store_failed(0);
+                self.take_over(&why, loaded);
+            }
+            Some(Stopped::FirstLoaded(stored)) => {
+                tracing::info!(
+                    "the store can be read: what is stored goes on, and what was decided meanwhile is recorded after it"
+                );
+                self.loaded.send_replace(Some(stored.known_until()));
+                self.outage.over();
+                self.take_over("the store could not be read when it was decided", stored);
+            }
         }
     }
 
@@ -248,72 +272,19 @@ impl JournalTask {
         teller.tell(self.pending.untold());
     }
 
-    /// Somebody else wrote: what is stored counts, not what is remembered here; but what was acted
-    /// upon has happened, and is recorded after it.
-    fn reload(&mut self, error: &StoreError, stored: Loaded) {
-        let why = crate::logging::chain(error);
-        tracing::error!(error = why, "somebody else wrote the store; it is loaded again");
-        self.parts.metrics.store_failed(0);
+    /// What is stored counts, not what is remembered here; but what was acted upon has happened, and is
+    /// recorded after it.
+    fn take_over(&mut self, why: &str, stored: Loaded) {
         self.seq = stored.seq;
         self.tried = 0;
         self.retry_at = None;
         let mut states = super::states_of(&self.parts, stored.rollouts);
         self.checkpoints.restart(stored.checkpoint_seq, (stored.seq, states.clone()));
-        for stored in self.pending.keep_acted(&why) {
+        for stored in self.pending.keep_acted(why) {
             Arc::make_mut(states.entry(stored.rollout.clone()).or_default()).apply(&stored);
         }
         self.pending.show(&states);
         self.decider.states = states;
-    }
-
-    /// The disk may be free again any moment, and what is held is nowhere else: it is tried for as long
-    /// as the process may take to end.
-    async fn drain(&mut self, teller: &Teller) {
-        self.drain.begin();
-        let until = self.drain.until.unwrap_or_else(Instant::now);
-        // What was in flight, and what was decided meanwhile.
-        for _ in 0..2 {
-            self.append_once_more(until, teller).await;
-        }
-        while !self.pending.is_empty() && Instant::now() + RETRY <= until {
-            tokio::time::sleep(RETRY).await;
-            self.append_once_more(until, teller).await;
-        }
-        if !self.pending.is_empty() {
-            let events = self.pending.events();
-            tracing::error!(
-                events,
-                "the store could not be written until the end: these events are lost, and nobody was told that they are kept"
-            );
-        }
-        self.checkpoints.finish().await;
-    }
-
-    async fn append_once_more(&mut self, until: Instant, teller: &Teller) {
-        self.retry_at = None;
-        self.begin_append();
-        if self.flight.is_none() {
-            return;
-        }
-        let patience = until.max(Instant::now() + RETRY);
-        let committed = match tokio::time::timeout_at(patience, in_flight(&mut self.flight)).await {
-            Ok(committed) => committed,
-            Err(_) => {
-                let events = self.pending.events();
-                tracing::error!(
-                    events,
-                    "the store doesn't answer: these events are lost unless it still does before the process ends"
-                );
-                in_flight(&mut self.flight).await
-            }
-        };
-        self.ended(committed, teller);
-    }
-}
-
-impl Drain {
-    fn begin(&mut self) {
-        self.until.get_or_insert_with(|| Instant::now() + self.time);
     }
 }
 

@@ -6,3 +6,4 @@ mod ends;
 mod hangs;
 mod refuses;
 mod scene;
+mod starts;

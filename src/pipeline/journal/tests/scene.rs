@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::super::{Journal, JournalError, JournalParts, Receipt, States, Submission};
+use super::super::{Journal, JournalError, JournalParts, JournalTask, Receipt, States, Submission};
 use crate::clock::SteppedClock;
 use crate::decision::{Input, Request};
 use crate::incident::fixtures;
@@ -85,6 +85,7 @@ impl IncidentStore for Gate {
     }
 
     async fn load(&self) -> Result<Loaded, StoreError> {
+        drop(self.hangs.subscribe().wait_for(|hangs| !hangs).await);
         self.inner.load().await
     }
 
@@ -129,6 +130,20 @@ impl Scene {
     }
 
     pub(super) async fn over(inner: MemoryStore, readable: bool) -> Self {
+        let stored = inner.load().await.expect("loaded");
+        Self::begin(inner, readable, |parts| Journal::new(parts, stored))
+    }
+
+    /// Over a store that nothing was read of.
+    pub(super) fn unloaded(inner: MemoryStore) -> Self {
+        Self::begin(inner, false, Journal::unloaded)
+    }
+
+    fn begin(
+        inner: MemoryStore,
+        readable: bool,
+        journal: impl FnOnce(JournalParts) -> (Journal, JournalTask),
+    ) -> Self {
         let store = Arc::new(Gate {
             inner,
             hangs: watch::channel(false).0,
@@ -140,16 +155,14 @@ impl Scene {
         let metrics = Metrics::new(&[name()], &[]);
         let clock = Arc::new(SteppedClock::starting_at(start()));
         let observed = Arc::new(Observed::new(clock.clone(), crate::decision::Watchdog::named("Watchdog")));
-        let stored = store.load().await.expect("loaded");
-        let parts = JournalParts {
+        let (journal, task) = journal(JournalParts {
             store: store.clone(),
             rollouts: Rollouts::new([rollout(Flag::new(readable.then_some(Share(25))))]),
             observed: Arc::clone(&observed),
             clock,
             randomness: Randomness::seeded(1),
             metrics: metrics.clone(),
-        };
-        let (journal, task) = Journal::new(parts, stored);
+        });
         let stop = CancellationToken::new();
         let task = tokio::spawn(task.draining(stop.clone(), DRAIN).run(stop.clone()));
         Self { journal, store, metrics, observed, stop, task }
