@@ -134,7 +134,7 @@ fn summary_text(summary: &EvidenceSummary, elsewhere: Option<&Path>) -> String {
     };
     let verdict =
         summary.verdict.as_deref().unwrap_or(if summary.complete { "-" } else { "no verdict then" });
-    let members = [&summary.name, &summary.rollout, &state, verdict, &summary.reason].map(|text| shown(text));
+    let members = [&summary.name, &summary.rollout, &state, verdict, &summary.reason].map(shown);
     let elsewhere = elsewhere.map_or_else(String::new, |path| format!("  (in {})", path.display()));
     format!("{}{elsewhere}", members.join("  "))
 }

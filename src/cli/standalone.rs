@@ -60,10 +60,13 @@ fn name_what_root_made(folders: &[&Path]) {
     if folders.is_empty() {
         return;
     }
-    let names: Vec<_> = folders.iter().map(|folder| shown(&folder.display().to_string())).collect();
-    let names = names.join(" ");
+    // The command is for a shell that may be elsewhere.
+    let from_the_root = |folder: &&Path| std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf());
+    let names = folders.iter().map(|folder| shown(&from_the_root(folder).display().to_string()));
+    let names: Vec<_> = names.collect();
+    let (listed, names) = (names.join(" and "), names.join(" "));
     progress(format!(
-        "ATTENTION: root has made {names}; a server that runs as another user can't use what is root's, nor start: before it starts, run `chown -R USER {names}` with the server's user for USER"
+        "ATTENTION: root has made {listed}; a server that runs as another user can't use what is root's, nor start: before it starts, run `chown -R USER {names}` with the server's user for USER"
     ));
 }
 

@@ -21,6 +21,11 @@ pub enum Finding {
     Changed {
         file: String,
     },
+    /// The same where the manifest is damaged, too, and nobody else knows the file: what the manifest
+    /// lists may be an earlier version, whose successor's line is gone.
+    NotAsListed {
+        file: String,
+    },
     Missing {
         file: String,
     },
@@ -86,6 +91,11 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Changed { file } => write!(f, "changed: {} is not what the manifest lists", shown(file)),
+            Self::NotAsListed { file } => write!(
+                f,
+                "{} is not what the manifest lists: it was changed, or a line of it is gone",
+                shown(file)
+            ),
             Self::Missing { file } => write!(f, "missing: {} was written and is gone", shown(file)),
             Self::Unreadable { file } => {
                 write!(f, "unreadable: {} can't be read as a plain file", shown(file))
@@ -168,6 +178,7 @@ pub(super) fn verify(
         then: found.broken.clone(),
     }));
     findings.extend(manifest.earlier_findings.iter().cloned());
+    let damaged = !findings.is_empty();
     let mut latest: BTreeMap<&str, Vec<&ManifestLine>> = BTreeMap::new();
     for line in manifest.files() {
         latest.entry(&line.file).or_default().push(line);
@@ -176,10 +187,12 @@ pub(super) fn verify(
     let unharmed: BTreeSet<_> = unlisted.iter().filter_map(Finding::unharmed).map(str::to_owned).collect();
     unlisted.retain(|finding| !is_said(&manifest, finding));
     for (file, lines) in &latest {
-        let found = file_findings(folder, file, lines).into_iter();
-        findings.extend(
-            found.filter(|found| !matches!(found, Finding::Changed { file } if unharmed.contains(file))),
-        );
+        let vouched_for = !damaged || known.iter().any(|known| known.file.name == *file);
+        findings.extend(file_findings(folder, file, lines).into_iter().filter_map(|found| match found {
+            Finding::Changed { file } if unharmed.contains(&file) => None,
+            Finding::Changed { file } if !vouched_for => Some(Finding::NotAsListed { file }),
+            found => Some(found),
+        }));
     }
     let strange =
         names.into_iter().filter(|name| !latest.contains_key(name.as_str()) && !unharmed.contains(name));

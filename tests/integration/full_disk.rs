@@ -194,7 +194,7 @@ async fn with_files_where_both_evidence_folders_should_be_the_rollback_happens_a
     assert_eq!((api.share(), api.changes()), (0, vec![(25, 0)]));
     wait_for("a failure that is told", || async { (site.metric(FAILED).await >= 2.0).then_some(()) }).await;
     let log = site.log();
-    assert!(log.contains("evidence not written") && log.contains("make it writable"), "{log}");
+    assert!(log.contains("evidence not written") && log.contains("in its way elsewhere"), "{log}");
     assert!(site.incidents().await[0].evidence.is_empty());
 
     std::fs::remove_file(site.evidence()).expect("removed");

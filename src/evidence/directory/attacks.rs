@@ -157,7 +157,9 @@ fn what_was_written_before_a_break_is_completed_after_it_and_checked_on() {
         "{found:?}"
     );
     fs::write(evidence.path().join(format!("{NAME}_before.prom")), "up 0\n").expect("changed");
-    assert!(findings(&evidence).contains(&Finding::Changed { file: format!("{NAME}_before.prom") }));
+    let found = evidence.verify(&known(&evidence)).expect("verified").findings;
+    assert!(found.contains(&Finding::Changed { file: format!("{NAME}_before.prom") }), "{found:?}");
+    assert!(findings(&evidence).contains(&Finding::NotAsListed { file: format!("{NAME}_before.prom") }));
 }
 
 #[test]

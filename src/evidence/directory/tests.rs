@@ -254,7 +254,7 @@ fn a_bad_manifest_line_is_named_and_what_stands_after_it_is_read_all_the_same() 
             vec![
                 one(7),
                 Finding::HeadChanged,
-                Finding::Changed { file: "rollback_20261104_030405.txt".into() },
+                Finding::NotAsListed { file: "rollback_20261104_030405.txt".into() },
             ],
         ),
         (with(4, &|_| String::new()), vec![one(4), Finding::ManifestTruncated { expected: 7, found: 6 }]),
