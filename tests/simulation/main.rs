@@ -25,8 +25,11 @@ mod ledger;
 mod monitoring;
 mod plan;
 mod process;
+mod rules;
 mod schedule;
 mod traffic;
+mod unseen;
+mod urgency;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
