@@ -208,7 +208,7 @@ impl RuleSource for World {
     async fn query(&self, query: &str) -> Result<Vec<Sample>, SignalError> {
         self.step().await;
         let now = self.now();
-        let inner = self.lock();
+        let mut inner = self.lock();
         let monitoring = &inner.monitoring;
         if monitoring.prometheus_dead {
             return Err(SignalError::NoAnswer("unreachable".to_owned()));
@@ -225,7 +225,9 @@ impl RuleSource for World {
             (by_name && query.contains(&name(*alert)))
                 || query.contains(&format!("{:?}", SITES[site(*alert)]))
         };
-        Ok(monitoring.fired.iter().filter(|(alert, _)| asked_for(alert)).map(sample).collect())
+        let samples = monitoring.fired.iter().filter(|(alert, _)| asked_for(alert)).map(sample).collect();
+        inner.look_back_was_answered(|alert| asked_for(&alert), now);
+        Ok(samples)
     }
 
     async fn clock(&self) -> Result<DateTime<Utc>, SignalError> {

@@ -67,8 +67,8 @@ struct Run {
     deployments: u32,
     deploys: bool,
     words: u32,
-    /// A critical that fires once nobody is there.
-    unseen: Option<u8>,
+    /// A critical that fires once nobody is there, and when the next life may end.
+    unseen: Option<(u8, u32)>,
     world: World,
     clock: Arc<SteppedClock>,
     plan: Plan,
@@ -97,15 +97,16 @@ impl Run {
                 }
                 () = tokio::time::sleep_until(start_at), if reborn_at.is_some() => {
                     reborn_at = None;
-                    if let Some(alert) = self.unseen.take() {
-                        let now = self.world.now();
-                        self.world.lock().fires_unseen(alert, now);
-                    }
+                    let unseen = self.unseen.take();
+                    let now = self.world.now();
+                    unseen.inspect(|(alert, _)| self.world.lock().fires_unseen(*alert, now));
                     self.start().await;
+                    // Often before it has looked back: the next one has to.
+                    unseen.filter(|(_, steps)| *steps < 12).inspect(|(_, steps)| self.world.crash_in(*steps));
                 }
                 () = tokio::time::sleep_until(next_at) => match actions.next() {
                     Some((_, Action::Crash { steps, rest: after, unseen })) => {
-                        (rest, self.unseen) = (after, unseen);
+                        (rest, self.unseen) = (after, unseen.map(|alert| (alert, steps)));
                         self.world.crash_in(steps);
                     }
                     Some((_, Action::Deploy)) => {

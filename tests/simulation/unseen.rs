@@ -7,6 +7,8 @@ use crate::ledger::Ledger;
 use crate::monitoring::{name, site};
 use crate::process::SITES;
 use crate::promises::Promise;
+use crate::traffic::OnRead;
+use crate::urgency;
 use crate::world::Inner;
 
 /// One that Prometheus can name, about a canary that had traffic.
@@ -31,6 +33,17 @@ impl Inner {
         let armed = ledger.modes[site(alert)] == Some(Mode::Armed);
         if is_known && armed && traffic[site(alert)].share > 0 {
             ledger.unseen.push(Unseen { alert, at, deployments: ledger.deployments });
+        }
+    }
+
+    /// Prometheus was asked what fired while nobody was there, and told. From here on that is as urgent as
+    /// a critical that is reported, if the share can be read at once: several wait for it in turn.
+    pub(crate) fn look_back_was_answered(&mut self, asked: impl Fn(u8) -> bool, now: DateTime<Utc>) {
+        let started_at = self.ledger.started_at;
+        let found = self.ledger.unseen.iter().find(|unseen| unseen.at == started_at && asked(unseen.alert));
+        let Some(Unseen { alert, at, .. }) = found.copied() else { return };
+        if self.traffic[site(alert)].on_read == OnRead::Tells {
+            urgency::waits_for_the_disk_only(self, site(alert), at, now);
         }
     }
 

@@ -21,16 +21,28 @@ const SEEN_BY: TimeDelta = TimeDelta::seconds(6);
 /// A critical is handed to a process. Noted where nothing but the disk can keep it waiting: the first
 /// of a rollout, about traffic that is there for long enough to be known.
 pub(crate) fn handed_over(inner: &mut Inner, alert: &Alert, now: DateTime<Utc>) {
-    let Inner { traffic, monitoring, ledger, .. } = inner;
     let Some(number) = number(alert) else { return };
-    let (at, traffic) = (site(number), &traffic[site(number)]);
     let is_critical = alert.status == AlertStatus::Firing && alert.severity() == Severity::Critical;
     // A resolve that overtook it makes it look like an old message.
-    let listed = monitoring.listed.get(&number) == Some(&alert.starts_at);
-    let seen = traffic.raised_at.is_some_and(|raised| raised + SEEN_BY < now && raised < alert.starts_at);
+    let listed = inner.monitoring.listed.get(&number) == Some(&alert.starts_at);
+    if is_critical && listed {
+        waits_for_the_disk_only(inner, site(number), alert.starts_at, now);
+    }
+}
+
+/// Begins to measure, unless there is more than the disk to wait for.
+pub(crate) fn waits_for_the_disk_only(
+    inner: &mut Inner,
+    at: usize,
+    began_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) {
+    let Inner { traffic, ledger, .. } = inner;
+    let traffic = &traffic[at];
+    let seen = traffic.raised_at.is_some_and(|raised| raised + SEEN_BY < now && raised < began_at);
     let first = traffic.orders == 0 && ledger.deployments == FIRST_REVISION && !ledger.closed_by_person[at];
     let may_act = ledger.modes[at] == Some(Mode::Armed) && !ledger.sets_clock;
-    if is_critical && listed && seen && traffic.share > 0 && first && may_act {
+    if seen && traffic.share > 0 && first && may_act {
         ledger.handed_over[at].get_or_insert(now);
     }
 }
