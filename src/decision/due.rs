@@ -171,7 +171,9 @@ fn record(incident: &Incident, plan: &mut Plan) {
         plan.now(Command::Snapshot { incident: id(), when: SnapshotPoint::After });
     }
     if incident.evidence.is_empty() {
-        let first = if incident.steps.is_empty() { started_at + EVIDENCE_AFTER } else { plan.now };
+        // A clock that was set back since must not put it off by hours.
+        let waits = incident.steps.is_empty() && plan.now >= started_at;
+        let first = if waits { started_at + EVIDENCE_AFTER } else { plan.now };
         plan.at(first, Command::WriteEvidence { incident: id(), complete: false });
     } else if closed && !incident.evidence_complete && taken(SnapshotPoint::After) {
         plan.now(Command::WriteEvidence { incident: id(), complete: true });

@@ -34,6 +34,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use answer::{Caller, Publisher, Wants};
 use held_blobs::HeldBlobs;
 pub use task::JournalTask;
+use task::Shown;
 
 use crate::clock::Clock;
 use crate::decision::{Input, Refusal};
@@ -143,9 +144,10 @@ impl Journal {
         let last_seen = states.values().filter_map(|state| state.last_stored_at()).chain(last_alive).max();
         let (sender, queue) = mpsc::channel(QUEUE);
         let (published, receiver) = watch::channel(states.clone());
-        let (publisher, held) = (Publisher::new(published), HeldBlobs::default());
+        let held = HeldBlobs::default();
+        let shown = Shown { publisher: Publisher::new(published), held: held.clone(), loaded };
         let stored = (seq, checkpoint_seq);
-        let task = JournalTask::new(parts, queue, publisher, states, stored, last_seen, held.clone(), loaded);
+        let task = JournalTask::new(parts, queue, states, stored, last_seen, shown);
         (Self { queue: sender, states: receiver, held, known_until }, task)
     }
 

@@ -40,6 +40,7 @@ impl ShareReader {
 
     /// Begins a reading that nobody waits for, unless there is one of this moment or one is under way:
     /// a storm of criticals asks a flag API no more than one of them does.
+    #[expect(clippy::disallowed_methods, reason = "who finds no reading because this one died reads again")]
     pub fn begin(&self, rollout: &Arc<Rollout>) {
         if !rollout.router.can_read() || self.of_this_moment(rollout).is_some() {
             return;

@@ -7,6 +7,7 @@ use backstop::incident::Alert;
 
 use crate::process::Door;
 use crate::promises;
+use crate::urgency;
 use crate::world::World;
 
 /// How often Alertmanager tries to deliver, and how many times.
@@ -29,7 +30,11 @@ pub(crate) async fn deliver(world: World, door: SharedDoor, alerts: Vec<Alert>, 
     for _ in 0..TRIES {
         let open = door.lock().expect("a lock").clone();
         let answered = match open {
-            Some(open) => open.post(body.clone()).await,
+            Some(open) => {
+                let now = world.now();
+                alerts.iter().for_each(|alert| urgency::handed_over(&mut world.lock(), alert, now));
+                open.post(body.clone()).await
+            }
             None => None,
         };
         if answered == Some(200) && !world.lock().crashed {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use backstop::decision::Mode;
 use backstop::incident::{
-    Alert, CheckName, CheckOutcome, Event, GraceCause, IncidentId, Reason, Severity, StepOutcome, StoredAs,
-    Trigger,
+    Alert, AlertStatus, CheckName, CheckOutcome, Event, GraceCause, IncidentId, NoticeKind, Reason, Severity,
+    StepOutcome, StoredAs, Trigger,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -17,6 +17,7 @@ use crate::plan::Plan;
 use crate::process::{GRACE, SITES, revision};
 use crate::promises::Promise;
 use crate::traffic::Traffic;
+use crate::unseen::Unseen;
 
 /// Whether the story is printed as it happens.
 static TOLD: AtomicBool = AtomicBool::new(false);
@@ -54,12 +55,13 @@ pub(crate) struct Ledger {
     pub(crate) broken: Option<String>,
     pub(crate) sets_clock: bool,
     pub(crate) has_sources: bool,
+    pub(crate) has_prometheus: bool,
     /// Without one, what a lost message was about is never found.
     pub(crate) has_alertmanager: bool,
     pub(crate) incidents: BTreeMap<IncidentId, Told>,
     pub(crate) seen: BTreeSet<(u8, DateTime<Utc>)>,
-    /// Criticals that were accepted while the canary had traffic, and when.
-    pub(crate) owed: Vec<(u8, DateTime<Utc>)>,
+    /// Criticals that were accepted while the canary had traffic, when, and about which revision.
+    pub(crate) owed: Vec<(u8, DateTime<Utc>, u32)>,
     pub(crate) recorded_orders: [u32; 2],
     /// People's rollbacks that were accepted: the incident, and their words.
     pub(crate) asked: Vec<(IncidentId, String)>,
@@ -81,6 +83,14 @@ pub(crate) struct Ledger {
     pub(crate) hanging_appends: u32,
     pub(crate) had_store_trouble: bool,
     pub(crate) first_orders: BTreeSet<(IncidentId, u32)>,
+    /// Alerts that are recorded as firing.
+    pub(crate) firing: BTreeSet<u8>,
+    /// Rollbacks that began, and the notices that there were too many, by rollout.
+    pub(crate) begun: [u32; 2],
+    pub(crate) repeated: [u32; 2],
+    pub(crate) unseen: Vec<Unseen>,
+    /// Since when a critical waits to be acted upon.
+    pub(crate) handed_over: [Option<DateTime<Utc>>; 2],
 }
 
 /// An event in a few words.
@@ -95,7 +105,7 @@ pub(crate) fn brief(stored: &StoredAs) -> String {
 impl Ledger {
     pub(crate) fn knows(&mut self, plan: &Plan) {
         self.sets_clock = plan.sets_clock;
-        self.has_alertmanager = plan.has_alertmanager;
+        (self.has_alertmanager, self.has_prometheus) = (plan.has_alertmanager, plan.has_prometheus);
         self.has_sources = plan.has_alertmanager || plan.has_prometheus;
         self.modes = plan.modes.map(Some);
         TOLD.store(std::env::var_os("SIMULATION_REPLAY").is_some(), Ordering::Relaxed);
@@ -134,6 +144,7 @@ impl Ledger {
 
     pub(crate) fn killed(&mut self, now: DateTime<Utc>) {
         self.crashes += 1;
+        self.handed_over = [None; 2];
         self.clock_in_doubt |= self.clock_set_at.is_some_and(|at| at + RECORDED_BY > now) || self.sets_clock;
     }
 
@@ -167,6 +178,11 @@ impl Ledger {
         self.events += 1;
         if let Event::AlertSeen { alert, .. } = &stored.event {
             self.seen.extend(number(alert).map(|number| (number, alert.starts_at)));
+            match (number(alert), alert.status) {
+                (Some(number), AlertStatus::Firing) => self.firing.insert(number),
+                (Some(number), AlertStatus::Resolved) => self.firing.remove(&number),
+                (None, _) => false,
+            };
         }
         let Some(id) = &stored.incident else { return Ok(()) };
         if let Event::IncidentOpened(opened) = &stored.event {
@@ -234,6 +250,7 @@ impl Ledger {
                 promise!(told.has_cause, "{id} is rolled back without a cause");
                 promise!(*attempt == told.attempt + 1, "{id}: attempts are numbered, each once");
                 promise!(!told.closed, "{id} is rolled back after it closed");
+                self.begun[usize::from(told.rollout != SITES[0])] += u32::from(*attempt == 1);
                 (told.attempt, told.attempt_at) = (*attempt, Some(stored.at));
                 let at_the_end = matches!(reason, Reason::StillFiring | Reason::Unverified);
                 if let Some(warned_at) = told.warned_at.filter(|_| at_the_end && told.grace_by_warning) {
@@ -247,6 +264,10 @@ impl Ledger {
             Event::StepEnded(step) => {
                 let site = usize::from(told.rollout != SITES[0]);
                 self.recorded_orders[site] += u32::try_from(step.attempts.len()).expect("few");
+                promise!(
+                    told.attempt_at.is_some_and(|at| at <= step.started_at) || !clocks_agree,
+                    "{id}: a step of an earlier attempt counts"
+                );
                 let read = told.attempt_at.is_some_and(told_zero);
                 promise!(
                     step.outcome != StepOutcome::Done || read || !clocks_agree,
@@ -254,6 +275,10 @@ impl Ledger {
                 );
             }
             Event::VerificationEnded(verification) => {
+                promise!(
+                    told.attempt_at.is_some_and(|at| at <= verification.started_at) || !clocks_agree,
+                    "{id}: a verdict about an earlier attempt is believed"
+                );
                 let passed = verification.checks.iter().any(|check| {
                     check.name == CheckName::TrafficShare && check.outcome == CheckOutcome::Pass
                 });
@@ -294,6 +319,9 @@ impl Ledger {
             Event::CauseAdded(cause) => {
                 let cause = (cause.reason, cause.words.clone(), cause.trigger.clone());
                 self.causes.entry(id.clone()).or_default().push(cause);
+            }
+            Event::NoticeRaised { kind: NoticeKind::RepeatedRollback, .. } => {
+                self.repeated[usize::from(told.rollout != SITES[0])] += 1;
             }
             Event::Failed { retry_at, .. } => told.waits = retry_at.is_none(),
             Event::Superseded { by } => {

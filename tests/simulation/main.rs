@@ -25,9 +25,12 @@ mod ledger;
 mod monitoring;
 mod plan;
 mod process;
+mod rules;
 mod schedule;
 mod traffic;
 mod unread_log;
+mod unseen;
+mod urgency;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -10,6 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::plan::ALERTS;
 use crate::process::SITES;
+use crate::rules::{is_active, labels_there, measured, rules};
 use crate::world::World;
 
 /// How long an Alertmanager runs before its absence of alerts is trusted, and longer.
@@ -189,40 +190,44 @@ impl RuleSource for World {
             return Err(SignalError::NoAnswer("unreachable".to_owned()));
         }
         monitoring.note_gone(now, |monitoring, alert| !monitoring.holds.contains_key(&alert));
-        let holds =
-            |alert: &Alert| number(alert).is_some_and(|number| monitoring.holds.contains_key(&number));
-        let reading = if alerts.iter().any(holds) { PrometheusReading::Bad } else { PrometheusReading::Good };
+        let rules = rules(monitoring);
+        let holds = alerts.iter().any(|alert| is_active(&rules, alert));
+        let reading = if holds { PrometheusReading::Bad } else { PrometheusReading::Good };
         Ok(RuleAnswer { reading, sentence: "Prometheus was asked".to_owned() })
     }
 
     async fn rules(&self) -> Result<Vec<AlertRule>, SignalError> {
-        Ok(Vec::new())
+        self.step().await;
+        let inner = self.lock();
+        if inner.monitoring.prometheus_dead {
+            return Err(SignalError::NoAnswer("unreachable".to_owned()));
+        }
+        Ok(rules(&inner.monitoring))
     }
 
     async fn query(&self, query: &str) -> Result<Vec<Sample>, SignalError> {
         self.step().await;
         let now = self.now();
-        let inner = self.lock();
+        let mut inner = self.lock();
         let monitoring = &inner.monitoring;
         if monitoring.prometheus_dead {
             return Err(SignalError::NoAnswer("unreachable".to_owned()));
         }
+        if let Some(measured) = measured(monitoring, query) {
+            return Ok(measured);
+        }
         let sample = |(alert, at): (&u8, &DateTime<Utc>)| {
             let last = if monitoring.holds.contains_key(alert) { now } else { *at };
-            let mut labels = labels(*alert);
-            // External labels are not in Prometheus itself.
-            labels.remove("cluster");
-            if monitoring.relabelled {
-                labels.insert("severity".to_owned(), "notify".to_owned());
-            }
-            Sample { labels, value: (now - last).as_seconds_f64() }
+            Sample { labels: labels_there(monitoring, *alert), value: (now - last).as_seconds_f64() }
         };
         let by_name = query.contains("alertname");
         let asked_for = |alert: &u8| {
             (by_name && query.contains(&name(*alert)))
                 || query.contains(&format!("{:?}", SITES[site(*alert)]))
         };
-        Ok(monitoring.fired.iter().filter(|(alert, _)| asked_for(alert)).map(sample).collect())
+        let samples = monitoring.fired.iter().filter(|(alert, _)| asked_for(alert)).map(sample).collect();
+        inner.look_back_was_answered(|alert| asked_for(&alert), now);
+        Ok(samples)
     }
 
     async fn clock(&self) -> Result<DateTime<Utc>, SignalError> {

@@ -50,6 +50,8 @@ pub(crate) enum Action {
     Crash {
         steps: u32,
         rest: Duration,
+        /// A critical that fires for a moment while nobody is there.
+        unseen: Option<u8>,
     },
     /// Our wall clock is set.
     SetClock {
@@ -164,10 +166,13 @@ fn action(rng: &mut StdRng, site: usize, calm: bool, sets_clock: bool) -> Action
         39..41 => Action::Acknowledge(site),
         41..43 => Action::Close(site),
         43..44 => Action::Deploy,
-        44..56 => Action::Crash {
-            steps: rng.random_range(0..30),
-            rest: Duration::from_millis(rng.random_range(0..20_000)),
-        },
+        44..56 => {
+            let unseen = rng.random_bool(0.5).then_some(alert & !1);
+            // Short enough that a grace which was open still is.
+            let longest = if unseen.is_some() { 5_000 } else { 20_000 };
+            let rest = Duration::from_millis(rng.random_range(0..longest));
+            Action::Crash { steps: rng.random_range(0..30), rest, unseen }
+        }
         56..62 => Action::OnSet(site, *OnSet::ALL.choose(rng).expect("a fault")),
         62..68 => Action::OnRead(site, *OnRead::ALL.choose(rng).expect("a fault")),
         68..71 => Action::StoreDown,

@@ -17,6 +17,7 @@ use backstop::pipeline::{
     Watcher, Worker,
 };
 use backstop::randomness::Randomness;
+use backstop::signals::RuleSource;
 use backstop::store::IncidentStore;
 use backstop::verification::{Application, Verifier};
 use backstop::webhook::auth::WebhookAuth;
@@ -74,11 +75,13 @@ fn rollout(world: &World, plan: &Plan, site: usize, deployments: u32) -> Rollout
     };
     let router = Arc::new(Flag { world: world.clone(), site, readable: plan.readable });
     let application = Application::new(outbound(), None, None);
+    let is_asked = plan.has_prometheus;
+    let prometheus: Option<Arc<dyn RuleSource>> = if is_asked { Some(Arc::new(world.clone())) } else { None };
     Rollout {
         name: rollout_name(site),
         policy,
         router: router.clone(),
-        verifier: Verifier { router, application, prometheus: None },
+        verifier: Verifier { router, application, prometheus },
         step_limits: StepLimits {
             deadline: Duration::from_secs(3),
             max_attempts: MAX_ATTEMPTS,
@@ -199,10 +202,11 @@ impl Process {
             let name = rollout_name(site);
             let inputs = vec![(name, input)];
             let submission = Submission { inputs, blobs: Vec::new() };
+            // As the API does: a person waits for what is done, not for the disk.
             let taken = tokio::select! {
                 biased;
                 () = dead.cancelled() => return,
-                taken = journal.submit(submission) => taken,
+                taken = journal.report(submission) => taken,
             };
             let Ok(taken) = taken else { return };
             let incident = taken.rulings.into_iter().next().and_then(|ruling| ruling.incident);

@@ -41,7 +41,7 @@ pub(crate) fn hold_at_an_answer(inner: &mut Inner, message: &Alert, now: DateTim
     let fresh = traffic.raised_at.is_some_and(|raised_at| message.starts_at > raised_at);
     let armed = inner.ledger.modes[site(number)] == Some(Mode::Armed);
     if armed && message.severity() == Severity::Critical && holds && fresh && traffic.share > 0 {
-        inner.ledger.owed.push((number, now));
+        inner.ledger.owed.push((number, now, inner.ledger.deployments));
     }
     Ok(())
 }
@@ -66,11 +66,19 @@ fn threatened(inner: &Inner) -> Option<usize> {
     })
 }
 
+/// An alert that is recorded as firing and listed no more: its resolve was lost, which has to be noticed
+/// where somebody can be asked.
+fn forgotten(inner: &Inner) -> Option<&u8> {
+    let listed = |alert: &&u8| inner.monitoring.listed.contains_key(*alert);
+    inner.ledger.firing.iter().find(|alert| inner.ledger.has_alertmanager && !listed(alert))
+}
+
 /// Whether nothing is left to be done.
 pub(crate) fn is_settled(inner: &Inner, now: DateTime<Utc>) -> bool {
     inner.ledger.store_is_sound(now)
         && left_open(&inner.ledger).is_none()
         && threatened(inner).is_none()
+        && forgotten(inner).is_none()
         && without_evidence(&inner.ledger, &inner.evidence).is_none()
 }
 
@@ -88,7 +96,14 @@ pub(crate) fn hold_at_the_end(inner: &Inner) -> Promise {
     let firing: Vec<_> = inner.monitoring.listed.keys().collect();
     let threatened = threatened(inner);
     promise!(threatened.is_none(), "canary {threatened:?} has traffic although {firing:?} fire");
+    let forgotten = forgotten(inner);
+    promise!(forgotten.is_none(), "{forgotten:?} is recorded as firing, and listed nowhere");
+    for (begun, repeated) in ledger.begun.iter().zip(ledger.repeated) {
+        // From the third of a day on: the clock is never set by as much as that.
+        promise!(repeated + 2 >= *begun, "{begun} rollbacks, and {repeated} were called one too many");
+    }
     ledger.words_came_out()?;
+    inner.unseen_came_out()?;
     let most = MOST_EVENTS * (1 + ledger.crashes as usize);
     promise!(ledger.events <= most, "{} events for one schedule", ledger.events);
     let lacking = without_evidence(ledger, &inner.evidence);
@@ -102,12 +117,14 @@ pub(crate) fn hold_at_the_end(inner: &Inner) -> Promise {
             promise!(orders <= recorded + lost, "{orders} orders, {recorded} recorded");
         }
     }
-    for (number, at) in &ledger.owed {
+    for (number, at, deployments) in &ledger.owed {
         let (name, traffic) = (name(*number), &inner.traffic[site(*number)]);
-        // A person who closes an incident has taken it over, and one is called for what waits.
+        // A person who closes an incident has taken it over, and one is called for what waits. What an
+        // alert was about is gone once another revision is on canary.
         let waits = ledger.incidents.values().any(|told| told.waits && told.rollout == SITES[site(*number)]);
         let answered = waits
             || ledger.closed_by_person[site(*number)]
+            || ledger.deployments != *deployments
             || traffic.zeroed_at.is_some_and(|zeroed_at| zeroed_at >= *at);
         promise!(answered, "{name} was accepted at {at} with traffic on the canary, and nobody took it off");
     }

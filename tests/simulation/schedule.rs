@@ -23,7 +23,7 @@ use crate::world::{Health, World};
 const MENDED: Duration = Duration::from_secs(1_500);
 
 /// The revision that is on canary first: v1.4.0.
-const FIRST_REVISION: u32 = 4;
+pub(crate) const FIRST_REVISION: u32 = 4;
 
 /// Runs the schedule of a seed and returns its story. Panics with the promise that it broke.
 pub(crate) fn run(seed: u64) -> String {
@@ -47,6 +47,7 @@ pub(crate) fn run(seed: u64) -> String {
             deployments: FIRST_REVISION,
             deploys: false,
             words: 0,
+            unseen: None,
             world,
             clock,
             plan,
@@ -66,6 +67,8 @@ struct Run {
     deployments: u32,
     deploys: bool,
     words: u32,
+    /// A critical that fires once nobody is there, and when the next life may end.
+    unseen: Option<(u8, u32)>,
     world: World,
     clock: Arc<SteppedClock>,
     plan: Plan,
@@ -94,11 +97,16 @@ impl Run {
                 }
                 () = tokio::time::sleep_until(start_at), if reborn_at.is_some() => {
                     reborn_at = None;
+                    let unseen = self.unseen.take();
+                    let now = self.world.now();
+                    unseen.inspect(|(alert, _)| self.world.lock().fires_unseen(*alert, now));
                     self.start().await;
+                    // Often before it has looked back: the next one has to.
+                    unseen.filter(|(_, steps)| *steps < 12).inspect(|(_, steps)| self.world.crash_in(*steps));
                 }
                 () = tokio::time::sleep_until(next_at) => match actions.next() {
-                    Some((_, Action::Crash { steps, rest: after })) => {
-                        rest = after;
+                    Some((_, Action::Crash { steps, rest: after, unseen })) => {
+                        (rest, self.unseen) = (after, unseen.map(|alert| (alert, steps)));
                         self.world.crash_in(steps);
                     }
                     Some((_, Action::Deploy)) => {
@@ -146,6 +154,8 @@ impl Run {
         }
         if std::mem::take(&mut self.deploys) {
             self.deployments += 1;
+            // What fires meanwhile may be about the revision before.
+            self.unseen = None;
             self.world.lock().ledger.deployments = self.deployments;
         }
         let now = self.world.now();

@@ -112,7 +112,9 @@ impl TrafficRouter for Flag {
             let mut inner = world.lock();
             inner.traffic[*site].orders += 1;
             let healthy = inner.store_health == crate::world::Health::Good;
-            let promise = inner.ledger.ordered(*site, &states, healthy, now);
+            let zeroed_at = inner.traffic[*site].zeroed_at;
+            let in_time = inner.ledger.acted_in_time(*site, zeroed_at, now);
+            let promise = inner.ledger.ordered(*site, &states, healthy, now).and(in_time);
             let on_set = inner.traffic[*site].on_set;
             world.keep(inner, promise);
             on_set

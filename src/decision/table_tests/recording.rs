@@ -52,6 +52,15 @@ fn a_rollback_acts_and_is_recorded_at_once_and_its_evidence_begins_within_a_seco
 }
 
 #[test]
+fn a_clock_that_is_set_back_puts_no_evidence_off() {
+    let mut world = World::with_canary();
+    world.critical("ErrorRate");
+    world.now -= TimeDelta::hours(2);
+    world.send(&Input::ClockStepped { by: TimeDelta::hours(-2) });
+    assert!(world.due().contains(&world.evidence(false)));
+}
+
+#[test]
 fn evidence_waits_for_no_time_once_the_step_has_ended_and_is_completed_after_the_last_snapshot() {
     let mut world = World::with_canary();
     world.critical("ErrorRate");

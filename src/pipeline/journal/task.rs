@@ -70,23 +70,29 @@ impl fmt::Debug for Flight {
     }
 }
 
+/// What the journal's handles see of it.
+#[derive(Debug)]
+pub(super) struct Shown {
+    pub(super) publisher: Publisher,
+    pub(super) held: HeldBlobs,
+    pub(super) loaded: watch::Sender<KnownUntil>,
+}
+
 impl JournalTask {
     pub(super) fn new(
         parts: JournalParts,
         queue: mpsc::Receiver<Waiting>,
-        publisher: Publisher,
         states: States,
         stored: (u64, u64),
         last_seen: Option<DateTime<Utc>>,
-        held: HeldBlobs,
-        loaded: watch::Sender<KnownUntil>,
+        shown: Shown,
     ) -> Self {
         let (seq, checkpoint_seq) = stored;
         let checkpoints = Checkpoints::new(&parts, checkpoint_seq, (seq, states.clone()));
         Self {
             decider: Decider::new(parts.clone(), states, last_seen),
             outage: Outage::new(parts.metrics.clone()),
-            pending: Pending::new(publisher, held),
+            pending: Pending::new(shown.publisher, shown.held),
             parts,
             queue,
             flight: None,
@@ -95,7 +101,7 @@ impl JournalTask {
             retry_at: None,
             checkpoints,
             drain: Drain::default(),
-            loaded,
+            loaded: shown.loaded,
         }
     }
 
