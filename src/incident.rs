@@ -16,6 +16,8 @@ mod ids;
 mod known_alerts;
 mod labels;
 #[cfg(test)]
+mod names_tests;
+#[cfg(test)]
 mod old_versions_tests;
 mod phase;
 mod reason;

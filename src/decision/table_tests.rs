@@ -7,6 +7,7 @@ mod episodes;
 mod grace;
 mod limits;
 mod recording;
+mod remembered;
 mod repeats;
 mod revisions;
 mod rollback;

@@ -106,6 +106,8 @@ mod tests {
         }
         let another = attached(MAX_ALERTS, "warning");
         assert!(!incident.takes(&another.alert), "it would be left out, now and at each repeat");
+        incident.apply(at, &Event::AlertAttached(another.clone()));
+        assert_eq!(incident.alerts.len(), MAX_ALERTS);
         assert!(incident.takes(&attached(MAX_ALERTS, "critical").alert), "it is more urgent");
         let first = attached(0, "warning");
         incident

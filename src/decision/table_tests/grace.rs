@@ -196,6 +196,14 @@ fn only_a_hold_that_ran_out_is_said_to_have_run_out() {
     grace.confirm(Confirmation::StillFiring);
     assert!(!expired(&grace), "it was never held");
 
+    let mut held = World::with_canary();
+    held.warning("Latency");
+    held.person(Request::Hold { incident: held.id(), until: None });
+    held.wait(1_800);
+    held.share(25);
+    held.confirm(Confirmation::StillFiring);
+    assert!(expired(&held));
+
     let mut early = World::with_canary();
     early.warning("Latency");
     early.person(Request::Hold { incident: early.id(), until: None });
