@@ -66,6 +66,15 @@ fn write(dir: &EvidenceDir) -> String {
 fn with_database(places: &Places) {
     let path = places.database.as_deref().expect("a place");
     drop(store::SqliteStore::open(path).expect("opened"));
+    // Its threads end a moment later, and write the log into the database as they close it.
+    let log = path.with_extension("db-wal");
+    for _ in 0..1_000 {
+        if !log.exists() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    panic!("{} is still open", path.display());
 }
 
 #[test]
