@@ -61,7 +61,7 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) {
         "critical -> POST acknowledged, p50 (floor: commit of the store + POST)",
         owns.p50(),
         ours.p50(),
-        Some(1.5),
+        Some(1.6),
     );
     report.ratio("critical -> POST acknowledged, p99", owns.p99(), ours.p99(), Some(3.0));
     report.ratio("critical -> POST arrives, p50", owns.p50(), sent.p50(), None);

@@ -22,7 +22,7 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) {
     let samples = plan.samples(1_000, 50);
     let mut own = OwnCommit::new(site.folder.path()).await;
     let [floor, own, ours] = sample(&served, &mut floor, &mut own, samples).await;
-    report.ratio("webhook -> 200, p50 (floor: one commit of the store)", own.p50(), ours.p50(), Some(1.3));
+    report.ratio("webhook -> 200, p50 (floor: one commit of the store)", own.p50(), ours.p50(), Some(1.5));
     report.ratio("webhook -> 200, p99", own.p99(), ours.p99(), None);
     report.ratio("webhook -> 200, p50 (floor: one row by bare SQLite)", floor.p50(), ours.p50(), None);
     let bare = nothing_to_store(&served, samples).await;

@@ -107,16 +107,6 @@ async fn a_second_server_on_the_same_store_is_refused_with_a_message() {
 }
 
 #[tokio::test]
-async fn a_store_that_can_not_be_opened_at_the_start_is_no_matter_of_waiting() {
-    let api = TradingApi::start(25, 10).await.expect("started");
-    let site = Site::simple("5m", &api);
-    std::fs::write(site.folder.path().join("data"), "no folder").expect("written");
-    let (code, _, stderr) = run(&site, &["serve"]).await;
-    assert!(code == 1 && stderr.contains("then start Backstop again"), "{code} {stderr}");
-    assert!(!stderr.contains("by itself"), "{stderr}");
-}
-
-#[tokio::test]
 async fn completions_are_printed_for_every_shell() {
     for shell in ["bash", "zsh", "fish"] {
         let output = binary().args(["completions", shell]).output().await.expect("run");

@@ -243,3 +243,24 @@ async fn stop(server: &mut Child) {
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("signalled");
     server.wait().await.expect("ended");
 }
+
+#[tokio::test]
+async fn a_server_whose_data_folder_is_a_file_says_so_acts_all_the_same_and_needs_no_restart() {
+    let api = TradingApi::start(25, 10).await.expect("started");
+    let site = Site::simple("5m", &api);
+    let data = site.folder.path().join("data");
+    std::fs::write(&data, "no folder").expect("written");
+    let mut server = site.spawn().await;
+    let log = site.log();
+    assert!(
+        log.contains("the store can't be opened") && log.contains("Backstop starts without its store"),
+        "{log}"
+    );
+    let critical = body("CanaryErrorRateCritical", "critical", &now(), None);
+    assert_eq!(site.post(critical.clone()).await, 503);
+    wait_for("the flag", || async { (api.share() == 0).then_some(()) }).await;
+    std::fs::remove_file(&data).expect("removed");
+    wait_for("it to be taken", || async { (site.post(critical.clone()).await == 200).then_some(()) }).await;
+    site.incident("the rollback", |incident| incident.state == "rolled_back").await;
+    server.kill().await.expect("killed");
+}
