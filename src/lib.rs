@@ -13,11 +13,13 @@
 //! An input (an alert, a person's request, a reading, a result) is decided at once, whatever the disk
 //! does, and stored in the next commit; only then is a webhook answered 200, and only then does
 //! anybody act. (A commit that fails, or takes over half a second, keeps no bad canary on: what is
-//! urgent is acted upon from memory, and not answered 200.) What is to be done is read off the state
+//! urgent is acted upon from memory, and not answered 200. So it is with a store that can't be opened or
+//! read at the start, which goes on once it can.) What is to be done is read off the state
 //! by [`decision::due()`], so a restart resumes where the last process stopped.
 //!
 //! # Invariants
-//! - A 2xx means that what was accepted is durable. Storms share commits; none is answered early.
+//! - A 2xx to Alertmanager means that what was accepted is durable; a person is acted for at once, and
+//!   the answer says whether it is. Storms share commits; none is answered early.
 //! - [`decision`] sees no clock, no randomness and no I/O; they are arguments. State is the fold of
 //!   stored events and nothing else.
 //! - Every "no" is a named [`incident::Reason`], the same in log, metric, API and evidence.

@@ -37,16 +37,30 @@ pub(super) fn io<'a>(
     move |source| EvidenceError::Io { path: path.to_owned(), doing, source }
 }
 
-/// Makes the folder, and closes it to everybody else, as one of an earlier version may not be.
+/// Makes the folder, and closes it to everybody else, as one of an earlier version may not be. One with
+/// other people's files in it and none of ours (`/var/log`, by a mistake) is not ours to close.
 pub(super) fn private_folder(folder: &Path) -> Result<(), EvidenceError> {
     make_folders(folder, FOLDER_MODE).map_err(io(folder, "created"))?;
     let mode = fs::metadata(folder).map_err(io(folder, "read"))?.permissions().mode();
     if mode & 0o777 != FOLDER_MODE
+        && is_ours(folder)
         && let Err(error) = fs::set_permissions(folder, Permissions::from_mode(FOLDER_MODE))
     {
         tracing::warn!(folder = %folder.display(), %error, "the evidence folder can't be closed to other users");
     }
     Ok(())
+}
+
+/// Whether nothing is in it, or anything of ours.
+fn is_ours(folder: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(folder) else { return false };
+    let mut names = entries.flatten().map(|entry| entry.file_name()).peekable();
+    let of_ours = |name: std::ffi::OsString| {
+        ["manifest.", "rollback_"]
+            .iter()
+            .any(|beginning| name.as_encoded_bytes().starts_with(beginning.as_bytes()))
+    };
+    names.peek().is_none() || names.any(of_ours)
 }
 
 /// Opens a file of ours for writing, or makes it. A link in its place is not followed.

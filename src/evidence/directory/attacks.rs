@@ -200,6 +200,17 @@ fn a_first_version_that_somebody_changed_is_kept_beside_the_complete_one() {
 }
 
 #[test]
+fn a_folder_of_other_peoples_files_stays_open_to_them() {
+    let (_outside, evidence) = folder();
+    fs::create_dir(evidence.path()).expect("made");
+    fs::set_permissions(evidence.path(), fs::Permissions::from_mode(0o755)).expect("opened to all");
+    fs::write(evidence.path().join("syslog"), "theirs").expect("written");
+    let first = incident(1, "CanaryErrorRateCritical", Trigger::Automatic);
+    evidence.write(&first, &blobs(), false, at(), &[]).expect("written");
+    assert_eq!(fs::metadata(evidence.path()).expect("there").permissions().mode() & 0o777, 0o755);
+}
+
+#[test]
 fn files_and_folder_are_for_backstops_user_only_and_a_link_for_a_lock_is_not_followed() {
     let (outside, evidence) = folder();
     fs::create_dir(evidence.path()).expect("made");
