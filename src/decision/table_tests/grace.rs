@@ -203,6 +203,9 @@ fn only_a_hold_that_ran_out_is_said_to_have_run_out() {
     held.share(25);
     held.confirm(Confirmation::StillFiring);
     assert!(expired(&held));
+    let notes = &held.incident().notes;
+    let text = &notes.iter().find(|note| note.reason == Some(Reason::HoldExpired)).expect("noted").text;
+    assert!(!text.contains("ends the hold"), "nobody did: {text}");
 
     let mut early = World::with_canary();
     early.warning("Latency");

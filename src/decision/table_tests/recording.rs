@@ -61,6 +61,22 @@ fn a_clock_that_is_set_back_puts_no_evidence_off() {
 }
 
 #[test]
+fn a_step_is_recorded_with_the_time_of_the_decision_that_it_carries_out() {
+    let mut world = World::with_canary();
+    world.critical("ErrorRate");
+    let decided_at = world.now;
+    world.wait(7);
+    world.step(StepOutcome::Failed);
+    assert_eq!(world.incident().steps[0].decided_at, Some(decided_at));
+    world.wait(15);
+    world.send(&Input::Tick);
+    let again_at = world.now;
+    world.wait(1);
+    world.step(StepOutcome::Done);
+    assert_eq!(world.incident().steps[1].decided_at, Some(again_at));
+}
+
+#[test]
 fn evidence_waits_for_no_time_once_the_step_has_ended_and_is_completed_after_the_last_snapshot() {
     let mut world = World::with_canary();
     world.critical("ErrorRate");
