@@ -220,6 +220,24 @@ mod tests {
     }
 
     #[test]
+    fn firing_alerts_may_fill_their_memory_to_the_last_byte() {
+        let of_text = |number: i64, length: usize| {
+            let annotations = [("a".to_owned(), "x".repeat(length))].into_iter().collect();
+            Alert { annotations, ..alert(number, AlertStatus::Firing) }
+        };
+        let bytes = |known: &KnownAlerts| -> usize { known.values().map(|known| known.alert.weight()).sum() };
+        let mut known = KnownAlerts::default();
+        for number in 0..1_050 {
+            known.see(DateTime::UNIX_EPOCH, &of_text(number, 60_000), None);
+        }
+        let left = MAX_FIRING_BYTES - bytes(&known) - of_text(1_050, 0).weight();
+        known.see(DateTime::UNIX_EPOCH, &of_text(1_050, left), None);
+        assert_eq!((bytes(&known), known.len()), (MAX_FIRING_BYTES, 1_051));
+        known.see(DateTime::UNIX_EPOCH, &of_text(1_051, 0), None);
+        assert_eq!(known.len(), 1_051, "one byte too many");
+    }
+
+    #[test]
     fn firing_alerts_with_large_labels_are_bounded_by_their_memory() {
         let mut known = KnownAlerts::default();
         for number in 0..2_000 {
