@@ -93,6 +93,10 @@ pub fn parse(
     severities: &SeverityMap,
 ) -> Result<Payload, PayloadError> {
     let shape = |error: serde_json::Error| PayloadError::Shape(told(&error));
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        // Or it would be read as the members' values in their order.
+        return Err(PayloadError::Shape("a list where an object is expected".to_owned()));
+    }
     let body: Body<'_> = serde_json::from_slice(body).map_err(shape)?;
     if body.version != "4" {
         return Err(PayloadError::Version(kept(&body.version)));

@@ -88,7 +88,17 @@ fn unknown_members_are_ignored_and_missing_ones_defaulted() {
 
 #[test]
 fn what_is_not_version_4_json_is_refused_with_a_remedy() {
-    for body in ["", "[]", "{}", "null", "<xml/>", r#"{"version":4}"#, r#"{"version":"4","alerts":{}}"#] {
+    for body in [
+        "",
+        "[]",
+        "{}",
+        "null",
+        "<xml/>",
+        r#"["4"]"#,
+        r#" [ "4", null ]"#,
+        r#"{"version":4}"#,
+        r#"{"version":"4","alerts":{}}"#,
+    ] {
         assert!(matches!(parse(body.as_bytes()), Err(PayloadError::Shape(_))), "{body}");
     }
     let error = parse(br#"{"version":"5","alerts":[]}"#).expect_err("version 5");
@@ -213,4 +223,11 @@ fn millions_of_elements_that_are_no_alerts_cost_no_memory_of_their_own() {
     let payload = payload.expect("a body");
     assert_eq!((payload.unreadable_count, payload.unreadable.len()), (2_000_001, MAX_LISTED));
     assert!(used.bytes_max < 100_000, "{} bytes", used.bytes_max);
+}
+
+#[test]
+fn a_list_where_an_alert_should_be_is_unreadable_and_not_read_in_the_order_of_its_members() {
+    let list = r#"["firing",{"alertname":"A","severity":"critical"}]"#;
+    let payload = with_alerts(list);
+    assert_eq!((payload.alerts.len(), payload.unreadable_count), (0, 1), "{:?}", payload.alerts);
 }
