@@ -220,6 +220,18 @@ mod tests {
     }
 
     #[test]
+    fn when_an_alert_was_first_reported_stays_until_it_begins_anew() {
+        let (mut known, first) = (KnownAlerts::default(), alert(100, AlertStatus::Firing));
+        let at = |seconds| DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds);
+        for (reported_at, starts_at, expected) in
+            [(1, 100, 1), (2, 100, 1), (3, 99, 1), (4, 101, 4), (5, 101, 4)]
+        {
+            known.see(at(reported_at), &Alert { starts_at: at(starts_at), ..first.clone() }, None);
+            assert_eq!(known[&first.fingerprint].first_reported_at, Some(at(expected)), "{reported_at}");
+        }
+    }
+
+    #[test]
     fn firing_alerts_may_fill_their_memory_to_the_last_byte() {
         let of_text = |number: i64, length: usize| {
             let annotations = [("a".to_owned(), "x".repeat(length))].into_iter().collect();
