@@ -8,8 +8,8 @@ use serde_json::{Value, to_value};
 use super::fixtures::{firing, opened_by_warning};
 use super::words::time;
 use super::{
-    AttachedAlert, BlobRef, CheckName, CheckOutcome, Event, Incident, IncidentId, Labels, NoticeKind, Reason,
-    RolloutName, SnapshotPoint, Stage, Step, StepOutcome, StepRecord, Verdict,
+    Answer, AttachedAlert, Attempt, BlobRef, CheckName, CheckOutcome, Event, Incident, IncidentId, Labels,
+    NoticeKind, Reason, RolloutName, SnapshotPoint, Stage, Step, StepOutcome, StepRecord, Verdict,
 };
 
 const CHECKS: [CheckName; 4] =
@@ -93,6 +93,41 @@ fn a_step_and_a_time_are_said_in_full() {
     assert_eq!(sentence, "take the traffic off the canary: done, and read back as wanted (0 attempts)");
     let later = DateTime::UNIX_EPOCH + TimeDelta::milliseconds(61_500);
     assert_eq!(time(later), "1970-01-01T00:01:01Z");
+}
+
+#[test]
+fn a_step_whose_read_back_failed_is_not_said_to_have_nowhere_to_be_read() {
+    for (outcome, read_failed, words) in [
+        (StepOutcome::DoneUnread, true, "acknowledged, but NOT confirmed: it could not be read back"),
+        (StepOutcome::DoneUnread, false, "acknowledged; there is nowhere to read it back"),
+        (StepOutcome::Failed, true, "not carried out"),
+    ] {
+        let attempt = Attempt {
+            started_at: DateTime::UNIX_EPOCH,
+            ended_at: DateTime::UNIX_EPOCH,
+            request: "POST".to_owned(),
+            answer: Answer { status: None, text: String::new() },
+            read_back: None,
+            read_failed,
+            outcome,
+        };
+        assert_eq!(attempt.words(), words);
+        let step = StepRecord { attempts: vec![attempt], ..step(outcome) };
+        assert_eq!(step.sentence(), format!("take the traffic off the canary: {words} (1 attempt)"));
+    }
+}
+
+#[test]
+fn a_step_that_begins_over_a_second_and_a_half_after_its_decision_was_begun_before() {
+    for (late_milliseconds, is_late) in
+        [(0, false), (1_499, false), (1_500, false), (1_501, true), (9_000, true)]
+    {
+        let late = TimeDelta::milliseconds(late_milliseconds);
+        let step = step(StepOutcome::Done);
+        let step = StepRecord { decided_at: Some(step.started_at - late), ..step };
+        assert_eq!(step.begun_late_by(), is_late.then_some(late), "{late_milliseconds}");
+    }
+    assert_eq!(step(StepOutcome::Done).begun_late_by(), None);
 }
 
 #[test]
