@@ -5,8 +5,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::Mode;
 use super::draft::{Activity, Draft, Opening};
 use crate::incident::{
-    Alert, AlertStatus, AttachedAlert, BlobRef, Event, GraceCause, IncidentId, NoticeKind, Phase, Reason,
-    Severity, Trigger,
+    Alert, AlertState, AlertStatus, AttachedAlert, BlobRef, Event, GraceCause, IncidentId, NoticeKind, Phase,
+    Reason, Severity, Trigger,
 };
 use crate::text::shown;
 
@@ -53,8 +53,12 @@ fn firing(draft: &mut Draft<'_>, alert: &Alert, body: Option<&BlobRef>) -> Reaso
 /// The earliest instant at which the alert can have begun, where its own word can't be believed.
 /// Fixed by its first message: later nothing better is known.
 fn not_before(draft: &Draft<'_>, alert: &Alert) -> Option<DateTime<Utc>> {
-    let known = draft.state.alerts.get(&alert.fingerprint).filter(|known| known.goes_on_with(alert));
-    known.map_or(draft.context.not_before, |known| known.not_before)
+    going_on(draft, alert).map_or(draft.context.not_before, |known| known.not_before)
+}
+
+/// What is known of the time of firing that this message is about.
+fn going_on<'a>(draft: &'a Draft<'_>, alert: &Alert) -> Option<&'a AlertState> {
+    draft.state.alerts.get(&alert.fingerprint).map(AsRef::as_ref).filter(|known| known.goes_on_with(alert))
 }
 
 /// When the alert began, on our clock: its own word, but neither before it can have begun nor after it
@@ -62,8 +66,8 @@ fn not_before(draft: &Draft<'_>, alert: &Alert) -> Option<DateTime<Utc>> {
 /// fresh critical look older than the canary; one that is ahead, or a clock of ours that was set back,
 /// must not make an old one look fresh.
 fn began_at(draft: &Draft<'_>, alert: &Alert) -> DateTime<Utc> {
-    let known = draft.state.alerts.get(&alert.fingerprint).filter(|known| known.goes_on_with(alert));
-    let reported_at = known.and_then(|known| known.first_reported_at).unwrap_or(DateTime::<Utc>::MAX_UTC);
+    let reported_at =
+        going_on(draft, alert).and_then(|known| known.first_reported_at).unwrap_or(DateTime::<Utc>::MAX_UTC);
     not_before(draft, alert)
         .map_or(alert.starts_at, |not_before| alert.starts_at.max(not_before))
         .min(reported_at)

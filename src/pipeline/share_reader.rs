@@ -10,9 +10,11 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use tokio::sync::Mutex;
 
+use super::observed_router::ObservedRouter;
 use super::{Observed, Rollout, Rollouts};
 use crate::clock::Clock;
 use crate::decision::Reading;
+use crate::execution::TrafficRouter;
 use crate::incident::{RolloutName, Share};
 
 /// A reading that was asked for this lately says how the traffic was as the rollback began to act.
@@ -81,11 +83,8 @@ impl ShareReader {
 
     /// A failure is not recorded: the reading from before it says more, and whoever acts tries anyway.
     async fn read(&self, rollout: &Rollout) -> Option<Share> {
-        let asked_at = self.observed.moment();
-        let read = tokio::time::timeout(BEFORE_ACTING, rollout.router.read_share()).await;
-        let share = read.ok()?.ok()?;
-        self.observed.share(&rollout.name, asked_at, Some(share));
-        Some(share)
+        let router = ObservedRouter { rollout, observed: &self.observed, clock: self.clock.as_ref() };
+        tokio::time::timeout(BEFORE_ACTING, router.read_share()).await.ok()?.ok()
     }
 }
 
