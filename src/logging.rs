@@ -6,6 +6,8 @@
 //! repeats too often is left out and counted.
 
 mod events;
+#[cfg(test)]
+pub(crate) mod fixtures;
 mod json;
 mod limiter;
 mod stderr;

@@ -56,25 +56,10 @@ fn merge(fields: &mut Map<String, Value>, text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-    use std::sync::{Arc, Mutex};
-
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Page(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Page {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().expect("locked").write(bytes)
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::logging::fixtures::Page;
 
     #[test]
     fn a_line_inside_an_incidents_span_carries_its_fields_flat_and_its_own_win() {
@@ -87,7 +72,7 @@ mod tests {
             let _incident = tracing::info_span!("incident", incident = "inc_1").entered();
             tracing::warn!(attempt = 2, "not \"written\"\nyet");
         });
-        let text = String::from_utf8(page.0.lock().expect("locked").clone()).expect("text");
+        let text = page.text();
         let line: Value = serde_json::from_str(&text).expect("one JSON object");
         assert_eq!(text.lines().count(), 1, "{text}");
         assert_eq!(
