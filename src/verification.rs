@@ -5,6 +5,8 @@
 mod alerts;
 mod application;
 mod condition;
+#[cfg(test)]
+mod fixtures;
 mod read;
 
 pub use application::{Application, ApplicationError, Healthz};

@@ -108,3 +108,6 @@ fn note_joined(checks: &mut [Check], joined: usize) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

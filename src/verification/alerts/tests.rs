@@ -1,76 +1,8 @@
 //! Expressions over a Prometheus that answers by script.
 
-use std::collections::BTreeMap;
-use std::sync::Mutex;
-
-use async_trait::async_trait;
-use chrono::{DateTime, Utc};
-
 use super::*;
-use crate::incident::fixtures::firing;
-use crate::signals::{RuleAnswer, Sample, SignalError};
+use crate::verification::fixtures::{Scripted, alert};
 use CheckOutcome::{Fail, Pass, Unknown};
-
-type Pairs<'a> = &'a [(&'a str, &'a str)];
-
-fn pairs(pairs: Pairs<'_>) -> BTreeMap<String, String> {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-}
-
-/// What is not scripted is empty; `dead` answers nothing.
-#[derive(Debug, Default)]
-struct Scripted {
-    rules: Vec<AlertRule>,
-    values: BTreeMap<String, Vec<Sample>>,
-    dead: bool,
-    asked: Mutex<Vec<String>>,
-}
-
-impl Scripted {
-    fn with_rule(mut self, name: &str, query: &str, labels: Pairs<'_>) -> Self {
-        let rule = AlertRule {
-            name: name.to_owned(),
-            query: query.to_owned(),
-            labels: pairs(labels),
-            ..AlertRule::default()
-        };
-        self.rules.push(rule);
-        self
-    }
-
-    fn with_value(mut self, query: &str, labels: Pairs<'_>, value: f64) -> Self {
-        self.values.entry(query.to_owned()).or_default().push(Sample { labels: pairs(labels), value });
-        self
-    }
-}
-
-#[async_trait]
-impl RuleSource for Scripted {
-    async fn reading(&self, _: &[Alert], _: DateTime<Utc>) -> Result<RuleAnswer, SignalError> {
-        Err(SignalError::NoAnswer("not scripted".to_owned()))
-    }
-
-    async fn rules(&self) -> Result<Vec<AlertRule>, SignalError> {
-        Ok(self.rules.clone())
-    }
-
-    async fn query(&self, expression: &str) -> Result<Vec<Sample>, SignalError> {
-        self.asked.lock().expect("no panic").push(expression.to_owned());
-        if self.dead {
-            return Err(SignalError::NoAnswer("timed out".to_owned()));
-        }
-        Ok(self.values.get(expression).cloned().unwrap_or_default())
-    }
-
-    async fn clock(&self) -> Result<DateTime<Utc>, SignalError> {
-        Ok(DateTime::UNIX_EPOCH)
-    }
-}
-
-fn alert(name: &str, labels: Pairs<'_>) -> Alert {
-    let labels = [&[("alertname", name)], labels].concat();
-    firing(&format!("{labels:?}"), &labels, DateTime::UNIX_EPOCH)
-}
 
 async fn seen(source: &Scripted, alerts: &[Alert]) -> (CheckOutcome, String) {
     let check = expressions(source, alerts).await;
@@ -231,8 +163,8 @@ async fn every_alert_is_asked_about_each_rule_once_and_what_is_left_out_is_said(
 
 #[tokio::test]
 async fn a_prometheus_that_is_gone_is_not_waited_for_again_and_again() {
-    let source = Scripted { dead: true, ..Scripted::default() };
-    let source = source.with_rule("A", "a > 1", &[]).with_rule("B", "b > 1", &[]);
+    let mut source = Scripted::default().with_rule("A", "a > 1", &[]).with_rule("B", "b > 1", &[]);
+    source.dead = true;
     let (outcome, sentence) = seen(&source, &[alert("A", &[]), alert("B", &[])]).await;
     assert_eq!((outcome, sentence.as_str()), (Unknown, "A: timed out; B: timed out"));
     assert_eq!(source.asked.lock().expect("no panic").as_slice(), ["a"]);
@@ -242,4 +174,19 @@ async fn a_prometheus_that_is_gone_is_not_waited_for_again_and_again() {
 async fn an_alert_without_a_rule_is_unknown() {
     let expected = "Slow: Prometheus has no rule of this name".to_owned();
     assert_eq!(seen(&Scripted::default(), &[alert("Slow", &[])]).await, (Unknown, expected));
+}
+
+#[tokio::test]
+async fn a_storms_detail_is_cut_after_twenty_sentences_and_says_how_many_are_left_out() {
+    let said = async |alerts: usize| {
+        let alerts: Vec<_> = (0..alerts).map(|number| alert(&format!("A{number}"), &[])).collect();
+        seen(&Scripted::default(), &alerts).await.1
+    };
+    for (alerts, end) in [(MAX_SENTENCES + 1, "; and 1 more"), (MAX_SENTENCES + 7, "; and 7 more")] {
+        let sentence = said(alerts).await;
+        assert!(sentence.ends_with(end), "{alerts}: {sentence}");
+        assert_eq!(sentence.matches("no rule").count(), MAX_SENTENCES);
+    }
+    let sentence = said(MAX_SENTENCES).await;
+    assert!(!sentence.contains("more"), "all are there: {sentence}");
 }
