@@ -90,3 +90,29 @@ impl Publisher {
         self.shown.send_modify(|_| {});
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::incident::RolloutName;
+
+    fn states(rollout: &str) -> States {
+        std::iter::once((RolloutName::new(rollout), Arc::default())).collect()
+    }
+
+    #[test]
+    fn states_that_are_shown_are_never_replaced_by_older_ones_and_nobody_is_woken_twice() {
+        let (shown, mut seen) = watch::channel(States::new());
+        let publisher = Publisher::new(shown);
+        let mut shows = |number, rollout| {
+            publisher.publish(number, &states(rollout));
+            let woken = seen.has_changed().expect("it lives");
+            let names: Vec<_> = seen.borrow_and_update().keys().map(ToString::to_string).collect();
+            (woken, names.concat())
+        };
+        assert_eq!(shows(2, "two"), (true, "two".to_owned()));
+        assert_eq!(shows(1, "one"), (false, "two".to_owned()), "overtaken");
+        assert_eq!(shows(2, "two"), (false, "two".to_owned()), "seen already");
+        assert_eq!(shows(3, "three"), (true, "three".to_owned()));
+    }
+}

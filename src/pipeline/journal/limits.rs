@@ -68,3 +68,52 @@ fn begins_to_act(stored: &StoredAs) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::incident::IncidentId;
+    use crate::incident::fixtures::firing;
+
+    fn alert(severity: &str, status: AlertStatus) -> Input {
+        let labels = [("alertname", "Alert"), ("severity", severity)];
+        let mut alert = firing("Alert", &labels, DateTime::UNIX_EPOCH);
+        alert.status = status;
+        Input::Alert { alert, body: None }
+    }
+
+    fn person(request: Request) -> Input {
+        Input::Person { actor: "ada".to_owned(), request }
+    }
+
+    #[test]
+    fn all_has_room_up_to_20000_events_what_may_roll_back_up_to_40000_and_nothing_beyond() {
+        let roll_back = Request::RollBack { reason: "it smells".to_owned(), stage: None };
+        let resume = Request::Resume { incident: IncidentId::new("spark-trading-20261124-030000-0001") };
+        let urgent = [alert("critical", AlertStatus::Firing), person(roll_back), Input::Tick];
+        let others = [
+            alert("critical", AlertStatus::Resolved),
+            alert("warning", AlertStatus::Firing),
+            alert("warning", AlertStatus::Resolved),
+            person(resume),
+        ];
+        for (held, all, what_is_urgent) in [
+            (0, true, true),
+            (19_999, true, true),
+            (20_000, false, true),
+            (39_999, false, true),
+            (40_000, false, false),
+        ] {
+            for input in &urgent {
+                assert_eq!(has_room(held, [input].into_iter()), what_is_urgent, "{held} {input:?}");
+            }
+            for input in &others {
+                assert_eq!(has_room(held, [input].into_iter()), all, "{held} {input:?}");
+            }
+            let storm = others.iter().chain(&urgent);
+            assert_eq!(has_room(held, storm), what_is_urgent, "one of a storm decides for all of it");
+        }
+    }
+}

@@ -278,3 +278,6 @@ impl Pending {
 fn answer_of((_, decision): (u64, &Decision)) -> Option<&(Answer, Wants)> {
     decision.answer.as_ref()
 }
+
+#[cfg(test)]
+mod tests;

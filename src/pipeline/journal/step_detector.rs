@@ -60,6 +60,8 @@ mod tests {
         assert_eq!(detector.stepped(&clock), None);
         clock.step(-TimeDelta::hours(2));
         assert_eq!(detector.stepped(&clock), Some(-TimeDelta::hours(2)));
+        clock.step(STEP);
+        assert_eq!(detector.stepped(&clock), Some(STEP), "the least that counts");
     }
 
     #[tokio::test(start_paused = true)]

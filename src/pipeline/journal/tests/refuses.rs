@@ -1,9 +1,8 @@
 //! A store that refuses what can never be stored, and one that somebody else has written.
 
-use super::scene::{Scene, name, seconds, start};
+use super::scene::{Scene, name, seconds, waiting};
 use crate::decision::Input;
-use crate::incident::fixtures::firing as alert_firing;
-use crate::incident::{AttachedAlert, Event, Reason, Share, StoredAs};
+use crate::incident::Share;
 use crate::store::{Batch, IncidentStore, MemoryStore};
 
 #[tokio::test(start_paused = true)]
@@ -39,25 +38,18 @@ async fn somebody_elses_events_count_but_what_was_acted_upon_is_kept_and_stored_
     seconds(1.0).await;
     let warning = scene.webhook("Late", "warning");
     seconds(0.1).await;
-    let theirs = StoredAs { at: start(), rollout: name(), incident: None, event: Event::WatchdogBack };
-    let batch = Batch { expected_seq: 0, events: vec![theirs], blobs: Vec::new() };
-    scene.store.inner.append(batch).await.expect("appended");
+    scene.somebody_else_writes().await;
     scene.store.hang(false);
     seconds(0.1).await;
     assert!(critical.await.expect("answered").expect("it has happened").durable, "it is stored by now");
-    assert!(warning.await.expect("answered").is_err(), "nothing of it has happened");
+    let refused = warning.await.expect("answered").expect_err("nothing of it has happened");
+    assert!(refused.to_string().contains("another writer appended first"), "{refused}");
     let names = scene.store.names();
-    assert_eq!(names.first(), Some(&"watchdog_back"), "{names:?}");
+    assert_eq!(names.first(), Some(&"triage_started"), "{names:?}");
     assert!(names.contains(&"rollback_started") && !names.contains(&"alert_attached"), "{names:?}");
     assert_eq!((scene.phase(), scene.alerts()), ("rolling_back", vec!["Critical".to_owned()]));
     let stored = scene.store.load().await.expect("loaded");
     assert_eq!(stored.rollouts[&name()], *scene.journal.states()[&name()], "memory is the fold of the store");
-}
-
-fn waiting(alert: &str) -> StoredAs {
-    let alert = alert_firing(alert, &[], start());
-    let alert = AttachedAlert { alert, received_at: start(), reason: Reason::NoCanary, body: None };
-    StoredAs { at: start(), rollout: name(), incident: None, event: Event::TriageStarted { alert } }
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,7 +13,7 @@ use super::super::{Journal, JournalError, JournalParts, JournalTask, Receipt, St
 use crate::clock::SteppedClock;
 use crate::decision::{Input, Request};
 use crate::incident::fixtures;
-use crate::incident::{Incident, IncidentId, Share, StoredAs};
+use crate::incident::{AttachedAlert, Event, Incident, IncidentId, Reason, Share, StoredAs};
 use crate::metrics::Metrics;
 pub(super) use crate::pipeline::fixtures::name;
 use crate::pipeline::fixtures::{Flag, rollout};
@@ -37,6 +37,7 @@ pub(super) const DRAIN: Duration = Duration::from_secs(20);
 pub(super) struct Gate {
     pub(super) inner: MemoryStore,
     hangs: watch::Sender<bool>,
+    checkpoints_hang: watch::Sender<bool>,
     pub(super) refused: Mutex<Option<&'static str>>,
     /// So many appends go through before the disk is full.
     pub(super) left: Mutex<Option<usize>>,
@@ -47,6 +48,10 @@ pub(super) struct Gate {
 impl Gate {
     pub(super) fn hang(&self, hangs: bool) {
         self.hangs.send_replace(hangs);
+    }
+
+    pub(super) fn hang_checkpoints(&self, hang: bool) {
+        self.checkpoints_hang.send_replace(hang);
     }
 
     pub(super) fn names(&self) -> Vec<&'static str> {
@@ -107,6 +112,7 @@ impl IncidentStore for Gate {
 
     async fn checkpoint(&self, seq: u64, states: States) -> Result<(), StoreError> {
         self.checkpoints.lock().expect("locked").push((seq, states));
+        drop(self.checkpoints_hang.subscribe().wait_for(|hang| !hang).await);
         Ok(())
     }
 
@@ -120,6 +126,7 @@ pub(super) struct Scene {
     pub(super) store: Arc<Gate>,
     pub(super) metrics: Metrics,
     pub(super) observed: Arc<Observed>,
+    pub(super) clock: Arc<SteppedClock>,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -129,24 +136,31 @@ impl Scene {
         Self::over(MemoryStore::default(), false).await
     }
 
+    /// In a process that may take so long to end.
+    pub(super) fn ending_within(drain: Duration) -> Self {
+        Self::begin(MemoryStore::default(), false, drain, |parts| Journal::new(parts, Loaded::default()))
+    }
+
     pub(super) async fn over(inner: MemoryStore, readable: bool) -> Self {
         let stored = inner.load().await.expect("loaded");
-        Self::begin(inner, readable, |parts| Journal::new(parts, stored))
+        Self::begin(inner, readable, DRAIN, |parts| Journal::new(parts, stored))
     }
 
     /// Over a store that nothing was read of.
     pub(super) fn unloaded(inner: MemoryStore) -> Self {
-        Self::begin(inner, false, Journal::unloaded)
+        Self::begin(inner, false, DRAIN, Journal::unloaded)
     }
 
     fn begin(
         inner: MemoryStore,
         readable: bool,
+        drain: Duration,
         journal: impl FnOnce(JournalParts) -> (Journal, JournalTask),
     ) -> Self {
         let store = Arc::new(Gate {
             inner,
             hangs: watch::channel(false).0,
+            checkpoints_hang: watch::channel(false).0,
             refused: Mutex::default(),
             left: Mutex::default(),
             appends: Mutex::default(),
@@ -159,13 +173,13 @@ impl Scene {
             store: store.clone(),
             rollouts: Rollouts::new([rollout(Flag::new(readable.then_some(Share(25))))]),
             observed: Arc::clone(&observed),
-            clock,
+            clock: clock.clone(),
             randomness: Randomness::seeded(1),
             metrics: metrics.clone(),
         });
         let stop = CancellationToken::new();
-        let task = tokio::spawn(task.draining(stop.clone(), DRAIN).run(stop.clone()));
-        Self { journal, store, metrics, observed, stop, task }
+        let task = tokio::spawn(task.draining(stop.clone(), drain).run(stop.clone()));
+        Self { journal, store, metrics, observed, clock, stop, task }
     }
 
     /// Submits an alert as a webhook does.
@@ -173,6 +187,13 @@ impl Scene {
         let submission = Submission { inputs: vec![(name(), firing(alert, severity))], blobs: Vec::new() };
         let journal = self.journal.clone();
         tokio::spawn(async move { journal.submit(submission).await })
+    }
+
+    /// Appends an event of another process, as if this one's lock were worth nothing.
+    pub(super) async fn somebody_else_writes(&self) {
+        let expected_seq = self.store.inner.events().len() as u64;
+        let batch = Batch { expected_seq, events: vec![waiting("Theirs")], blobs: Vec::new() };
+        self.store.inner.append(batch).await.expect("appended");
     }
 
     /// The state that is published.
@@ -203,4 +224,11 @@ pub(super) fn firing(alert: &str, severity: &str) -> Input {
 pub(super) fn person() -> Input {
     let request = Request::RollBack { reason: "it smells".to_owned(), stage: None };
     Input::Person { actor: "ada".to_owned(), request }
+}
+
+/// An alert that waits for a reading of the share.
+pub(super) fn waiting(alert: &str) -> StoredAs {
+    let alert = fixtures::firing(alert, &[], start());
+    let alert = AttachedAlert { alert, received_at: start(), reason: Reason::NoCanary, body: None };
+    StoredAs { at: start(), rollout: name(), incident: None, event: Event::TriageStarted { alert } }
 }
