@@ -1,6 +1,7 @@
 //! Raw bodies: readable while they wait for the store, and bounded in memory.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
@@ -80,6 +81,27 @@ async fn while_the_store_is_out_64_mib_of_bodies_are_held_and_alerts_are_held_wi
         seconds(2.0).await;
         assert_eq!(scene.alerts(), ["First", "Small", "Large", "Another"]);
         assert_eq!(scene.store.inner.blob("Large").await.expect("read"), None);
+    }
+}
+
+/// Lets all that can run do so, while no time goes by.
+async fn without_delay() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_takes_less_than_half_a_second_makes_nobody_leave_bodies_out() {
+    for (millis, bodies) in [(499, [Some(40 * MIB); 2]), (500, [Some(40 * MIB), None])] {
+        let scene = Scene::new().await;
+        scene.store.hang(true);
+        let _first = webhook(&scene, &[("First", 7)]);
+        without_delay().await;
+        tokio::time::advance(Duration::from_millis(millis)).await;
+        let _webhook = webhook(&scene, &[("One", 40 * MIB), ("Two", 40 * MIB)]);
+        without_delay().await;
+        assert_eq!(held(&scene, &["One", "Two"]), bodies, "after {millis} ms");
     }
 }
 
