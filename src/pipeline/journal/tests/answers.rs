@@ -34,13 +34,29 @@ async fn what_led_to_nothing_is_called_durable_only_if_all_before_it_is() {
     scene.store.hang(true);
     let (warning, (_, durable)) = both().await;
     assert!(!durable, "decided with something that is not on disk yet");
+    let asked = Instant::now();
     let (_, durable) = scene.journal.ask(&name(), Input::Tick).await.expect("taken");
     assert!(!durable, "decided after it");
+    assert!(asked.elapsed().as_secs_f64() < 0.1, "there is nothing to wait for: {:?}", asked.elapsed());
     scene.store.hang(false);
     let news = warning.await.expect("answered").expect("taken").rulings.iter().any(|ruling| ruling.news);
     assert!(news, "an incident was opened");
     let (_, durable) = scene.journal.ask(&name(), Input::Tick).await.expect("taken");
     assert!(durable);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_webhook_that_is_repeated_waits_with_its_original_for_the_store() {
+    let scene = Scene::new().await;
+    scene.store.hang(true);
+    let original = scene.webhook("Warning", "warning");
+    seconds(0.1).await;
+    let repeated = scene.webhook("Warning", "warning");
+    seconds(1.0).await;
+    assert!(!repeated.is_finished(), "a 503 would bring it once more for nothing");
+    scene.store.hang(false);
+    assert!(original.await.expect("answered").expect("taken").durable);
+    assert!(repeated.await.expect("answered").expect("taken").durable);
 }
 
 #[tokio::test(start_paused = true)]
