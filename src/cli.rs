@@ -8,8 +8,10 @@ mod client;
 mod demo;
 mod evidence;
 mod incident;
+mod metrics_check;
 mod output;
 mod rollback;
+mod rules;
 mod serve;
 mod standalone;
 mod status;
@@ -89,6 +91,8 @@ enum Command {
     Incident(incident::IncidentArgs),
     /// List, show or verify the evidence.
     Evidence(evidence::EvidenceArgs),
+    /// Make the rules for Prometheus and the routes of Alertmanager from the configuration.
+    Rules(rules::RulesArgs),
     /// Report every problem of the configuration at once.
     CheckConfig,
     /// Print shell completions, such as `backstop completions bash > /etc/bash_completion.d/backstop`.
@@ -130,7 +134,8 @@ fn outcome(cli: Cli) -> Outcome {
             Command::Status(args) => status::run(&args, &common).await,
             Command::Incident(args) => incident::run(&args, &common).await,
             Command::Evidence(args) => evidence::run(&args, &common),
-            Command::CheckConfig => check_config::run(&common),
+            Command::CheckConfig => check_config::run(&common).await,
+            Command::Rules(args) => rules::run(&args, &common).await,
             Command::Completions { .. } => Outcome::Done,
         }
     });

@@ -6,6 +6,7 @@
 mod access;
 mod client_tls;
 mod flag_request;
+mod metrics;
 mod reader;
 mod reference;
 mod report;
@@ -22,6 +23,7 @@ pub use access::{AccessConfig, Credentials, ExtraHeader, HeaderText};
 use chrono::{DateTime, Utc};
 pub use client_tls::{ClientTlsConfig, ClientTlsError, LoadedClientTls};
 pub use flag_request::{BodyError, BodyTemplate, FlagMethod, ShareScale};
+pub use metrics::{MetricsConfig, example_labels, foreign_labels};
 use reader::Reader;
 pub use reference::{KeyReference, REFERENCE};
 pub use report::{ConfigReport, Level, Problem};

@@ -8,6 +8,7 @@
 mod alerts;
 mod clock;
 mod confirmation;
+mod deadline;
 mod draft;
 mod due;
 mod grace;

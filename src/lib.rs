@@ -81,3 +81,4 @@ pub mod config;
 pub mod demo;
 pub mod logging;
 pub mod metrics;
+pub mod rules;

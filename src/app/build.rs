@@ -179,8 +179,18 @@ fn build_rollout(
     connections: &mut Connections,
     prometheus: Option<&Arc<dyn RuleSource>>,
 ) -> anyhow::Result<Rollout> {
-    let RolloutConfig { name, mode, matching, revision, grace, hold, on_unverified, verify, traffic } =
-        rollout;
+    let RolloutConfig {
+        name,
+        mode,
+        matching,
+        revision,
+        grace,
+        hold,
+        on_unverified,
+        verify,
+        traffic,
+        metrics: _,
+    } = rollout;
     let to_traffic = connections.to(&traffic.access, traffic.timeout).context("traffic")?;
     let url = traffic.url.clone().context("traffic.url is missing")?;
     let set = SetRequest {

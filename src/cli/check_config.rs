@@ -1,12 +1,15 @@
 //! `backstop check-config`
 
 use super::output::{Output, print, print_json, progress};
-use super::{Common, Outcome};
+use super::{Common, Outcome, metrics_check};
 use crate::config::{Config, Level, Problem};
 
-pub(super) fn run(common: &Common) -> Outcome {
+pub(super) async fn run(common: &Common) -> Outcome {
     let (problems, outcome) = match Config::load(&common.config) {
-        Ok(config) => (config.warnings, Outcome::Done),
+        Ok(config) => {
+            let of_metrics = metrics_check::problems(&config, &config.rollouts).await;
+            ([config.warnings, of_metrics].concat(), Outcome::Done)
+        }
         Err(report) => (report.problems, Outcome::Failed),
     };
     match common.output {
@@ -20,6 +23,11 @@ pub(super) fn run(common: &Common) -> Outcome {
         }
     }
     outcome
+}
+
+/// What is valid and still worth a thought, at a key of the file.
+pub(super) fn warning(config: &Config, key: &str, message: String, remedy: String) -> Problem {
+    Problem::warning(&config.file, key, message, remedy)
 }
 
 /// Reads the configuration for a command, or says what is wrong with it. Its warnings are for whoever

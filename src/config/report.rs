@@ -34,6 +34,17 @@ impl Problem {
         Self::of_key(file, "", Level::Error, message, remedy)
     }
 
+    /// A warning about a key of a file that was read before: at its place there, if it is still as it was.
+    #[must_use]
+    pub fn warning(file: &Path, key: &str, message: String, remedy: String) -> Self {
+        let problem = Self::of_key(file, key, Level::Warning, message, remedy);
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        match toml_edit::Document::parse(text.as_str()) {
+            Ok(document) => problem.placed(&document.into_item(), &text),
+            Err(_) => problem,
+        }
+    }
+
     pub(super) fn of_key(file: &Path, key: &str, level: Level, message: String, remedy: String) -> Self {
         Self { file: file.to_owned(), line: None, column: None, key: key.to_owned(), message, remedy, level }
     }

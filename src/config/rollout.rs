@@ -7,6 +7,7 @@ use reqwest::Url;
 
 use super::access::AccessConfig;
 use super::flag_request::{BodyTemplate, FlagMethod, ShareScale};
+use super::metrics::MetricsConfig;
 use super::reader::Reader;
 use crate::decision::{Mode, OnUnverified, is_legacy_label_name};
 
@@ -32,6 +33,7 @@ pub struct RolloutConfig {
     /// At the end of a grace, when nobody can say whether the alert still fires.
     pub on_unverified: OnUnverified,
     pub verify: VerifyConfig,
+    pub metrics: MetricsConfig,
     pub traffic: FeatureFlagConfig,
 }
 
@@ -103,6 +105,7 @@ impl RolloutConfig {
         let answers = [("roll_back", OnUnverified::RollBack), ("hold", OnUnverified::Hold)];
         let on_unverified = reader.choice("on_unverified", &answers, OnUnverified::RollBack);
         let verify = VerifyConfig::read(&reader.table("verify"));
+        let metrics = MetricsConfig::read(&reader.table("metrics"), &name);
         let traffic_reader = reader.table("traffic");
         if !reader.has("traffic") {
             reader.error(
@@ -122,7 +125,7 @@ impl RolloutConfig {
         }
         let revision = reader.text("revision").unwrap_or_else(|| traffic.feature.clone());
         reader.finish();
-        Self { name, mode, matching, revision, grace, hold, on_unverified, verify, traffic }
+        Self { name, mode, matching, revision, grace, hold, on_unverified, verify, metrics, traffic }
     }
 }
 

@@ -240,6 +240,7 @@ fn the_reference_lists_every_key_that_is_read_and_no_other() {
         "pagerduty",
         "rollouts",
         "rollouts.verify",
+        "rollouts.metrics",
         "rollouts.traffic",
     ];
     let asked = reader.asked().into_iter();

@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Mode;
+use super::deadline::deadline;
 use super::draft::{Activity, Draft, Opening};
 use crate::incident::{
     Alert, AlertState, AlertStatus, AttachedAlert, BlobRef, Event, GraceCause, IncidentId, NoticeKind, Phase,
@@ -65,7 +66,7 @@ fn going_on<'a>(draft: &'a Draft<'_>, alert: &Alert) -> Option<&'a AlertState> {
 /// was first reported. A sender whose clock is minutes behind must neither end a grace early nor make a
 /// fresh critical look older than the canary; one that is ahead, or a clock of ours that was set back,
 /// must not make an old one look fresh.
-fn began_at(draft: &Draft<'_>, alert: &Alert) -> DateTime<Utc> {
+pub(super) fn began_at(draft: &Draft<'_>, alert: &Alert) -> DateTime<Utc> {
     let reported_at =
         going_on(draft, alert).and_then(|known| known.first_reported_at).unwrap_or(DateTime::<Utc>::MAX_UTC);
     not_before(draft, alert)
@@ -84,21 +85,6 @@ pub(super) fn suspicion(draft: &Draft<'_>, alert: &Alert) -> Option<GraceCause> 
     run_started_at
         .is_some_and(|started| began_at(draft, alert) <= started)
         .then_some(GraceCause::OlderThanCanary)
-}
-
-/// When the grace that an alert opens ends.
-///
-/// A warning's runs from its `startsAt`, but never from the future: a sender's clock that is ahead
-/// must not lengthen it. One that is older than the canary gets the same time from the canary's
-/// start. What may be a stale message is asked about at once.
-fn deadline(draft: &Draft<'_>, alert: &Alert, suspicion: Option<GraceCause>) -> DateTime<Utc> {
-    let now = draft.now();
-    let run_started_at = draft.state.run.as_ref().and_then(|run| run.started_at);
-    match (suspicion, alert.severity()) {
-        (Some(GraceCause::OlderThanResolve), Severity::Critical) => now,
-        (Some(GraceCause::OlderThanCanary), _) => run_started_at.unwrap_or(now) + draft.context.policy.grace,
-        _ => began_at(draft, alert).min(now) + draft.context.policy.grace,
-    }
 }
 
 /// What an alert leads to while no incident is open.
@@ -209,8 +195,12 @@ fn act(draft: &mut Draft<'_>, attached: AttachedAlert, suspicion: Option<GraceCa
     };
     let id = open_for(draft, attached, reason);
     draft.incident_event(&id, Event::GraceStarted { cause, ends_at });
-    let ends = ends_at.format("%H:%M:%S UTC");
-    let text = format!("{} fires: unless it resolves, the rollback begins at {ends}", shown(alert.name()));
+    let (name, ends) = (shown(alert.name()), ends_at.format("%H:%M:%S UTC"));
+    let text = if ends_at <= draft.now() && cause == GraceCause::Warning {
+        format!("{name} fires, and its grace was over at {ends}: unless it is gone, the rollback begins now")
+    } else {
+        format!("{name} fires: unless it resolves, the rollback begins at {ends}")
+    };
     draft.notice(&id, NoticeKind::GraceOpened, text);
     reason
 }

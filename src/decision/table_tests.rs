@@ -8,6 +8,7 @@ mod grace;
 mod limits;
 mod recording;
 mod remembered;
+mod reopened;
 mod repeats;
 mod revisions;
 mod rollback;

@@ -95,6 +95,20 @@ pub struct Condition {
     pub guards: Vec<Guard>,
 }
 
+impl Guard {
+    /// Whether it only says how sure an excess is: then a value that exceeds nothing needs it not.
+    ///
+    /// Known by the name of what it reads: the generated rules record such bounds as
+    /// `…:lower_bound<window>`.
+    #[must_use]
+    pub fn is_bound(&self) -> bool {
+        let read = self.parts.as_deref().map(|parts| &parts.left);
+        let Some(Side::Vector(query)) = read else { return false };
+        let name = query.split('{').next().unwrap_or_default();
+        name.rsplit(':').next().is_some_and(|end| end.starts_with("lower_bound"))
+    }
+}
+
 impl Comparison {
     fn of(op: token::TokenId) -> Option<Self> {
         Some(match op {

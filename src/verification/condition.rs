@@ -123,14 +123,15 @@ impl<'a> Round<'a> {
         if threshold.value.is_nan() {
             return Ok(Judged::unknown(format!("{} is no number to compare with", words(right))));
         }
-        for guard in guards {
+        let threshold = against(*comparison, right, threshold.value);
+        let exceeds = comparison.holds(sample.value, threshold.0);
+        for guard in guards.iter().filter(|guard| exceeds || !guard.is_bound()) {
             if let Some(sentence) = self.held_back(guard, sample).await? {
                 return Ok(Judged::unknown(format!("{}, but {sentence}", sample.value)));
             }
         }
-        let threshold = against(*comparison, right, threshold.value);
         let over_all = over_all(sample, rule, alert);
-        Ok(if comparison.holds(sample.value, threshold.0) {
+        Ok(if exceeds {
             let sentence = format!("still {} {}{over_all}", sample.value, threshold.1);
             Judged { outcome: CheckOutcome::Fail, sentence }
         } else {

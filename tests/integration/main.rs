@@ -11,10 +11,10 @@ mod command_line;
 mod crash;
 mod crash_points;
 mod documents;
-
 mod flag_faults;
 mod flag_table;
 mod full_disk;
+mod generated_rules;
 mod grace_ends;
 mod healthz;
 mod hostile_clients;

@@ -13,7 +13,7 @@ async fn seen(source: &Scripted, alerts: &[Alert]) -> (CheckOutcome, String) {
 #[tokio::test]
 async fn the_value_itself_is_compared_and_what_cant_be_is_unknown() {
     type Values<'a> = &'a [(&'a str, f64)];
-    let cases: [(&str, Values<'_>, CheckOutcome, &str); 20] = [
+    let cases: [(&str, Values<'_>, CheckOutcome, &str); 23] = [
         ("errs > 0.03", &[("errs", 0.01)], Pass, "0.01 is not > 0.03"),
         ("errs > 0.03", &[("errs", 0.9)], Fail, "still 0.9 > 0.03"),
         ("errs > 0.03", &[], Unknown, "`errs` has no data"),
@@ -44,6 +44,24 @@ async fn the_value_itself_is_compared_and_what_cant_be_is_unknown() {
             &[("errs", 0.9), ("reqs", 25.0), ("reqs >= 20", 25.0)],
             Fail,
             "still 0.9 > 0.03",
+        ),
+        (
+            "errs > 0.03 and a:lower_bound5m > 0.03 and reqs >= 20",
+            &[("errs", 0.01), ("reqs", 25.0), ("reqs >= 20", 25.0), ("a:lower_bound5m", 0.001)],
+            Pass,
+            "0.01 is not > 0.03",
+        ),
+        (
+            "errs > 0.03 and a:lower_bound5m > 0.03 and reqs >= 20",
+            &[("errs", 0.05), ("reqs", 25.0), ("reqs >= 20", 25.0), ("a:lower_bound5m", 0.001)],
+            Unknown,
+            "0.05, but `a:lower_bound5m` is 0.001, > 0.03 is needed to judge",
+        ),
+        (
+            "errs > 0.03 and a:lower_bound5m > 0.03 and reqs >= 20",
+            &[("errs", 0.01), ("reqs", 3.0), ("a:lower_bound5m", 0.001)],
+            Unknown,
+            "0.01, but `reqs` is 3, >= 20 is needed to judge",
         ),
         (
             "errs > 0.03 and on () deployed",

@@ -1,0 +1,148 @@
+//! The expressions that every rule is made of.
+//!
+//! A share of few requests says little: one error of twenty is 5 %. So requests are counted, and a
+//! share is judged by bounds that hold with near certainty whatever chance did (Wilson's interval).
+
+/// Standard deviations by which a share must be above its threshold before a rule fires.
+///
+/// A rule is evaluated every few seconds for an hour and a half, so a bound that is wrong once in a
+/// hundred looks would be wrong on every canary. At 3.3 a canary with 0.1 requests a second and 1 % of
+/// errors, the most that the protocol lets pass, is taken for one above 3 % in 0.8 % of its ramps; one
+/// with more requests practically never. The table in `alert-rules/README.md` is computed with it.
+pub const CERTAIN: f64 = 3.3;
+
+/// The same in the short window beside it, which only says whether the trouble goes on. At 1, one error
+/// among 25 requests keeps a warning of 1.5 % firing and one among 26 does not, so that a stray error
+/// after a brown-out doesn't; what a canary that stays bad loses by it, it gets back from the grace,
+/// which keeps its deadline over a gap.
+pub const GOES_ON: f64 = 1.0;
+
+/// A rule's windows have to see this many requests before it says anything: the design's minimum.
+pub const LEAST_REQUESTS: u32 = 20;
+
+/// `metric{matchers, more matchers}`, empty ones left out.
+#[must_use]
+pub fn series(metric: &str, matchers: &[&str]) -> String {
+    let matchers: Vec<_> = matchers.iter().copied().filter(|one| !one.is_empty()).collect();
+    format!("{metric}{{{}}}", matchers.join(","))
+}
+
+/// How much counters rose in a window, summed by these labels; each list is one counter.
+///
+/// A counter that is born with its first error has no rise, and a canary with little traffic may have
+/// each of its errors as a new series (route by pod by status). So the first value counts too, where
+/// other series of the same target (`reference`) are older in this window and this one was not there
+/// before it. A target that is new itself, or seen again, has all its series equally old: nothing of
+/// its past is added.
+#[must_use]
+pub fn rise(counters: &[String], reference: &str, window: &str, by: &str) -> String {
+    let rises = counters.iter().map(|one| format!("increase({one}[{window}])"));
+    let births = counters.iter().map(|one| {
+        format!(
+            "label_replace(
+    min_over_time({one}[{window}])
+    unless last_over_time({one}[15m] offset {window})
+    and count_over_time({one}[{window}]) + 1 < on ({TARGET}) group_left ()
+      max by ({TARGET}) (count_over_time({reference}[{window}])),
+    \"counted_from\", \"birth\", \"\", \"\"
+  )"
+        )
+    });
+    format!("sum by ({by}) (\n  {}\n)", rises.chain(births).collect::<Vec<_>>().join("\n  or\n  "))
+}
+
+/// What tells one scraped target from another.
+const TARGET: &str = "namespace, instance, pod";
+
+/// The share of `hits` in `all` that the long run exceeds, certain to `z` standard deviations.
+#[must_use]
+pub fn lower_bound(hits: &str, all: &str, z: f64) -> String {
+    let square = z * z;
+    format!(
+        "(
+  {hits}
+  + {half}
+  - {z} * sqrt({hits} * clamp_min({all} - {hits}, 0) / {all} + {quarter})
+)
+/
+({all} + {square})",
+        half = digits(square / 2.0),
+        quarter = digits(square / 4.0),
+        square = digits(square),
+    )
+}
+
+/// Without the last bits of binary fractions: 10.89, not 10.889999999999999.
+fn digits(number: f64) -> String {
+    let text = format!("{number:.6}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// Observations of a histogram that are surely above `threshold`: all but those in its bucket, or in
+/// the next one above where none ends there. Interpolation between coarse buckets proves nothing. Each
+/// series by its own buckets: two versions may have different ones.
+#[must_use]
+pub fn above(
+    buckets: impl Fn(&str) -> String,
+    threshold: Threshold,
+    all: &str,
+    window: &str,
+    by: &str,
+) -> String {
+    let edges = buckets(&format!("le=~\"{}\"", threshold.edges_from()));
+    format!(
+        "{all}
+- on ({by}) group_left ()
+sum by ({by}) (min without (le) (increase({edges}[{window}])))"
+    )
+}
+
+/// A threshold of the protocol for a duration, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Threshold {
+    /// 0.1 s: database queries.
+    Tenth,
+    /// 0.25 s: a warning.
+    Quarter,
+    /// 0.4 s: a critical.
+    TwoFifths,
+}
+
+impl Threshold {
+    /// In seconds, as PromQL writes it.
+    #[must_use]
+    pub fn seconds(self) -> &'static str {
+        match self {
+            Self::Tenth => "0.1",
+            Self::Quarter => "0.25",
+            Self::TwoFifths => "0.4",
+        }
+    }
+
+    /// Matches every `le` that is at least the threshold. PromQL compares no label as a number.
+    #[must_use]
+    pub fn edges_from(self) -> String {
+        let below_one = match self {
+            Self::Tenth => "[1-9][0-9]*",
+            Self::Quarter => "(2[5-9]|[3-9])[0-9]*",
+            Self::TwoFifths => "[4-9][0-9]*",
+        };
+        format!("0[.]{below_one}|[1-9][0-9]*([.][0-9]+)?(e[+]?[0-9]+)?|[+]Inf")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_are_written_without_the_last_bits_of_binary_fractions() {
+        let bound = lower_bound("k", "n", CERTAIN);
+        assert!(bound.contains("(n + 10.89)") && bound.contains("+ 2.7225)"), "{bound}");
+    }
+
+    #[test]
+    fn empty_matchers_are_left_out() {
+        assert_eq!(series("m", &["a=\"b\"", "", "c!=\"d\""]), "m{a=\"b\",c!=\"d\"}");
+    }
+}
