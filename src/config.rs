@@ -23,7 +23,7 @@ pub use access::{AccessConfig, Credentials, ExtraHeader, HeaderText};
 use chrono::{DateTime, Utc};
 pub use client_tls::{ClientTlsConfig, ClientTlsError, LoadedClientTls};
 pub use flag_request::{BodyError, BodyTemplate, FlagMethod, ShareScale};
-pub use metrics::{MetricsConfig, example_labels, foreign_labels};
+pub use metrics::{DEFAULT_CANARY, MetricsConfig, example_labels, foreign_labels, quoted};
 use reader::Reader;
 pub use reference::{KeyReference, REFERENCE};
 pub use report::{ConfigReport, Level, Problem};

@@ -16,6 +16,12 @@ use group::Group;
 
 use crate::config::{Config, RolloutConfig};
 
+/// The label by which Alertmanager's routes know an alert that leads to a rollback.
+pub const ROLLS_BACK: (&str, &str) = ("canary_rollback", "true");
+
+/// Labels that alerts get from their series or their rule; an alert can't be matched by them, too.
+const TAKEN: &[&str] = &["alertname", "severity", "database", "user", "input"];
+
 /// The rules on Backstop itself, which depend on nothing that is configured.
 const OWN: &str = include_str!("rules/own.yml");
 
@@ -29,7 +35,7 @@ const CRITICAL: &str = "\
 
 /// What a warning file begins with.
 const WARNING: &str = "\
-# The protocol's warning triggers: Backstop opens a grace of five minutes and decides at its end.
+# The protocol's warning triggers: Backstop opens a grace and decides at its end.
 # Made by `backstop rules generate`; change the configuration, not this file.
 # No `for`: Prometheus forgets it on a restart, Backstop's stored deadline is not forgotten. The short
 # window ends an alert soon after its trouble, so that what recovers within the grace is not rolled back.
@@ -56,12 +62,35 @@ impl RuleFile {
     /// The file as Prometheus reads it.
     #[must_use]
     pub fn text(&self) -> String {
-        format!("{}groups:\n{}", self.heading, self.groups)
+        let groups = if self.groups.is_empty() { " []\n" } else { "\n" };
+        format!("{}groups:{groups}{}", self.heading, self.groups)
     }
 }
 
 fn all(rollouts: &[RolloutConfig], one: impl Fn(&RolloutConfig) -> Group) -> String {
-    rollouts.iter().map(|rollout| one(rollout).to_string()).collect::<Vec<_>>().join("\n")
+    let groups = rollouts.iter().map(one).filter(|group| !group.rules.is_empty());
+    groups.map(|group| group.to_string()).collect::<Vec<_>>().join("\n")
+}
+
+/// Why no rules can be made for a rollout; none where they can.
+#[must_use]
+pub fn unfit(rollout: &RolloutConfig) -> Option<String> {
+    let name = &rollout.name;
+    rollout.matching.iter().find_map(|(label, value)| {
+        if TAKEN.contains(&label.as_str()) {
+            let words = "its alerts get that label from their series or rule: leave it out of match";
+            return Some(format!("{name} is matched by the label {label}, and {words}"));
+        }
+        let is_template = value.contains("{{");
+        is_template.then(|| {
+            format!("{name} is matched by {label} = {value:?}, which Prometheus would read as a template")
+        })
+    })
+}
+
+fn groups(rollouts: &[RolloutConfig]) -> String {
+    let groups = files(rollouts).into_iter().map(|file| file.groups).filter(|groups| !groups.is_empty());
+    groups.collect::<Vec<_>>().join("\n")
 }
 
 /// The three files for these rollouts.
@@ -81,8 +110,7 @@ pub fn files(rollouts: &[RolloutConfig]) -> Vec<RuleFile> {
 /// All of them in one text, for one file or a pipe.
 #[must_use]
 pub fn prometheus(rollouts: &[RolloutConfig]) -> String {
-    let groups: Vec<_> = files(rollouts).into_iter().map(|file| file.groups).collect();
-    format!("# Made by `backstop rules generate`.\ngroups:\n{}", groups.join("\n"))
+    format!("# Made by `backstop rules generate`.\ngroups:\n{}", groups(rollouts))
 }
 
 /// The same as an object for the Prometheus operator.
@@ -92,7 +120,6 @@ pub fn prometheus_rule(config: &Config, rollouts: &[RolloutConfig]) -> String {
         [only] if config.rollouts.len() > 1 => format!("backstop-{}", only.name),
         _ => "backstop".to_owned(),
     };
-    let groups: Vec<_> = files(rollouts).into_iter().map(|file| file.groups).collect();
     let mut text = format!(
         "# Made by `backstop rules generate`. Your Prometheus may ask for a label by its ruleSelector.
 apiVersion: monitoring.coreos.com/v1
@@ -105,7 +132,7 @@ spec:
   groups:
 "
     );
-    for line in groups.join("\n").lines() {
+    for line in groups(rollouts).lines() {
         if !line.is_empty() {
             text.push_str("  ");
             text.push_str(line);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::check_config::warning;
-use crate::config::{Config, MetricsConfig, Problem, RolloutConfig};
+use crate::config::{Config, DEFAULT_CANARY, MetricsConfig, Problem, RolloutConfig};
 use crate::outbound::{ConnectError, Connections};
 use crate::rules::promql::series;
 use crate::signals::{Prometheus, RuleSource, SignalError};
@@ -36,10 +36,12 @@ pub(super) async fn problems(config: &Config, rollouts: &[RolloutConfig]) -> Vec
             format!("rollouts[{index}].metrics.{name}")
         };
         match &source {
-            None => problems.extend(
-                floor(&rollout.metrics, false)
-                    .map(|(message, remedy)| warning(config, &key("canary"), message, remedy)),
-            ),
+            // Of any other matchers nothing is known without asking.
+            None if rollout.metrics.canary != DEFAULT_CANARY => {}
+            None => {
+                let (message, remedy) = floor("is the default, and where no series carries `track`,");
+                problems.push(warning(config, &key("canary"), message, remedy));
+            }
             Some(source) => match Asked::of(source, &rollout.metrics).all().await {
                 Ok(found) => {
                     let found = found.into_iter();
@@ -69,12 +71,8 @@ fn source(config: &Config) -> Result<Option<Prometheus>, ConnectError> {
     Ok(Some(Prometheus::new(outbound, url)))
 }
 
-/// From which share on a fault is seen where all requests count as the canary's; none where some are
-/// known to be stable's.
-fn floor(metrics: &MetricsConfig, told_apart: bool) -> Option<(String, String)> {
-    if told_apart || !metrics.canary_is_default {
-        return None;
-    }
+/// From which share on a fault is seen where all requests count as the canary's.
+fn floor(what: &str) -> (String, String) {
     // A fault of the canary's is diluted by its share; above 100 % it can't be.
     let seen = |threshold: f64| {
         let floors = SHARES.map(|share| {
@@ -88,13 +86,13 @@ fn floor(metrics: &MetricsConfig, told_apart: bool) -> Option<(String, String)> 
         floors.join(", ")
     };
     let message = format!(
-        "is the default, and where no series carries `track`, nothing distinguishes the canary from stable: errors of the canary open a grace {}, and roll back at once {}",
+        "{what} nothing distinguishes the canary from stable: errors of the canary open a grace {}, and roll back at once {}",
         seen(1.5),
         seen(3.0)
     );
     let remedy =
         "let the application label its series by variant, and write such as canary = 'variant=\"v1.4.0\"'";
-    Some((message, remedy.to_owned()))
+    (message, remedy.to_owned())
 }
 
 /// A key of the section, what is wrong, and what to do.
@@ -118,9 +116,8 @@ impl<'a> Asked<'a> {
     async fn all(&self) -> Result<Vec<Found>, SignalError> {
         let mut found = self.missing().await?;
         let metrics = self.metrics;
-        if let (Some(requests), Some(stable)) = (&metrics.requests, &metrics.stable) {
-            let told_apart = self.has(&series(requests, &[&metrics.selector, stable])).await?;
-            found.extend(floor(metrics, told_apart).map(|(message, remedy)| ("canary", message, remedy)));
+        if let Some(requests) = &metrics.requests {
+            found.extend(self.versions(requests).await?);
         }
         if let Some(histogram) = &metrics.request_duration {
             found.extend(self.edges("request_duration", histogram, &metrics.selector, REQUEST_EDGES).await?);
@@ -131,6 +128,40 @@ impl<'a> Asked<'a> {
             );
         }
         Ok(found)
+    }
+
+    /// Whether requests of the canary and of stable can be told apart.
+    async fn versions(&self, requests: &str) -> Result<Option<Found>, SignalError> {
+        let metrics = self.metrics;
+        let Some(stable) = &metrics.stable else {
+            let message = "is missing, and canary has several matchers: that the canary has no requests while stable is busy is never noticed";
+            return Ok(Some((
+                "stable",
+                message.to_owned(),
+                "write stable's matchers, such as stable = 'track=\"stable\"'".to_owned(),
+            )));
+        };
+        if !self.has(&series(requests, &[&metrics.selector])).await? {
+            // Said already: the metric is missing.
+            return Ok(None);
+        }
+        if !self.has(&series(requests, &[&metrics.selector, &metrics.canary])).await? {
+            let message = format!(
+                "is {}, and no {requests} has carried that for an hour: right while no canary runs",
+                metrics.canary
+            );
+            return Ok(Some((
+                "canary",
+                message,
+                "compare it with the labels of a canary's series in Prometheus".to_owned(),
+            )));
+        }
+        let told_apart = self.has(&series(requests, &[&metrics.selector, stable])).await?;
+        Ok((!told_apart).then(|| {
+            let (message, remedy) =
+                floor(&format!("is {}, and no {requests} has carried {stable} for an hour:", metrics.canary));
+            ("canary", message, remedy)
+        }))
     }
 
     /// Metrics of which Prometheus has had no series for an hour.

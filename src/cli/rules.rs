@@ -78,12 +78,17 @@ pub(super) async fn run(args: &RulesArgs, common: &Common) -> Outcome {
     if args.tests && args.format != Format::Prometheus {
         return fail("--tests are for promtool: leave --format out", Outcome::Usage);
     }
+    if let Some(error) = rollouts.iter().find_map(rules::unfit) {
+        return fail(format!("no rules can be made: {error}"), Outcome::Usage);
+    }
     for problem in metrics_check::problems(&config, &rollouts).await {
         progress(problem.to_string());
     }
-    let files = made(args, &config, &rollouts);
+    let Some(files) = render(args, &config, &rollouts) else {
+        return fail("there is nothing to test: see above", Outcome::Failed);
+    };
     match &args.directory {
-        Some(directory) => write(directory, &files),
+        Some(directory) => write(directory, &files, common.output),
         None if common.output == Output::Json => {
             let files: serde_json::Map<_, _> =
                 files.into_iter().map(|(name, text)| (name, serde_json::Value::from(text))).collect();
@@ -97,14 +102,14 @@ pub(super) async fn run(args: &RulesArgs, common: &Common) -> Outcome {
     }
 }
 
-/// The files by name. What is printed is one.
-fn made(args: &GenerateArgs, config: &Config, rollouts: &[RolloutConfig]) -> Vec<(String, String)> {
+/// The files by name; what is printed is one. None where tests are wanted and there are none.
+fn render(args: &GenerateArgs, config: &Config, rollouts: &[RolloutConfig]) -> Option<Vec<(String, String)>> {
     let one = |name: &str, text: String| vec![(name.to_owned(), text)];
-    match args.format {
+    let files = match args.format {
         Format::PrometheusRule => one("prometheusrule.yml", rules::prometheus_rule(config, rollouts)),
         Format::Alertmanager => one("alertmanager.yml", rules::alertmanager::configuration(config, rollouts)),
         Format::Prometheus if args.directory.is_none() && args.tests => {
-            one("rules_test.yml", tests(rollouts, &[PRINTED]))
+            one("rules_test.yml", tests(rollouts, &[PRINTED])?)
         }
         Format::Prometheus if args.directory.is_none() => one(PRINTED, rules::prometheus(rollouts)),
         Format::Prometheus => {
@@ -113,30 +118,44 @@ fn made(args: &GenerateArgs, config: &Config, rollouts: &[RolloutConfig]) -> Vec
             if args.tests {
                 let names: Vec<_> = files.iter().map(|(name, _)| format!("../{name}")).collect();
                 let names: Vec<_> = names.iter().map(String::as_str).collect();
-                files.push(("tests/generated.yml".to_owned(), tests(rollouts, &names)));
+                files.push(("tests/generated.yml".to_owned(), tests(rollouts, &names)?));
             }
             files
         }
-    }
+    };
+    Some(files)
 }
 
-fn tests(rollouts: &[RolloutConfig], rule_files: &[&str]) -> String {
+fn tests(rollouts: &[RolloutConfig], rule_files: &[&str]) -> Option<String> {
     let tests = unit_tests::of(rollouts, rule_files);
-    for name in &tests.left_out {
-        progress(format!("no tests for {name}: no example of its series can be guessed from its matchers"));
+    for what in &tests.left_out {
+        progress(format!("no tests for {what}: no example of it can be guessed from the matchers"));
     }
     tests.text
 }
 
-fn write(directory: &Path, files: &[(String, String)]) -> Outcome {
+fn write(directory: &Path, files: &[(String, String)], output: Output) -> Outcome {
+    let mut paths = Vec::new();
     for (name, text) in files {
         let path = directory.join(name);
-        let folder = path.parent().unwrap_or(directory);
-        let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, text));
-        if let Err(error) = written {
+        if let Err(error) = replace(&path, text) {
             return fail(format!("{} can't be written: {error}", path.display()), Outcome::Failed);
         }
         progress(format!("{} is written", path.display()));
+        paths.push(path);
+    }
+    if output == Output::Json {
+        print_json(&paths);
     }
     Outcome::Done
+}
+
+/// Whole or not at all: Prometheus may read it at any time.
+fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let unfinished = path.with_extension("yml.new");
+    std::fs::write(&unfinished, text)?;
+    std::fs::rename(&unfinished, path)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use promql_parser::label::MatchOp;
+use promql_parser::label::{MatchOp, Matcher};
 use promql_parser::parser::{self, Expr};
 
 use super::reader::Reader;
@@ -10,10 +10,12 @@ use super::reader::Reader;
 /// What a metric's name is set to where the application has none: its rules are left out.
 const NONE: &str = "none";
 
+/// What distinguishes a canary where nothing else is configured: the label of the design's convention.
+pub const DEFAULT_CANARY: &str = "track!=\"stable\"";
+
 /// Routes that nobody uses: probes and scrapes always answer, and would dilute the errors of a canary
 /// with little traffic.
-const USER_REQUESTS: &str =
-    r#"route!~".*/(healthz?|livez|readyz|metrics.*)",path!~".*/(healthz?|livez|readyz|metrics.*)""#;
+const USER_REQUESTS: &str = r#"route!~".*/(healthz?|livez|readyz)|/metrics|.*/metrics[.]prom",path!~".*/(healthz?|livez|readyz)|/metrics|.*/metrics[.]prom",handler!~".*/(healthz?|livez|readyz)|/metrics|.*/metrics[.]prom""#;
 
 /// `[rollouts.metrics]`, for `rules generate`, and for what `check-config` asks Prometheus.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,16 +24,18 @@ pub struct MetricsConfig {
     pub selector: String,
     /// Matchers of the canary's part of them.
     pub canary: String,
-    /// Whether that was configured, or is the default that a feature-flag set-up may not fulfil.
-    pub canary_is_default: bool,
+    /// The same for what may not know the versions apart: exporters, gauges, targets. What carries none
+    /// of the canary's labels is the whole application's, and belongs to its canary too.
+    pub canary_or_all: String,
     /// Matchers of stable's part; none where they can't be derived from `canary`.
     pub stable: Option<String>,
     /// Matchers that leave out requests of probes and scrapes.
     pub user_requests: String,
-    /// As `selector`, for series of an exporter beside the application.
+    /// As `selector`, for the histogram of database queries.
     pub database_selector: String,
+    /// As `selector`, for pgBouncer's exporter.
     pub pgbouncer_selector: String,
-    /// The labels that may carry a request's status; the first that a series has counts.
+    /// The labels that may carry a request's status.
     pub status_labels: Vec<String>,
     /// Regular expression of the status of a request that failed on the server.
     pub server_errors: String,
@@ -52,16 +56,19 @@ pub struct MetricsConfig {
 }
 
 impl MetricsConfig {
-    pub(super) fn read(reader: &Reader<'_>, rollout: &str) -> Self {
+    pub(super) fn read(reader: &Reader<'_>, rollout: &str, matching: &BTreeMap<String, String>) -> Self {
         let matchers = |key: &str| reader.text(key).filter(|text| is_matchers(reader, key, text));
         let metric = |key: &str, default: &str| {
             let name = reader.text(key).unwrap_or_else(|| default.to_owned());
             (name != NONE && is_metric(reader, key, &name)).then_some(name)
         };
         let selector = matchers("selector").unwrap_or_else(|| format!("job=~\"{rollout}|\""));
-        let canary = matchers("canary");
-        let canary_is_default = canary.is_none();
-        let canary = canary.unwrap_or_else(|| "track!=\"stable\"".to_owned());
+        // Alerts are one a namespace; where they belong to a rollout by it, so do the series.
+        let selector = match matching.get("namespace") {
+            Some(namespace) => format!("{selector},namespace={}", quoted(namespace)),
+            None => selector,
+        };
+        let canary = matchers("canary").unwrap_or_else(|| DEFAULT_CANARY.to_owned());
         let status_labels = reader.texts("status_labels");
         let config = Self {
             stable: matchers("stable").or_else(|| negated(&canary)),
@@ -81,12 +88,11 @@ impl MetricsConfig {
             idempotency_conflicts: metric("idempotency_conflicts", "idempotency_conflict_total"),
             database_duration: metric("database_duration", "database_query_duration_seconds"),
             pgbouncer: metric("pgbouncer", "pgbouncer_pools_server"),
+            canary_or_all: or_unlabelled(&canary),
             selector,
             canary,
-            canary_is_default,
         };
-        for label in &config.status_labels {
-            let pattern = format!("{label}=~\"{}\"", config.server_errors);
+        for pattern in config.failures() {
             if parsed(&pattern).is_none() {
                 let remedy = "write such as status_labels = [\"status\"] and server_errors = \"5..\"";
                 reader.error(
@@ -99,18 +105,37 @@ impl MetricsConfig {
         reader.finish();
         config
     }
+
+    /// Matchers of the requests that failed on the server: one for each label that may say so.
+    #[must_use]
+    pub fn failures(&self) -> Vec<String> {
+        let one = |label: &String| format!("{label}=~{}", quoted(&self.server_errors));
+        self.status_labels.iter().map(one).collect()
+    }
 }
 
-fn parsed(matchers: &str) -> Option<Expr> {
-    let one_line = !matchers.contains(['\n', '{', '}']);
-    parser::parse(&format!("x{{{matchers}}}")).ok().filter(|_| one_line)
+/// A text as PromQL quotes it.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+}
+
+/// The matchers, if they are some and nothing else. With one more at the end they still have to be: a
+/// brace or a comment that ends them early would cut off what follows.
+fn parsed(matchers: &str) -> Option<Vec<Matcher>> {
+    let of = |text: &str| match parser::parse(&format!("x{{{text}}}")) {
+        Ok(Expr::VectorSelector(selector)) if selector.offset.is_none() && selector.at.is_none() => {
+            Some(selector.matchers.matchers)
+        }
+        _ => None,
+    };
+    let with_one_more = of(&format!("{matchers},one_more=\"\""))?;
+    let found = of(matchers).filter(|found| found.len() + 1 == with_one_more.len());
+    found.filter(|found| !found.is_empty() && !matchers.contains('\n'))
 }
 
 fn is_matchers(reader: &Reader<'_>, key: &str, text: &str) -> bool {
-    let valid = parsed(text).is_some_and(|expression| match expression {
-        Expr::VectorSelector(selector) => !selector.matchers.matchers.is_empty(),
-        _ => false,
-    });
+    let valid = parsed(text).is_some();
     if !valid {
         let remedy = format!("write them without braces, such as {key} = 'job=\"spark-trading\"'");
         reader.error(key, format!("{text:?} are no PromQL matchers"), remedy);
@@ -129,25 +154,18 @@ fn is_metric(reader: &Reader<'_>, key: &str, name: &str) -> bool {
 }
 
 /// Labels of a series that all of these matchers select, for examples; none where a regular
-/// expression is too clever to guess a value.
+/// expression is too rich to guess a value.
 #[must_use]
 pub fn example_labels(matchers: &[&str]) -> Option<BTreeMap<String, String>> {
     let mut labels = BTreeMap::new();
     for one in matchers.iter().filter(|one| !one.is_empty()) {
-        let Some(Expr::VectorSelector(selector)) = parsed(one) else { return None };
-        for matcher in &selector.matchers.matchers {
-            let fits = |value: &str| match &matcher.op {
-                MatchOp::Equal => value == matcher.value,
-                MatchOp::NotEqual => value != matcher.value,
-                MatchOp::Re(pattern) => pattern.is_match(value),
-                MatchOp::NotRe(pattern) => !pattern.is_match(value),
-            };
-            if fits(labels.get(&matcher.name).map_or("", String::as_str)) {
+        for matcher in parsed(one)? {
+            if selects(&matcher, labels.get(&matcher.name).map_or("", String::as_str)) {
                 continue;
             }
             let plain = |part: &str| part.replace(".*", "").replace(".+", "x").replace("[.]", ".");
             let words = matcher.value.split('|').map(|part| plain(part.trim_matches(['(', ')'])));
-            let value = words.chain(["other".to_owned()]).find(|value| fits(value))?;
+            let value = words.chain(["other".to_owned()]).find(|value| selects(&matcher, value))?;
             labels.insert(matcher.name.clone(), value);
         }
     }
@@ -157,31 +175,56 @@ pub fn example_labels(matchers: &[&str]) -> Option<BTreeMap<String, String>> {
 /// Labels of a series that these matchers don't select, for examples.
 #[must_use]
 pub fn foreign_labels(matchers: &str) -> Option<BTreeMap<String, String>> {
-    let Some(Expr::VectorSelector(selector)) = parsed(matchers) else { return None };
-    selector.matchers.matchers.iter().find_map(|matcher| {
-        let another = "another-application";
-        let fits = match &matcher.op {
-            MatchOp::Equal => another == matcher.value,
-            MatchOp::NotEqual => another != matcher.value,
-            MatchOp::Re(pattern) => pattern.is_match(another),
-            MatchOp::NotRe(pattern) => !pattern.is_match(another),
-        };
-        (!fits).then(|| BTreeMap::from([(matcher.name.clone(), another.to_owned())]))
-    })
+    let another = "another-application";
+    let excluding = parsed(matchers)?.into_iter().find(|matcher| !selects(matcher, another))?;
+    Some(BTreeMap::from([(excluding.name, another.to_owned())]))
+}
+
+fn selects(matcher: &Matcher, value: &str) -> bool {
+    match &matcher.op {
+        MatchOp::Equal => value == matcher.value,
+        MatchOp::NotEqual => value != matcher.value,
+        MatchOp::Re(pattern) => pattern.is_match(value),
+        MatchOp::NotRe(pattern) => !pattern.is_match(value),
+    }
 }
 
 /// The opposite of one matcher; several have no opposite that is a list of matchers.
 fn negated(matchers: &str) -> Option<String> {
-    let Some(Expr::VectorSelector(selector)) = parsed(matchers) else { return None };
-    let [only] = selector.matchers.matchers.as_slice() else { return None };
+    let found = parsed(matchers)?;
+    let [only] = found.as_slice() else { return None };
     let opposite = match only.op {
         MatchOp::Equal => "!=",
         MatchOp::NotEqual => "=",
         MatchOp::Re(_) => "!~",
         MatchOp::NotRe(_) => "=~",
     };
-    // As PromQL quotes: a backslash and a quote are escaped.
-    Some(format!("{}{opposite}{:?}", only.name, only.value))
+    Some(format!("{}{opposite}{}", only.name, quoted(&only.value)))
+}
+
+/// The same matchers for series that may lack the labels: these are selected too. Empty if that is
+/// all of them.
+fn or_unlabelled(matchers: &str) -> String {
+    let one = |matcher: &Matcher| match (&matcher.op, selects(matcher, "")) {
+        (MatchOp::NotEqual, true) => Some(format!("{}!={}", matcher.name, quoted(&matcher.value))),
+        (MatchOp::NotRe(_), true) => Some(format!("{}!~{}", matcher.name, quoted(&matcher.value))),
+        (MatchOp::Equal, _) => {
+            Some(format!("{}=~{}", matcher.name, quoted(&format!("{}|", literal(&matcher.value)))))
+        }
+        (MatchOp::Re(_), _) => Some(format!("{}=~{}", matcher.name, quoted(&format!("{}|", matcher.value)))),
+        (MatchOp::NotEqual | MatchOp::NotRe(_), false) => None,
+    };
+    parsed(matchers).unwrap_or_default().iter().filter_map(one).collect::<Vec<_>>().join(",")
+}
+
+/// A regular expression that matches this text and no other.
+fn literal(text: &str) -> String {
+    let one = |c: char| match c {
+        '^' | '\\' => format!("\\{c}"),
+        '.' | '+' | '*' | '?' | '(' | ')' | '|' | '[' | ']' | '{' | '}' | '$' => format!("[{c}]"),
+        _ => c.to_string(),
+    };
+    text.chars().map(one).collect()
 }
 
 #[cfg(test)]
@@ -201,12 +244,42 @@ mod tests {
             (&["job=\"api\"", "variant=\"v2\""], Some(labels(&[("job", "api"), ("variant", "v2")]))),
             (&["pod=~\"api-canary-.*\""], Some(labels(&[("pod", "api-canary-")]))),
             (&["pod=~\"(a|b)-[0-9]{3}\""], None),
+            (&["app=\"a{b}\""], Some(labels(&[("app", "a{b}")]))),
             (&["track!=\"\""], Some(labels(&[("track", "other")]))),
         ] {
             assert_eq!(example_labels(matchers), example, "{matchers:?}");
         }
         assert_eq!(foreign_labels("job=~\"api|\""), Some(labels(&[("job", "another-application")])));
         assert_eq!(foreign_labels("job!=\"x\""), None);
+    }
+
+    #[test]
+    fn what_lacks_the_canarys_labels_is_the_whole_applications() {
+        for (canary, or_all) in [
+            (DEFAULT_CANARY, "track!=\"stable\""),
+            ("variant=\"v1.4.0\"", "variant=~\"v1[.]4[.]0|\""),
+            ("variant=~\"v1[.]4.*\",zone!=\"dr\"", "variant=~\"v1[.]4.*|\",zone!=\"dr\""),
+            ("track!=\"\"", ""),
+        ] {
+            assert_eq!(or_unlabelled(canary), or_all, "{canary}");
+        }
+    }
+
+    #[test]
+    fn what_is_more_than_matchers_is_none() {
+        for text in [
+            "",
+            "a",
+            "{a=\"b\"}",
+            "a=\"b\"} #",
+            "a=\"b\"} offset 5m",
+            "a=\"b\"\n",
+            "a=~\"(\"",
+            "a=\"b\"} or x{c=\"d\"",
+        ] {
+            assert!(parsed(text).is_none(), "{text}");
+        }
+        assert!(parsed("pod=~\"api-[0-9]{3}\"").is_some());
     }
 
     #[test]

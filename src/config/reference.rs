@@ -64,9 +64,9 @@ reference! {
     "rollouts.verify.window", "10m", "How long a verification may take to reach its verdict";
     "rollouts.verify.interval", "5s", "The pause between two rounds of it";
     "rollouts.metrics.selector", "job {name}, or none", "PromQL matchers of the application's series: its job, or none, and no other application's";
-    "rollouts.metrics.canary", "track!=\"stable\"", "Matchers of the canary's part of them, such as `variant=\"v1.4.0\"`";
+    "rollouts.metrics.canary", "track!=\"stable\"", "Matchers of the canary's part of them, such as `variant=\"v1.4.0\"`; targets, gauges and exporters that carry none of its labels count, too";
     "rollouts.metrics.stable", "the opposite of canary", "Matchers of stable's part; to be given where `canary` has several";
-    "rollouts.metrics.user_requests", "no probes or scrapes", "Matchers that leave out requests nobody's user made; by default by `route` and `path`";
+    "rollouts.metrics.user_requests", "no probes or scrapes", "Matchers that leave out requests nobody's user made; by default by `route`, `path` and `handler`";
     "rollouts.metrics.database_selector", "selector", "As `selector`, for the histogram of database queries";
     "rollouts.metrics.pgbouncer_selector", "selector", "As `selector`, for pgBouncer's exporter";
     "rollouts.metrics.status_labels", "status, code", "Labels that may carry a request's status";

@@ -33,6 +33,7 @@ pub struct RolloutConfig {
     /// At the end of a grace, when nobody can say whether the alert still fires.
     pub on_unverified: OnUnverified,
     pub verify: VerifyConfig,
+    /// Which series are its, for the rules.
     pub metrics: MetricsConfig,
     pub traffic: FeatureFlagConfig,
 }
@@ -105,7 +106,7 @@ impl RolloutConfig {
         let answers = [("roll_back", OnUnverified::RollBack), ("hold", OnUnverified::Hold)];
         let on_unverified = reader.choice("on_unverified", &answers, OnUnverified::RollBack);
         let verify = VerifyConfig::read(&reader.table("verify"));
-        let metrics = MetricsConfig::read(&reader.table("metrics"), &name);
+        let metrics = MetricsConfig::read(&reader.table("metrics"), &name, &matching);
         let traffic_reader = reader.table("traffic");
         if !reader.has("traffic") {
             reader.error(

@@ -1,14 +1,12 @@
 //! Alertmanager's routes to Backstop, and past it to people.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::config::{Config, RolloutConfig, ServerConfig};
+use super::ROLLS_BACK;
+use crate::config::{Config, RolloutConfig, ServerConfig, quoted};
 
 /// All that doesn't depend on the configuration, with marks for what does.
 const TEXT: &str = include_str!("alertmanager.yml");
-
-/// The label of the shipped rules by which an alert is known to lead to a rollback.
-const ROLLS_BACK: (&str, &str) = ("canary_rollback", "true");
 
 /// A whole configuration for Alertmanager: people's receivers are examples.
 #[must_use]
@@ -22,27 +20,32 @@ pub fn configuration(config: &Config, rollouts: &[RolloutConfig]) -> String {
 }
 
 /// Criticals and warnings apart, so that people get them by their urgency.
+///
+/// By the label that all generated alerts carry: one whose rollout is misspelt then still reaches
+/// Backstop, which counts and logs it. A rollout that is matched without it may have alerts of its
+/// owner's making, too.
 fn routes(rollouts: &[RolloutConfig]) -> String {
-    // By that label alone where they all have it: an alert whose rollout is misspelt then still
-    // reaches Backstop, which counts and logs it.
-    let all: BTreeSet<BTreeMap<&str, &str>> = rollouts
+    let (name, value) = ROLLS_BACK;
+    let shipped = vec![format!("{name}={}", quoted(value))];
+    let matched_otherwise =
+        rollouts.iter().filter(|rollout| rollout.matching.get(name).is_none_or(|own| own != value));
+    let others = matched_otherwise.map(|rollout| {
+        let labels = rollout.matching.iter().map(|(name, value)| format!("{name}={}", quoted(value)));
+        labels.chain([format!("{name}!={}", quoted(value))]).collect()
+    });
+    let all: BTreeSet<Vec<String>> = others.collect();
+    [shipped]
         .iter()
-        .map(|rollout| {
-            let labels = rollout.matching.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-            let whole: BTreeMap<_, _> = labels.collect();
-            if whole.get(ROLLS_BACK.0) == Some(&ROLLS_BACK.1) { BTreeMap::from([ROLLS_BACK]) } else { whole }
-        })
-        .collect();
-    let severities = ["critical", "warning"];
-    all.iter().flat_map(|labels| severities.iter().map(move |severity| route(labels, severity))).collect()
+        .chain(&all)
+        .flat_map(|matchers| ["critical", "warning"].map(|severity| route(matchers, severity)))
+        .collect()
 }
 
-fn route(labels: &BTreeMap<&str, &str>, severity: &str) -> String {
-    let matchers = labels.iter().map(|(name, value)| (*name, *value)).chain([("severity", severity)]);
+fn route(matchers: &[String], severity: &str) -> String {
+    let severity = format!("severity={}", quoted(severity));
     // Single-quoted YAML around a double-quoted value: a quote in it is doubled.
-    let matchers: Vec<_> = matchers
-        .map(|(name, value)| format!("'{}'", format!("{name}={value:?}").replace('\'', "''")))
-        .collect();
+    let matchers: Vec<_> =
+        matchers.iter().chain([&severity]).map(|one| format!("'{}'", one.replace('\'', "''"))).collect();
     format!(
         "    - receiver: backstop
       matchers: [{}]

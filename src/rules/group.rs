@@ -9,7 +9,9 @@ const RUNBOOKS: &str = "https://github.com/backstop-project/backstop/blob/main/a
 /// Rules that are evaluated one after another, so that an alert reads what was recorded before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
+    /// Unique in a file.
     pub name: String,
+    /// In the order of their evaluation.
     pub rules: Vec<Rule>,
 }
 
@@ -21,7 +23,9 @@ pub struct Rule {
     pub expression: String,
     /// What `for` is, if it has one.
     pub lasting: Option<&'static str>,
+    /// Put on what it makes, over what its expression carries.
     pub labels: BTreeMap<String, String>,
+    /// For people: `summary`, `description`, `runbook_url`, `threshold`.
     pub annotations: Vec<(&'static str, String)>,
     /// Why it is as it is; written above it.
     pub comment: &'static str,
@@ -109,11 +113,9 @@ impl fmt::Display for Rule {
             writeln!(f, "        labels:")?;
         }
         for (name, value) in &self.labels {
-            let name = if name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-                name.clone()
-            } else {
-                quoted(name)
-            };
+            let is_plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+            let name = if is_plain { name.clone() } else { quoted(name) };
             writeln!(f, "          {name}: {}", quoted(value))?;
         }
         if !self.annotations.is_empty() {

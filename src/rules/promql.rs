@@ -6,9 +6,9 @@
 /// Standard deviations by which a share must be above its threshold before a rule fires.
 ///
 /// A rule is evaluated every few seconds for an hour and a half, so a bound that is wrong once in a
-/// hundred looks would be wrong on every canary. At 3.3 a canary with 0.1 requests a second and 1 % of
-/// errors, the most that the protocol lets pass, is taken for one above 3 % in 0.8 % of its ramps; one
-/// with more requests practically never. The table in `alert-rules/README.md` is computed with it.
+/// hundred looks would be wrong on every canary. With 3.3, one of a hundred canaries that have 0.1
+/// requests a second and 1 % of errors, the most that the protocol lets pass, is rolled back within
+/// its ramp; with more requests practically none. The table in `alert-rules/README.md` has the rest.
 pub const CERTAIN: f64 = 3.3;
 
 /// The same in the short window beside it, which only says whether the trouble goes on. At 1, one error
@@ -31,19 +31,21 @@ pub fn series(metric: &str, matchers: &[&str]) -> String {
 ///
 /// A counter that is born with its first error has no rise, and a canary with little traffic may have
 /// each of its errors as a new series (route by pod by status). So the first value counts too, where
-/// other series of the same target (`reference`) are older in this window and this one was not there
-/// before it. A target that is new itself, or seen again, has all its series equally old: nothing of
-/// its past is added.
+/// other series of the same target (`reference`) are older in this window, and this one was not there
+/// before it. A target that is new itself, or seen again, has all its series equally old; and a series
+/// that only got another label has a past that is no few requests (three scrapes' worth and five).
 #[must_use]
 pub fn rise(counters: &[String], reference: &str, window: &str, by: &str) -> String {
-    let rises = counters.iter().map(|one| format!("increase({one}[{window}])"));
+    let rises = counters.iter().map(|one| seen_rise(one, window));
     let births = counters.iter().map(|one| {
         format!(
             "label_replace(
     min_over_time({one}[{window}])
     unless last_over_time({one}[15m] offset {window})
     and count_over_time({one}[{window}]) + 1 < on ({TARGET}) group_left ()
-      max by ({TARGET}) (count_over_time({reference}[{window}])),
+      max by ({TARGET}) (count_over_time({reference}[{window}]))
+    and min_over_time({one}[{window}]) <= on ({TARGET}) group_left ()
+      5 + 3 * sum by ({TARGET}) (increase({reference}[{window}])) / max by ({TARGET}) (count_over_time({reference}[{window}])),
     \"counted_from\", \"birth\", \"\", \"\"
   )"
         )
@@ -51,8 +53,26 @@ pub fn rise(counters: &[String], reference: &str, window: &str, by: &str) -> Str
     format!("sum by ({by}) (\n  {}\n)", rises.chain(births).collect::<Vec<_>>().join("\n  or\n  "))
 }
 
+/// By how much a counter was seen to rise. `increase` extrapolates to the window's edges, which doubles
+/// what two scrapes saw, and each series by itself: the difference of two buckets that rose alike can
+/// come out as a fifth of them. Evidence is only what was counted. Only a counter that was reset is left
+/// to `increase`.
+#[must_use]
+pub fn seen_rise(counter: &str, window: &str) -> String {
+    format!(
+        "(max_over_time({counter}[{window}]) - min_over_time({counter}[{window}]) unless resets({counter}[{window}]) > 0 or increase({counter}[{window}]))"
+    )
+}
+
+/// Gauges that count while their target can't be scraped, but not once it is gone: `up` says which.
+/// `gauges` is what was computed of their last values within `span`.
+#[must_use]
+pub fn without_gone_targets(gauges: &str, up: &str, span: &str) -> String {
+    format!("{gauges}\nunless on ({TARGET})\n(last_over_time({up}[{span}]) unless {up})")
+}
+
 /// What tells one scraped target from another.
-const TARGET: &str = "namespace, instance, pod";
+pub const TARGET: &str = "namespace, instance, pod";
 
 /// The share of `hits` in `all` that the long run exceeds, certain to `z` standard deviations.
 #[must_use]
@@ -93,7 +113,8 @@ pub fn above(
     format!(
         "{all}
 - on ({by}) group_left ()
-sum by ({by}) (min without (le) (increase({edges}[{window}])))"
+sum by ({by}) (min without (le) {seen})",
+        seen = seen_rise(&edges, window)
     )
 }
 

@@ -6,15 +6,19 @@
 
 use std::collections::BTreeMap;
 
-use super::group::Rule;
-use super::promql::{CERTAIN, GOES_ON, Threshold, above, lower_bound, rise, series};
-use crate::config::RolloutConfig;
+use super::ROLLS_BACK;
+use super::group::{Kind, Rule};
+use super::promql::{CERTAIN, GOES_ON, Threshold, above, lower_bound, rise, seen_rise, series};
+use crate::config::{RolloutConfig, quoted};
 
 /// The protocol's window.
 const LONG: &str = "5m";
 
-/// The window that shows whether trouble is over.
-const SHORT: &str = "2m";
+/// The window that shows whether trouble is over: the shorter, the more of a grace is left to recover in.
+const SHORT: &str = "1m";
+
+/// The same where scrapes are too rare for it.
+const SHORT_IF_RARE: &str = "2m";
 
 /// Records rules, and names what they record.
 #[derive(Debug)]
@@ -23,6 +27,7 @@ pub struct Recorder<'a> {
     severity: &'static str,
     /// Whether the short window is recorded too.
     with_short: bool,
+    /// What was recorded, in this order.
     pub rules: Vec<Rule>,
 }
 
@@ -31,8 +36,8 @@ pub struct Recorder<'a> {
 pub struct Share {
     /// Requests in the long window.
     pub all: String,
-    /// The share of them that is bad.
-    pub share: String,
+    /// What is compared: the share of them that is bad, or the P95 in seconds.
+    pub value: String,
     /// What that share surely exceeds.
     pub lower_bound: String,
     /// What the share of the short window probably exceeds, where it is recorded.
@@ -64,16 +69,15 @@ impl<'a> Recorder<'a> {
         Self { rollout, severity, with_short, rules: Vec::new() }
     }
 
-    /// The labels of everything of this severity. The alerts carry the rollout's `match`.
+    /// The labels of everything recorded: those by which an alert belongs to the rollout, which no two
+    /// rollouts share and which the alerts carry too. Verification finds the series of an alert by them.
     #[must_use]
     pub fn labels(&self) -> BTreeMap<String, String> {
-        let own = [("rollout", self.rollout_label()), ("severity", self.severity)];
-        own.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-    }
-
-    /// As the alerts carry it: verification finds the series of an alert by the labels of both.
-    fn rollout_label(&self) -> &str {
-        self.rollout.matching.get("rollout").map_or(self.rollout.name.as_str(), String::as_str)
+        let mut labels = self.rollout.matching.clone();
+        labels.retain(|name, value| !(name == ROLLS_BACK.0 && value == ROLLS_BACK.1));
+        labels.entry("rollout".to_owned()).or_insert_with(|| self.rollout.name.clone());
+        labels.insert("severity".to_owned(), self.severity.to_owned());
+        labels
     }
 
     /// Records an expression, and returns how it is read.
@@ -86,14 +90,14 @@ impl<'a> Recorder<'a> {
     }
 
     fn is_recorded(&self, name: &str) -> bool {
-        self.rules.iter().any(|rule| rule.kind == super::group::Kind::Record(name.to_owned()))
+        self.rules.iter().any(|rule| rule.kind == Kind::Record(name.to_owned()))
     }
 
     fn named(&self, name: &str) -> String {
-        series(
-            name,
-            &[&format!("rollout={:?}", self.rollout_label()), &format!("severity=\"{}\"", self.severity)],
-        )
+        let labels = self.labels();
+        let matchers: Vec<_> =
+            labels.iter().map(|(name, value)| format!("{name}={}", quoted(value))).collect();
+        series(name, &[&matchers.join(",")])
     }
 
     /// A share of the canary's requests: `bad` is a word for a name, `counters` count them.
@@ -112,7 +116,7 @@ impl<'a> Recorder<'a> {
         let long = counted(self, LONG);
         let share = self
             .record(&format!("namespace:canary_{bad}:ratio{LONG}"), format!("{} / {}", long.bad, long.all));
-        let short = self.with_short.then(|| counted(self, SHORT));
+        let short = self.with_short.then(|| [SHORT, SHORT_IF_RARE].map(|window| counted(self, window)));
         self.bounds(&format!("namespace:canary_{bad}"), share, long, short)
     }
 
@@ -137,31 +141,29 @@ impl<'a> Recorder<'a> {
             format!("histogram_quantile(0.95, sum by ({labels}, le) (rate({}[{LONG}])))", buckets("")),
         );
         let counted = |recorder: &mut Self, window: &str| {
-            let rose = format!("sum by ({labels}) (increase({}[{window}]))", buckets("le=\"+Inf\""));
+            let rose = format!("sum by ({labels}) {}", seen_rise(&buckets("le=\"+Inf\""), window));
             let all = recorder.record(&format!("{level}:canary_{what}:increase{window}"), rose);
             let slow = above(buckets, threshold, &all, window, &labels);
             let bad = recorder.record(&format!("{level}:canary_{what}_slow:increase{window}"), slow);
             Counted { all, bad }
         };
         let long = counted(self, LONG);
-        let short = self.with_short.then(|| counted(self, SHORT));
+        let short = self.with_short.then(|| [SHORT, SHORT_IF_RARE].map(|window| counted(self, window)));
         self.bounds(&format!("{level}:canary_{what}_slow"), share, long, short)
     }
 
-    fn bounds(&mut self, stem: &str, share: String, long: Counted, short: Option<Counted>) -> Share {
+    fn bounds(&mut self, stem: &str, value: String, long: Counted, short: Option<[Counted; 2]>) -> Share {
         let bound = lower_bound(&long.bad, &long.all, CERTAIN);
-        let lower_bound = self.record(&format!("{stem}:lower_bound{LONG}"), bound);
-        let recent_lower_bound = short.map(|short| {
-            // A window without a request, or in which no two scrapes succeeded, says nothing about an end
-            // of the trouble.
-            let bound = format!(
-                "{}\nand\n{} > 0\nor\n0 * {} + 1",
-                super::promql::lower_bound(&short.bad, &short.all, GOES_ON),
-                short.all,
-                long.all
-            );
-            self.record(&format!("{stem}:lower_bound{SHORT}"), bound)
+        let surely = self.record(&format!("{stem}:lower_bound{LONG}"), bound);
+        let recent_lower_bound = short.map(|windows| {
+            // A window in which nothing was counted, for want of requests or of scrapes, says nothing about
+            // an end of the trouble.
+            let bounds = windows.map(|one| {
+                format!("{}\nand\n{} > 0\nor\n", lower_bound(&one.bad, &one.all, GOES_ON), one.all)
+            });
+            let bound = format!("{}0 * {} + 1", bounds.concat(), long.all);
+            self.record(&format!("{stem}:lower_bound_recently"), bound)
         });
-        Share { all: long.all, share, lower_bound, recent_lower_bound }
+        Share { all: long.all, value, lower_bound: surely, recent_lower_bound }
     }
 }

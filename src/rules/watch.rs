@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::group::{Group, Rule};
-use super::promql::series;
-use crate::config::{MetricsConfig, RolloutConfig};
+use super::promql::{TARGET, series};
+use crate::config::{MetricsConfig, RolloutConfig, quoted};
 
 /// Requests that a canary would have had by its share, of which not one came: by chance once in 22,000.
 const EXPECTED: u32 = 10;
@@ -43,14 +43,14 @@ struct Watch<'a> {
 impl<'a> Watch<'a> {
     fn of(rollout: &'a RolloutConfig) -> Self {
         let metrics = &rollout.metrics;
-        let own = series("backstop_canary_share_percent", &[&format!("rollout=\"{}\"", rollout.name)]);
+        let own = series("backstop_canary_share_percent", &[&format!("rollout={}", quoted(&rollout.name))]);
         let all = [metrics.selector.as_str(), &metrics.canary, &metrics.user_requests];
         Self {
             rollout,
             metrics,
             // -1 says that it can't be read: then nothing is known of it.
             share: format!("max by (rollout) ({own} >= 0)"),
-            targets: series("up", &[&metrics.selector, &metrics.canary]),
+            targets: series("up", &[&metrics.selector, &metrics.canary_or_all]),
             requests: metrics.requests.as_ref().map(|name| series(name, &all)),
         }
     }
@@ -102,7 +102,7 @@ unless on () (sum(increase({requests}[5m])) > 0)
 and on () (
   (vector(1) unless on () ({targets} == 1)){busy}
   or
-  (vector(1) and on () last_over_time({requests}[15m]) unless on () {requests})
+  (vector(1) and on () (last_over_time({requests}[15m]) and on ({TARGET}) ({targets} == 1)) unless on () {requests})
 )",
             active = self.is_active(),
             targets = self.targets
@@ -140,10 +140,13 @@ and on () (
   or
   max by (namespace) (changes({started}[10m])) >= 3
   or
-  max by (namespace) (avg_over_time({targets}[10m]) and {targets} offset 5m) < 0.5
+  max by (namespace) (
+    avg_over_time({targets}[10m]) and {targets} offset 5m and max_over_time({targets}[5m]) == 1
+  ) < 0.5
 )
 unless on () ({share} == 0)",
-            started = series("process_start_time_seconds", &[&self.metrics.selector, &self.metrics.canary]),
+            started =
+                series("process_start_time_seconds", &[&self.metrics.selector, &self.metrics.canary_or_all]),
             targets = self.targets,
             share = self.share
         );
@@ -160,7 +163,9 @@ unless on () ({share} == 0)",
         let metrics = self.metrics;
         let name = metrics.requests.as_ref()?;
         let with_status = metrics.status_labels.iter().map(|label| {
-            let status = format!("{label}!=\"\"");
+            // Words such as "ok" say as little to the rules as none.
+            let pattern = format!("{}|[1-5]([0-9][0-9]|[xX][xX])", metrics.server_errors);
+            let status = format!("{label}=~{}", quoted(&pattern));
             format!(
                 "\nunless on (namespace) {}",
                 series(name, &[&metrics.selector, &metrics.canary, &status])
@@ -173,9 +178,9 @@ unless on () ({share} == 0)",
             self.share
         );
         let words = (
-            "The canary's requests carry no status.",
+            "The canary's requests carry no status that the rules know.",
             format!(
-                "None of the labels {} is on the canary's requests, so errors can't be seen. See rollouts.metrics.status_labels.",
+                "None of the labels {} says of the canary's requests whether they failed, so errors can't be seen. See rollouts.metrics.status_labels.",
                 metrics.status_labels.join(", ")
             ),
         );
@@ -188,55 +193,39 @@ unless on () ({share} == 0)",
     fn inputs(&self) -> Vec<Rule> {
         let Some(requests) = &self.requests else { return Vec::new() };
         let metrics = self.metrics;
-        let buckets = |name: &String| format!("{name}_bucket");
+        let buckets = |name: &String| (format!("{name}_bucket"), "le=\"+Inf\"".to_owned());
+        let plain = |name: &String| (name.clone(), String::new());
+        // Under either name of its exporters.
+        let pools = |name: &String| (String::new(), format!("__name__=~\"{name}_active(_connections)?\""));
+        let (own, or_all) = (&metrics.canary, &metrics.canary_or_all);
         let inputs = [
-            ("latency", metrics.request_duration.as_ref().map(buckets), &metrics.selector, "le=\"+Inf\""),
-            ("staleness", metrics.staleness.clone(), &metrics.selector, ""),
-            (
-                "database",
-                metrics.database_duration.as_ref().map(buckets),
-                &metrics.database_selector,
-                "le=\"+Inf\"",
-            ),
-            (
-                "pgbouncer",
-                metrics.pgbouncer.as_ref().map(|name| format!("{name}_active")),
-                &metrics.pgbouncer_selector,
-                "",
-            ),
+            ("latency", metrics.request_duration.as_ref().map(buckets), &metrics.selector, own),
+            ("staleness", metrics.staleness.as_ref().map(plain), &metrics.selector, or_all),
+            ("database", metrics.database_duration.as_ref().map(buckets), &metrics.database_selector, or_all),
+            ("pgbouncer", metrics.pgbouncer.as_ref().map(pools), &metrics.pgbouncer_selector, or_all),
         ];
-        let mut rules = Vec::new();
-        for (input, metric, selector, more) in inputs {
-            let Some(metric) = metric else { continue };
-            // Both names of pgBouncer's exporters.
-            let metric = if input == "pgbouncer" {
-                format!("{{__name__=~\"{metric}(_connections)?\",")
-            } else {
-                format!("{metric}{{")
-            };
-            let all = [selector.as_str(), more]
-                .iter()
-                .filter(|one| !one.is_empty())
-                .copied()
-                .collect::<Vec<_>>()
-                .join(",");
-            let of_canary = format!("{metric}{all},{}}}", metrics.canary);
-            let of_all = format!("{metric}{all}}}");
-            let expression = format!(
-                "{served}
-unless on () (group({of_canary}))
-and on () (group({of_all}) or group(last_over_time({of_canary}[1h])))
+        let known = inputs.into_iter().filter_map(|(input, metric, selector, canary)| {
+            let (name, more) = metric?;
+            let all = series(&name, &[&more, selector]);
+            Some(self.lost(requests, input, &series(&name, &[&more, selector, canary]), &all))
+        });
+        known.collect()
+    }
+
+    fn lost(&self, requests: &str, input: &str, of_canary: &str, of_all: &str) -> Rule {
+        let expression = format!(
+            "{served}
+unless on () (group({of_canary} > -Inf))
+and on () (group({of_all} > -Inf) or group(last_over_time({of_canary}[1h]) > -Inf))
 unless on () ({share} == 0)",
-                served = served(requests),
-                share = self.share
-            );
-            let words = (
-                "A rule has lost its metric.",
-                format!("The canary has requests, but its {input} metric is gone, so that rule is blind."),
-            );
-            rules.push(self.page(input, expression, "3m", words));
-        }
-        rules
+            served = served(requests),
+            share = self.share
+        );
+        let words = (
+            "A rule has lost its metric.",
+            format!("The canary has requests, but its {input} metric is gone, so that rule is blind."),
+        );
+        self.page(input, expression, "3m", words)
     }
 
     /// Windows need scrapes: gauges are bridged for 150 s, and a rate needs two of them.

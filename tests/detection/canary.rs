@@ -48,6 +48,8 @@ pub(crate) struct Service {
     pub(crate) errors: Box<dyn Fn(f64, usize, usize) -> f64>,
     /// P95 of a request's seconds; the times fall off exponentially.
     pub p95: Over,
+    /// A share of requests that takes this many seconds instead.
+    pub(crate) tail: (f64, f64),
     pub(crate) edges: &'static [&'static str],
     /// The label of the status, and how 200 and 503 are written.
     pub(crate) status: (&'static str, &'static str, &'static str),
@@ -106,6 +108,7 @@ pub(crate) fn canary() -> Service {
         routes: &["/api/orders", "/api/quotes"],
         errors: Box::new(|_, _, _| 0.002),
         p95: always(0.12),
+        tail: (0.0, 0.0),
         edges: &["0.05", "0.1", "0.25", "0.4", "1", "2.5", "+Inf"],
         status: ("status", "200", "503"),
         conflicts: 0.001,
@@ -164,7 +167,9 @@ impl Service {
         for _ in 0..poisson(random, (self.rate)(t)) {
             let (pod, route) = (random.random_range(0..self.pods), random.random_range(0..self.routes.len()));
             let failed = random.random::<f64>() < (self.errors)(t, route, pod);
-            let seconds = (self.p95)(t) / 3.0 * -(1.0 - random.random::<f64>()).ln();
+            let is_in_tail = random.random::<f64>() < self.tail.0;
+            let usual = (self.p95)(t) / 3.0 * -(1.0 - random.random::<f64>()).ln();
+            let seconds = if is_in_tail { self.tail.1 } else { usual };
             let (label, good, bad) = self.status;
             let name = self.routes[route];
             let status = if failed { bad } else { good };

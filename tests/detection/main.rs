@@ -3,6 +3,7 @@
 //! ```text
 //! cargo test --test detection                                one seed, as in CI
 //! DETECTION_SEEDS=20 cargo test --test detection             more
+//! DETECTION_FIRST_SEED=17 cargo test --test detection        that one again
 //! DETECTION_KIND='cold start' cargo test --test detection -- --nocapture    the kinds so named
 //! ```
 
@@ -36,13 +37,13 @@ fn run(kind: &Kind, seed: u64) -> Outcome {
     let paged = |labels: &promtool::AlertLabels| !labels.contains_key("canary_rollback");
     let pages = firing.values().flatten().filter(|labels| paged(labels));
     let pages = pages.filter_map(|labels| labels.get("alertname").cloned()).collect();
-    Outcome { rollback: decided::rollback(&firing, world.minutes), pages }
+    Outcome { seed, rollback: decided::rollback(&firing, world.minutes), pages }
 }
 
-/// Every kind at every seed, on all cores; in their order.
-fn run_all(kinds: &[Kind], seeds: u64) -> Vec<Vec<Outcome>> {
+/// Every kind at every seed, on all cores; by kind.
+fn run_all(kinds: &[Kind], seeds: std::ops::Range<u64>) -> Vec<Vec<Outcome>> {
     let next = AtomicUsize::new(0);
-    let total = kinds.len() * seeds as usize;
+    let total = kinds.len() * (seeds.end - seeds.start) as usize;
     let found = Mutex::new(vec![Vec::new(); kinds.len()]);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -53,13 +54,18 @@ fn run_all(kinds: &[Kind], seeds: u64) -> Vec<Vec<Outcome>> {
                     if index >= total {
                         return;
                     }
-                    let (kind, seed) = (index % kinds.len(), (index / kinds.len()) as u64);
+                    let (kind, seed) = (index % kinds.len(), seeds.start + (index / kinds.len()) as u64);
                     let outcome = run(&kinds[kind], seed);
                     let end = outcome
                         .rollback
                         .as_ref()
                         .map_or("stays".to_owned(), |one| format!("goes for {}", one.alert));
-                    println!("{} of {total}: {} {end} {:?}", index + 1, kinds[kind].name, outcome.pages);
+                    println!(
+                        "{} of {total}: {} (seed {seed}) {end} {:?}",
+                        index + 1,
+                        kinds[kind].name,
+                        outcome.pages
+                    );
                     found.lock().expect("no panic")[kind].push(outcome);
                 }
             });
@@ -70,9 +76,12 @@ fn run_all(kinds: &[Kind], seeds: u64) -> Vec<Vec<Outcome>> {
 
 #[test]
 fn good_canaries_stay_bad_ones_go_and_blind_rules_page() {
-    let seeds = setting("DETECTION_SEEDS").map_or(1, |text| text.parse().expect("a number of seeds"));
+    let number = |name: &str, default| setting(name).map_or(default, |text| text.parse().expect("a number"));
+    let first: u64 = number("DETECTION_FIRST_SEED", 0);
+    let seeds = first..first + number("DETECTION_SEEDS", 1);
     let named = setting("DETECTION_KIND").unwrap_or_default();
     let kinds: Vec<_> = kinds::all().into_iter().filter(|kind| kind.name.contains(&named)).collect();
+    assert!(!kinds.is_empty() && !seeds.is_empty(), "no kind is named {named:?}, or no seed is to be run");
     let outcomes = run_all(&kinds, seeds);
     let report = report::Report::of(&kinds, &outcomes);
     println!("{report}");

@@ -9,6 +9,7 @@ use crate::kinds::{Kind, Page, Truth};
 /// What became of one canary.
 #[derive(Debug, Clone)]
 pub(crate) struct Outcome {
+    pub(crate) seed: u64,
     pub(crate) rollback: Option<Rollback>,
     /// Alerts for people that fired.
     pub(crate) pages: BTreeSet<String>,
@@ -59,7 +60,7 @@ impl Report {
                 Truth::Unclear(_) => false,
             };
             if is_wrong {
-                self.wrong.push(format!("{} ({:?}) {words}", kind.name, kind.truth));
+                self.wrong.push(format!("{} ({:?}, seed {}) {words}", kind.name, kind.truth, outcome.seed));
             }
             self.pages(kind, outcome);
             delays.extend(rolled_back.map(|one| f64::from(one.at) - kind.since_minute * 60.0));
@@ -91,9 +92,16 @@ impl Report {
         match kind.page {
             Page::Any => {}
             Page::Never if pages.is_empty() => {}
-            Page::Never => self.wrong.push(format!("{} paged for {}", kind.name, pages.join(", "))),
+            Page::Never => self.wrong.push(format!(
+                "{} (seed {}) paged for {}",
+                kind.name,
+                outcome.seed,
+                pages.join(", ")
+            )),
             Page::By(name) if pages.contains(&name) => {}
-            Page::By(name) => self.wrong.push(format!("{} did not page by {name}, but {pages:?}", kind.name)),
+            Page::By(name) => self
+                .wrong
+                .push(format!("{} (seed {}) did not page by {name}, but {pages:?}", kind.name, outcome.seed)),
         }
     }
 }

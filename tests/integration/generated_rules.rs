@@ -139,6 +139,8 @@ async fn one_file_one_rollout_an_operators_object_and_routes_are_all_accepted() 
         (&["app=checkout", "env=prod's", "severity=critical"][..], "backstop,pager"),
         (&["app=checkout", "env=prod's", "severity=warning"], "backstop,humans"),
         (&["rollout=spark-trading", "severity=critical"], "backstop,pager"),
+        // As generated, with the label of all that roll back: sent once.
+        (&["rollout=spark-trading", "canary_rollback=true", "severity=critical"], "backstop,pager"),
         (&["app=checkout", "env=test", "severity=critical"], "pager"),
         (&["alertname=CanaryNoData", "rollout=spark-trading", "severity=critical"], "pager"),
         (&["alertname=Watchdog", "severity=none"], "backstop-heartbeat"),
@@ -158,17 +160,97 @@ async fn what_cant_be_generated_is_refused_with_a_remedy() {
     assert!(code == 2 && stderr.contains("known: checkout, spark-trading"), "{stderr}");
     let (code, _, stderr) = run(&site, &["rules", "generate", "--tests", "--format", "alertmanager"]).await;
     assert!(code == 2 && stderr.contains("leave --format out"), "{stderr}");
+    let (code, _, stderr) = run(&site, &["rules", "generate", "--directory", "/proc/rules"]).await;
+    assert!(code == 1 && stderr.contains("can't be written"), "{stderr}");
     for (from, to, words) in [
         ("service=\"checkout\"", "{service=\"checkout\"}", "write them without braces"),
+        ("service=\"checkout\"", "service=\"checkout\"} #", "write them without braces"),
         ("checkout_requests_total", "checkout requests", "is no metric's name"),
         ("stable = ", "stabel = ", "did you mean \"stable\"?"),
         ("5xx|504", "5(xx", "is no matcher"),
+        ("app = \"checkout\"", "severity = \"page\"", "matched by the label severity"),
+        ("app = \"checkout\"", "app = \"{{ $x }}\"", "read as a template"),
     ] {
         let (site, _apis) = unusual().await;
         site.edit(from, to);
         let (code, _, stderr) = run(&site, &["rules", "generate"]).await;
         assert!(code == 2 && stderr.contains(words), "{to}: {stderr}");
     }
+}
+
+#[tokio::test]
+async fn rules_for_odd_settings_are_accepted_too() {
+    for (from, to) in [
+        // Two rollouts that differ in one label of several, quotes, and a namespace to match by.
+        ("{ rollout = \"spark-trading\" }", "{ app = \"checkout\", env = \"a\\\"b\\u0301\" }"),
+        ("{ rollout = \"spark-trading\" }", "{ namespace = \"prod\" }"),
+        ("5xx|504", "5\\\\d{2}"),
+        ("variant=~\"v1[.]4[.].*\",zone!=\"dr\"", "pod=~\"api-[0-9]{3}\""),
+    ] {
+        let (site, _apis) = unusual().await;
+        site.edit(from, to);
+        let file = site.folder.path().join("rules.yml");
+        let (code, text, stderr) = run(&site, &["rules", "generate"]).await;
+        assert_eq!(code, 0, "{to}: {stderr}");
+        std::fs::write(&file, text).expect("written");
+        let said = accepted("promtool", &["check", "rules"], &file).await;
+        assert!(!said.contains("duplicate"), "{to}: {said}");
+        let (_, tests, _) = run(&site, &["rules", "generate", "--tests"]).await;
+        let tests_file = site.folder.path().join("rules_test.yml");
+        std::fs::write(&tests_file, tests).expect("written");
+        accepted("promtool", &["test", "rules"], &tests_file).await;
+    }
+}
+
+#[tokio::test]
+async fn an_application_without_metrics_has_no_rules_of_its_own_and_no_tests() {
+    let api = TradingApi::start(25, 10).await.expect("started");
+    let names = [
+        "requests",
+        "request_duration",
+        "staleness",
+        "csp_violations",
+        "idempotency_conflicts",
+        "database_duration",
+        "pgbouncer",
+    ];
+    let metrics: String = names.map(|name| format!("metrics.{name} = \"none\"\n")).concat();
+    let toml = rollout_toml("spark-trading", "{ rollout = \"spark-trading\" }", "90s", &api)
+        .replace("[rollouts.traffic]", &format!("{metrics}[rollouts.traffic]"));
+    let site = Site::new("", &toml);
+    let directory = site.folder.path().join("rules").display().to_string();
+    let (code, stdout, stderr) =
+        run(&site, &["rules", "generate", "--output", "json", "--directory", &directory]).await;
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stdout.contains("critical.yml"), "{stdout}");
+    for name in ["critical.yml", "warning.yml", "backstop.yml"] {
+        accepted("promtool", &["check", "rules"], &Path::new(&directory).join(name)).await;
+    }
+    let (code, _, stderr) = run(&site, &["rules", "generate", "--tests"]).await;
+    assert!(code == 1 && stderr.contains("nothing to test"), "{stderr}");
+
+    // A grace of its own is what people read.
+    site.edit("metrics.requests = \"none\"\n", "");
+    let (_, stdout, _) = run(&site, &["rules", "generate"]).await;
+    assert!(stdout.contains("waits for the grace of 1m 30s, then rolls back"), "{stdout}");
+}
+
+#[tokio::test]
+async fn what_does_not_know_the_versions_apart_is_the_canarys_too() {
+    let (site, _apis) = unusual().await;
+    let (_, rules, _) = run(&site, &["rules", "generate", "--rollout", "checkout"]).await;
+    let of = |alert: &str, metric: &str| {
+        rules.contains(metric).then_some(()).unwrap_or_else(|| panic!("{alert}: {metric}"))
+    };
+    of(
+        "PgBouncerSaturation",
+        r#"pgbouncer_pools_server_active{job="pgbouncer",variant=~"v1[.]4[.].*|",zone!="dr"}"#,
+    );
+    of("CanaryNoData", r#"up{service="checkout",variant=~"v1[.]4[.].*|",zone!="dr"}"#);
+    of(
+        "CanaryErrorRateCritical",
+        r#"checkout_requests_total{service="checkout",variant=~"v1[.]4[.].*",zone!="dr""#,
+    );
 }
 
 #[tokio::test]
@@ -198,7 +280,7 @@ async fn check_config_says_what_the_rules_cant_see() {
     let (code, stdout, _) = run(&site, &["check-config"]).await;
     assert_eq!(code, 0, "{stdout}");
     for words in [
-        "nothing distinguishes the canary from stable",
+        "no http_requests_total has carried track=\"stable\" for an hour: nothing distinguishes the canary",
         "has no bucket that ends at 0.25 s: only what is slower than 0.5 s counts",
         "has no bucket that ends at 0.4 s",
         "no spark_bist_staleness_seconds{env=\"test\"} for an hour",
@@ -206,7 +288,7 @@ async fn check_config_says_what_the_rules_cant_see() {
     ] {
         assert!(stdout.contains(words), "{words}: {stdout}");
     }
-    assert!(!stdout.contains("pgbouncer") && !stdout.contains("http_requests_total"), "{stdout}");
+    assert!(!stdout.contains("metrics.pgbouncer") && !stdout.contains("metrics.requests"), "{stdout}");
 
     // Stable's series tell the two apart.
     measured.set("http_requests_total{status=\"200\",track=\"stable\"}", 100.0);

@@ -65,6 +65,11 @@ fn hidden() -> Vec<Kind> {
                 ..with(2.0, 0.0)
             })
         }),
+        faulty("a route that is called like a probe's fails", || {
+            let routes = &["/api/orders", "/api/risk/metrics", "/api/live/quotes"];
+            let errors = Box::new(|_, route, _| if route == 1 { 1.0 } else { 0.0 });
+            World::of(Service { routes, errors, ..with(2.0, 0.0) })
+        }),
         faulty("diluted by probes", || World::of(Service { probes: 2.0, ..with(0.3, 0.3) })),
         faulty("diluted by another team's requests without track", || {
             beside(with(1.0, 0.2), vec![Service { rate: always(30.0), ..others() }])

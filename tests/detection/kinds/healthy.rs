@@ -1,6 +1,6 @@
 //! Canaries that are to stay.
 
-use super::parts::{beside, csp, exporting, failing, long, pool, pool_of, share, staleness, with};
+use super::parts::{beside, csp, exporting, failing, gauge, long, pool, pool_of, share, staleness, with};
 use super::{Kind, Page, healthy};
 use crate::canary::{Service, World, always, canary, during, others, stable};
 
@@ -37,6 +37,9 @@ fn many_requests() -> Vec<Kind> {
         healthy("5 requests a second, 0.9 % conflicts", || {
             World::of(Service { conflicts: 0.009, ..with(5.0, 0.0) })
         }),
+        healthy("one request in a hundred takes a second, in new pods", || {
+            long(Service { tail: (0.01, 1.0), pods: 2, restarts: vec![1_205, 2_405], ..with(4.0, 0.0) })
+        }),
         healthy("errors drift from 0.2 % to 0.9 %", || long(failing(5.0, |t| 0.002 + 0.007 * t / 5_400.0))),
         healthy("traffic goes up and down between 0.2 and 6 a second", || {
             let rate = Box::new(|t: f64| 3.1 + 2.9 * (t / 900.0).sin());
@@ -72,6 +75,9 @@ fn recoveries() -> Vec<Kind> {
         }),
         healthy("a cold start: 90 s of P95 300 ms at 10 requests a second", || {
             World::of(Service { p95: during(0.0, 90.0, 0.3, 0.12), ..with(10.0, 0.002) })
+        }),
+        healthy("a cold start: four minutes of P95 360 ms", || {
+            World::of(Service { p95: during(0.0, 240.0, 0.36, 0.12), ..with(5.0, 0.002) })
         }),
         healthy("a brown-out of 45 s with P95 500 ms", || {
             World::of(Service { p95: during(10.0, 45.0, 0.5, 0.12), ..with(5.0, 0.002) })
@@ -144,12 +150,23 @@ fn gauges() -> Vec<Kind> {
         healthy("BIST data is stale for two minutes and a half, once", || {
             exporting(vec![staleness(during(20.0, 150.0, 150.0, 10.0))])
         }),
+        healthy("a pod whose data was stale for a minute is replaced", || {
+            let of = |metric, pod, value: fn(f64) -> Option<f64>| gauge(metric, &[("pod", pod)], value);
+            exporting(vec![
+                of("spark_bist_staleness_seconds", "old", |t| {
+                    (t < 1_260.0).then_some(if t < 1_200.0 { 10.0 } else { 130.0 })
+                }),
+                of("up", "old", |t| (t < 1_260.0).then_some(1.0)),
+                of("spark_bist_staleness_seconds", "new", |t| (t >= 1_260.0).then_some(5.0)),
+                of("up", "new", |t| (t >= 1_260.0).then_some(1.0)),
+            ])
+        }),
         healthy("pgBouncer's pool is used to 85 %", || exporting(pool("orders", |_| 17.0))),
         healthy("pgBouncer's pool is full for a minute", || {
             exporting(pool("orders", |t| if (1_200.0..1_260.0).contains(&t) { 20.0 } else { 8.0 }))
         }),
         healthy("a job holds its only connection all night", || {
-            exporting([pool("orders", |_| 4.0), pool_of("nightly", 1.0, |_| 1.0)].concat_all())
+            exporting(pool("orders", |_| 4.0).into_iter().chain(pool_of("nightly", 1.0, |_| 1.0)).collect())
         }),
         healthy("a CSP violation now and then", || exporting(vec![csp(|_| 0.5)])),
         healthy("a burst of CSP violations over ten seconds", || {
@@ -162,15 +179,4 @@ fn gauges() -> Vec<Kind> {
             World::of(Service { databases: vec![("orders", 8.0, 0.02)], ..canary() })
         }),
     ]
-}
-
-/// Lists of things that can't be copied.
-trait ConcatAll<T> {
-    fn concat_all(self) -> Vec<T>;
-}
-
-impl<T, const N: usize> ConcatAll<T> for [Vec<T>; N] {
-    fn concat_all(self) -> Vec<T> {
-        self.into_iter().flatten().collect()
-    }
 }

@@ -38,6 +38,9 @@ pub(super) fn kinds() -> Vec<Kind> {
             };
             World { exported: vec![lost, of_stable], ..World::of(canary()) }
         }),
+        paged("its statuses are words", || {
+            World::of(Service { status: ("status", "ok", "error"), ..canary() })
+        }),
         paged("its requests carry no status", || {
             World::of(Service { status: ("outcome", "ok", "bad"), ..canary() })
         }),
