@@ -16,6 +16,7 @@ mod decided;
 mod kinds;
 mod promtool;
 mod report;
+mod scraped;
 mod table;
 
 use std::sync::Mutex;

@@ -239,9 +239,7 @@ async fn an_application_without_metrics_has_no_rules_of_its_own_and_no_tests() {
 async fn what_does_not_know_the_versions_apart_is_the_canarys_too() {
     let (site, _apis) = unusual().await;
     let (_, rules, _) = run(&site, &["rules", "generate", "--rollout", "checkout"]).await;
-    let of = |alert: &str, metric: &str| {
-        rules.contains(metric).then_some(()).unwrap_or_else(|| panic!("{alert}: {metric}"))
-    };
+    let of = |alert: &str, metric: &str| assert!(rules.contains(metric), "{alert}: {metric}");
     of(
         "PgBouncerSaturation",
         r#"pgbouncer_pools_server_active{job="pgbouncer",variant=~"v1[.]4[.].*|",zone!="dr"}"#,
