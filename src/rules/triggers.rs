@@ -80,9 +80,7 @@ impl<'a> Triggers<'a> {
         let mut labels = self.recorder.labels();
         // Where a rollout is matched by other labels, this one still says that the alert rolls back.
         let (name, value) = ROLLS_BACK;
-        labels
-            .entry(name.to_owned())
-            .or_insert_with(|| self.rollout.matching.get(name).map_or(value, String::as_str).to_owned());
+        labels.entry(name.to_owned()).or_insert_with(|| value.to_owned());
         labels
     }
 

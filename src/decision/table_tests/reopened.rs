@@ -15,6 +15,11 @@ fn warns(world: &mut World, name: &str) -> Option<Reason> {
 /// A warning that fired, and after a minute recovered as everybody confirms.
 fn recovered() -> (World, chrono::DateTime<chrono::Utc>) {
     let mut world = World::with_canary();
+    // When the canary began is known.
+    world.share(0);
+    world.wait(10);
+    world.share(5);
+    world.wait(10);
     world.warning("Errors");
     let first_deadline = world.incident().grace_ends_at.expect("an end");
     world.wait(60);
@@ -64,7 +69,7 @@ fn after_its_first_deadline_it_is_asked_for_at_once_and_recovers_if_it_is_gone()
         _ => None,
     });
     let expected =
-        "Errors fires, and its grace was over at 03:05:00 UTC: unless it is gone, the rollback begins now";
+        "Errors fires, and its grace was over at 03:05:20 UTC: unless it is gone, the rollback begins now";
     assert_eq!(said.as_deref(), Some(expected));
     world.resolve("Errors");
     world.confirm(Confirmation::Gone);
@@ -94,6 +99,18 @@ fn what_is_other_trouble_gets_a_grace_of_its_own() {
     world.wait(40);
     warns(&mut world, "Errors");
     assert_eq!(world.incident().grace_ends_at, Some(world.now + TimeDelta::minutes(5)), "another canary");
+
+    // The same, begun in the very second.
+    let (mut world, _) = recovered();
+    world.share(0);
+    world.share(5);
+    world.wait(40);
+    warns(&mut world, "Errors");
+    assert_eq!(
+        world.incident().grace_ends_at,
+        Some(world.now + TimeDelta::minutes(5)),
+        "another canary at once"
+    );
 
     // A person ended it.
     let mut world = World::with_canary();
