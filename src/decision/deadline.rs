@@ -28,7 +28,8 @@ pub(super) fn deadline(draft: &Draft<'_>, alert: &Alert, suspicion: Option<Grace
 ///
 /// With few requests an alert goes and comes back while its trouble lasts: were each gap a new grace, a
 /// bad canary would never be rolled back. It is the same trouble if the same alert fires again on the
-/// same canary within a grace's time after it was cancelled.
+/// same canary within a grace's time after a warning's grace was cancelled; one for what may have been
+/// about the canary before says nothing of this one.
 fn earlier_deadline(draft: &Draft<'_>, alert: &Alert) -> Option<DateTime<Utc>> {
     let last = draft.state.incident.as_ref()?;
     let recovered = matches!(
@@ -44,5 +45,7 @@ fn earlier_deadline(draft: &Draft<'_>, alert: &Alert) -> Option<DateTime<Utc>> {
             .and_then(|run| run.started_at)
             .is_none_or(|started| started < cancelled_at);
     let soon = began_at(draft, alert) <= cancelled_at + draft.context.policy.grace;
-    (recovered && of_this_canary && soon && last.carries(&alert.fingerprint)).then_some(last.grace_ends_at?)
+    let by_a_warning = last.opened.reason == Reason::WarningAlert;
+    let is_same = recovered && by_a_warning && of_this_canary && soon && last.carries(&alert.fingerprint);
+    is_same.then_some(last.grace_ends_at?)
 }

@@ -33,7 +33,7 @@ impl World {
     /// A canary alone.
     pub(crate) fn of(service: Service) -> Self {
         Self {
-            minutes: 40,
+            minutes: 30,
             scrape_seconds: 15,
             failing_one_in: 0,
             late: 0.0,

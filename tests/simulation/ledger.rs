@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use backstop::decision::Mode;
 use backstop::incident::{
-    Alert, AlertStatus, CheckName, CheckOutcome, Event, GraceCause, IncidentId, NoticeKind, Reason, Severity,
-    StepOutcome, StoredAs, Trigger,
+    AlertStatus, CheckName, CheckOutcome, Event, GraceCause, IncidentId, NoticeKind, Reason, StepOutcome,
+    StoredAs, Trigger,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -43,6 +43,8 @@ pub(crate) struct Told {
     /// When the earliest of its warnings began, as long as nothing but warnings is in it.
     pub(crate) warned_at: Option<DateTime<Utc>>,
     pub(crate) grace_by_warning: bool,
+    /// When its grace was cancelled because its alerts were gone.
+    pub(crate) recovered_at: Option<DateTime<Utc>>,
     pub(crate) attempt: u32,
     pub(crate) attempt_at: Option<DateTime<Utc>>,
 }
@@ -211,17 +213,6 @@ impl Ledger {
         self.of_incident(id, stored, now, traffic, monitoring)
     }
 
-    fn attached(&mut self, id: &IncidentId, alert: &Alert) {
-        let Some(told) = self.incidents.get_mut(id) else { return };
-        told.alerts.extend(number(alert));
-        let first = told.alerts.len() == 1;
-        told.warned_at = match (alert.severity(), told.warned_at) {
-            (Severity::Warning, None) if first => Some(alert.starts_at),
-            (Severity::Warning, Some(earlier)) => Some(earlier.min(alert.starts_at)),
-            _ => None,
-        };
-    }
-
     fn of_incident(
         &mut self,
         id: &IncidentId,
@@ -296,6 +287,8 @@ impl Ledger {
                 told.closed = true;
             }
             Event::Cancelled { reason } => {
+                let recovered = matches!(reason, Reason::ResolvedConfirmed | Reason::ResolvedUnconfirmed);
+                told.recovered_at = recovered.then_some(stored.at);
                 let asked = told.alerts.iter().all(|alert| {
                     monitoring.told_gone_at.get(alert).is_some_and(|at| *at + lately >= stored.at)
                 });

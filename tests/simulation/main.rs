@@ -25,6 +25,7 @@ mod ledger;
 mod monitoring;
 mod plan;
 mod process;
+mod reopened;
 mod rules;
 mod schedule;
 mod traffic;

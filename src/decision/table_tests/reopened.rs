@@ -112,6 +112,20 @@ fn what_is_other_trouble_gets_a_grace_of_its_own() {
         "another canary at once"
     );
 
+    // The first may have been about the canary before this one.
+    let mut world = World::with_canary();
+    world.share(0);
+    world.wait(60);
+    let old = world.alert("Errors", "warning", 100);
+    world.fire(&old);
+    world.share(5);
+    assert_eq!(world.incident().opened.reason, Reason::OlderThanCanary);
+    world.resolve("Errors");
+    world.confirm(Confirmation::Gone);
+    world.wait(20);
+    warns(&mut world, "Errors");
+    assert_eq!(world.incident().grace_ends_at, Some(world.now + TimeDelta::minutes(5)), "its predecessor");
+
     // A person ended it.
     let mut world = World::with_canary();
     world.warning("Errors");

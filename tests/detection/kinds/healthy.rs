@@ -125,7 +125,8 @@ fn monitoring() -> Vec<Kind> {
 fn ends(share_after: Option<f64>) -> World {
     let ended = Service { life: (0.0, 20.0), ..with(2.0, 0.002) };
     let exported = share_after.map(|after| share(move |t| if t < 1_200.0 { 20.0 } else { after }));
-    World { exported: exported.into_iter().collect(), ..beside(ended, vec![stable()]) }
+    let exported = exported.into_iter().collect();
+    World { minutes: 40, exported, ..beside(ended, vec![stable()]) }
 }
 
 fn ended() -> Vec<Kind> {

@@ -12,9 +12,9 @@ pub(super) fn failing(rate: f64, errors: impl Fn(f64) -> f64 + 'static) -> Servi
     Service { errors: Box::new(move |t, _, _| errors(t)), ..with(rate, 0.0) }
 }
 
-/// For a whole ramp.
+/// For the longer part of a ramp.
 pub(super) fn long(service: Service) -> World {
-    World { minutes: 90, ..World::of(service) }
+    World { minutes: 60, ..World::of(service) }
 }
 
 /// The canary beside others.
