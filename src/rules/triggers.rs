@@ -96,10 +96,8 @@ impl<'a> Triggers<'a> {
         threshold: &str,
         words: (&str, String),
     ) {
-        self.alert(name, expression, threshold, words);
-        if let Some(rule) = self.alerts.last_mut() {
-            rule.lasting = Some("3m");
-        }
+        let rule = Rule::alert(name, expression, self.labels(), words).lasting("3m");
+        self.alerts.push(rule.threshold(threshold));
     }
 
     /// The canary's series of a metric, of users' requests only.

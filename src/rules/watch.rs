@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::group::{Group, Rule};
-use super::promql::{TARGET, series};
+use super::promql::{LEAST_REQUESTS, TARGET, series};
 use crate::config::{MetricsConfig, RolloutConfig, quoted};
 
 /// Requests that a canary would have had by its share, of which not one came: by chance once in 22,000.
@@ -26,7 +26,9 @@ pub fn watch(rollout: &RolloutConfig) -> Group {
 
 /// The canary serves requests: still, and not only within the window, which outlives its end.
 fn served(requests: &str) -> String {
-    format!("(sum by (namespace) (increase({requests}[5m])) >= 20 and on (namespace) {requests})")
+    format!(
+        "(sum by (namespace) (increase({requests}[5m])) >= {LEAST_REQUESTS} and on (namespace) {requests})"
+    )
 }
 
 struct Watch<'a> {

@@ -5,6 +5,8 @@ use backstop::rules::promql::{CERTAIN, GOES_ON, LEAST_REQUESTS};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+use crate::canary::poisson;
+
 /// Between two evaluations, in seconds.
 const STEP: f64 = 15.0;
 /// Evaluations in five minutes, and in one.
@@ -35,12 +37,7 @@ fn count(random: &mut StdRng, mean: f64) -> f64 {
     if mean > 30.0 {
         return (mean + mean.sqrt() * normal(random)).round().max(0.0);
     }
-    let (limit, mut product, mut count) = ((-mean).exp(), random.random::<f64>(), 0.0);
-    while product > limit {
-        product *= random.random::<f64>();
-        count += 1.0;
-    }
-    count
+    f64::from(poisson(random, mean))
 }
 
 /// Wilson's lower bound, as the rules record it.

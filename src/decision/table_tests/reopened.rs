@@ -90,27 +90,18 @@ fn what_is_other_trouble_gets_a_grace_of_its_own() {
     warns(&mut world, "Latency");
     assert_eq!(world.incident().grace_ends_at, Some(world.now + TimeDelta::minutes(5)), "another alert");
 
-    // Another canary of the same revision.
-    let (mut world, _) = recovered();
-    world.wait(10);
-    world.share(0);
-    world.wait(10);
-    world.share(5);
-    world.wait(40);
-    warns(&mut world, "Errors");
-    assert_eq!(world.incident().grace_ends_at, Some(world.now + TimeDelta::minutes(5)), "another canary");
-
-    // The same, begun in the very second.
-    let (mut world, _) = recovered();
-    world.share(0);
-    world.share(5);
-    world.wait(40);
-    warns(&mut world, "Errors");
-    assert_eq!(
-        world.incident().grace_ends_at,
-        Some(world.now + TimeDelta::minutes(5)),
-        "another canary at once"
-    );
+    // Another canary of the same revision; also one that begins in the very second.
+    for pause in [10, 0] {
+        let (mut world, _) = recovered();
+        world.wait(pause);
+        world.share(0);
+        world.wait(pause);
+        world.share(5);
+        world.wait(40);
+        warns(&mut world, "Errors");
+        let whole = Some(world.now + TimeDelta::minutes(5));
+        assert_eq!(world.incident().grace_ends_at, whole, "another canary after {pause} s");
+    }
 
     // The first may have been about the canary before this one.
     let mut world = World::with_canary();
