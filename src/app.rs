@@ -4,6 +4,7 @@
 //! error: a supervisor starts it again, and the stored events say what was under way.
 
 mod build;
+mod channels;
 mod stored_evidence;
 
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 pub use build::{Parts, build, build_rollouts};
+pub use channels::build_channels;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, SecretCounts, watch_secrets};

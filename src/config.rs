@@ -7,6 +7,7 @@ mod access;
 mod client_tls;
 mod flag_request;
 mod metrics;
+mod people;
 mod reader;
 mod reference;
 mod report;
@@ -24,16 +25,14 @@ use chrono::{DateTime, Utc};
 pub use client_tls::{ClientTlsConfig, ClientTlsError, LoadedClientTls};
 pub use flag_request::{BodyError, BodyTemplate, FlagMethod, ShareScale};
 pub use metrics::{DEFAULT_CANARY, MetricsConfig, example_labels, foreign_labels, quoted};
+pub use people::{PagerDutyConfig, PeopleConfig, SlackConfig};
 use reader::Reader;
 pub use reference::{KeyReference, REFERENCE};
 pub use report::{ConfigReport, Level, Problem};
 pub use rollout::{FeatureFlagConfig, RolloutConfig, VerifyConfig};
 pub use secret::{SecretError, SecretFile, SecretState};
 pub use secret_watch::{SecretCounts, watch_secrets};
-pub use sections::{
-    AlertmanagerConfig, EvidenceConfig, PagerDutyConfig, PrometheusConfig, ServerConfig, SlackConfig,
-    StoreConfig,
-};
+pub use sections::{AlertmanagerConfig, EvidenceConfig, PrometheusConfig, ServerConfig, StoreConfig};
 pub use tls::{LoadedTls, TlsConfig, TlsError, TlsVersion};
 pub use token::{BasicAuth, TokenSet};
 
@@ -48,8 +47,7 @@ pub struct Config {
     pub evidence: EvidenceConfig,
     pub alertmanager: AlertmanagerConfig,
     pub prometheus: PrometheusConfig,
-    pub slack: Option<SlackConfig>,
-    pub pagerduty: Option<PagerDutyConfig>,
+    pub people: PeopleConfig,
     pub rollouts: Vec<RolloutConfig>,
     /// All of level warning: valid, and still worth a thought.
     pub warnings: Vec<Problem>,
@@ -122,8 +120,7 @@ impl Config {
         let evidence = EvidenceConfig::read(&reader.table("evidence"), &store);
         let alertmanager = AlertmanagerConfig::read(&reader.table("alertmanager"));
         let prometheus = PrometheusConfig::read(&reader.table("prometheus"));
-        let slack = reader.optional_table("slack").map(|table| SlackConfig::read(&table));
-        let pagerduty = reader.optional_table("pagerduty").map(|table| PagerDutyConfig::read(&table));
+        let people = PeopleConfig::read(&reader);
         let rollouts: Vec<_> = reader.tables("rollouts").iter().map(RolloutConfig::read).collect();
         rollout::check_together(&reader, &rollouts);
         reader.finish();
@@ -131,18 +128,7 @@ impl Config {
             reader.problems().into_iter().partition(|problem| problem.level == Level::Error);
         if errors.is_empty() {
             let file = file.to_owned();
-            Ok(Self {
-                file,
-                server,
-                store,
-                evidence,
-                alertmanager,
-                prometheus,
-                slack,
-                pagerduty,
-                rollouts,
-                warnings,
-            })
+            Ok(Self { file, server, store, evidence, alertmanager, prometheus, people, rollouts, warnings })
         } else {
             Err(ConfigReport::new(errors.into_iter().chain(warnings).collect()))
         }
@@ -158,13 +144,7 @@ impl Config {
         files.extend(basic.map(|file| ("server.auth.webhook_basic_auth.password_file", file)));
         files.extend(server.operator_tokens.iter().map(|file| ("server.auth.operator_token_files", file)));
         files.extend(server.viewer_tokens.iter().map(|file| ("server.auth.viewer_token_files", file)));
-        if let Some(slack) = &self.slack {
-            files.push(("slack.token_file", &slack.token));
-            files.extend(slack.signing_secret.iter().map(|file| ("slack.signing_secret_file", file)));
-        }
-        files.extend(
-            self.pagerduty.iter().map(|pagerduty| ("pagerduty.routing_key_file", &pagerduty.routing_key)),
-        );
+        files.extend(self.people.secret_files());
         let mut files: Vec<_> =
             files.into_iter().map(|(key, file): (&str, _)| (key.to_owned(), file)).collect();
         for (system, access) in self.systems() {
@@ -181,6 +161,8 @@ impl Config {
             ("alertmanager".to_owned(), &self.alertmanager.access),
             ("prometheus".to_owned(), &self.prometheus.access),
         ];
+        let channels = self.people.systems().into_iter();
+        systems.extend(channels.map(|(key, access)| (key.to_owned(), access)));
         for (index, rollout) in self.rollouts.iter().enumerate() {
             systems.push((format!("rollouts[{index}].traffic"), &rollout.traffic.access));
             systems.push((format!("rollouts[{index}].verify"), &rollout.verify.access));

@@ -5,14 +5,18 @@
 //! done follows from the state alone ([`due()`]): a restart finds the same work again without
 //! remembering anything else.
 
+mod aftermath;
 mod alerts;
 mod clock;
 mod confirmation;
 mod deadline;
+mod delivery;
 mod draft;
 mod due;
+mod escalation;
 mod grace;
 mod label_name;
+mod notices;
 mod policy;
 #[cfg(test)]
 mod promise_tests;
@@ -28,10 +32,12 @@ pub(crate) mod world;
 use chrono::{DateTime, TimeDelta, Utc};
 
 pub use confirmation::{AlertmanagerReading, Confirmation, ListedAlert, PrometheusReading, weigh};
+pub use delivery::{MessageId, Sending};
 use draft::Draft;
 pub use due::{Command, Due, due};
+pub use escalation::ESCALATE_EVERY;
 pub use label_name::is_legacy_label_name;
-pub use policy::{Mode, OnUnverified, Policy};
+pub use policy::{Mode, OnUnverified, Policy, Recipient};
 pub use watchdog::Watchdog;
 
 use crate::incident::{
@@ -157,6 +163,18 @@ pub enum Input {
         /// By how much; negative: back.
         by: TimeDelta,
     },
+    /// A call to a channel is about to be made; it may be only if it is then recorded as begun.
+    MessageBegun {
+        message: MessageId,
+        call: String,
+    },
+    MessageEnded {
+        message: MessageId,
+        call: String,
+        sending: Sending,
+        /// Between 0 and 1: how much of its share of chance the next gap gets.
+        jitter: f64,
+    },
     Tick,
 }
 
@@ -214,6 +232,10 @@ pub fn decide(state: RolloutState, input: &Input, context: &Context<'_>) -> Deci
             rollback::evidence_written(&mut draft, incident, *complete, files, problems)
         }
         Input::ClockStepped { by } => clock::stepped(&mut draft, *by),
+        Input::MessageBegun { message, call } => delivery::begun(&mut draft, message, call),
+        Input::MessageEnded { message, call, sending, jitter } => {
+            delivery::ended(&mut draft, message, call, sending, *jitter)
+        }
         Input::Tick => rollback::tick(&mut draft),
     };
     draft.finish(reason)

@@ -8,6 +8,7 @@ mod apply;
 mod attached;
 mod bounded;
 mod cause;
+mod deliveries;
 mod event;
 #[cfg(test)]
 pub(crate) mod fixtures;
@@ -17,6 +18,8 @@ mod known_alerts;
 mod labels;
 #[cfg(test)]
 mod names_tests;
+mod notice;
+mod notice_words;
 #[cfg(test)]
 mod old_versions_tests;
 mod phase;
@@ -31,11 +34,13 @@ pub use alert::{Alert, AlertStatus};
 pub use attached::AttachedAlerts;
 pub use bounded::Bounded;
 pub use cause::{Cause, Trigger};
+pub use deliveries::{Deliveries, DeliveryEnd, MessageOutcome, Queue, References, Waiting};
 pub use event::{AttachedAlert, Event, OpenedIncident, Record, StoredAs};
-pub use folded::{Incident, NoteEntry, Notice};
-pub use ids::{Fingerprint, IncidentId, Revision, RolloutName, Stage, UnknownStage};
+pub use folded::{Escalation, Incident, NoteEntry};
+pub use ids::{ChannelName, Fingerprint, IncidentId, Revision, RolloutName, Stage, UnknownStage};
 pub use known_alerts::{AlertState, KnownAlerts};
 pub use labels::Labels;
+pub use notice::{AlertFact, Level, Notice, NoticeFact, NoticeId, Repeated};
 pub use phase::{GraceCause, Hold, Phase};
 pub use reason::{NoticeKind, Reason};
 pub use records::{

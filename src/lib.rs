@@ -66,6 +66,7 @@ pub mod execution;
 pub mod verification;
 
 pub mod evidence;
+pub mod notification;
 
 pub mod pipeline;
 

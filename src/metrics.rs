@@ -172,8 +172,6 @@ impl Metrics {
                 self.families.verifications.get_or_create(&labels).inc();
             }
             Event::NoticeRaised { kind, .. } => self.notice(*kind),
-            Event::WatchdogLost { .. } => self.notice(NoticeKind::WatchdogLost),
-            Event::WatchdogBack => self.notice(NoticeKind::WatchdogBack),
             Event::ShareRead { share, .. } => {
                 // An unread share is no number: -1 stands out and breaks no sum of shares above 0.
                 let percent = share.map_or(-1, |share| i64::from(share.0));

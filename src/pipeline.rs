@@ -4,6 +4,7 @@
 //! stored first. The [`Worker`] reads off the state what is to be done, does it, and reports. The
 //! [`Watcher`] looks at the world in between: the share, the alerts that no webhook brought.
 
+mod deliver;
 #[cfg(test)]
 mod fixtures;
 mod journal;
@@ -29,4 +30,4 @@ pub use share_reader::ShareReader;
 pub use sources::Sources;
 pub(crate) use watcher::PROMETHEUS;
 pub use watcher::Watcher;
-pub use worker::Worker;
+pub use worker::{Channels, Worker};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::channels::{build_channels, recipient};
 use super::stored_evidence::StoredEvidence;
 use anyhow::Context;
 use chrono::TimeDelta;
@@ -10,7 +11,7 @@ use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::config::{Config, RolloutConfig};
-use crate::decision::Policy;
+use crate::decision::{Policy, Recipient};
 use crate::evidence::EvidenceFolders;
 use crate::execution::{FeatureFlag, ReadRequest, SetRequest, StepLimits, TrafficRouter};
 use crate::incident::{Revision, RolloutName};
@@ -75,7 +76,9 @@ pub async fn build(
     let prometheus = config.prometheus.url.clone();
     let prometheus: Option<Arc<dyn RuleSource>> =
         prometheus.map(|url| Arc::new(Prometheus::new(from_prometheus, url)) as Arc<dyn RuleSource>);
-    let rollouts = build_rollouts(config, &mut connections, prometheus.as_ref())?;
+    let channels = build_channels(config, &mut connections)?;
+    let recipients: Vec<_> = channels.values().map(|channel| recipient(channel.as_ref())).collect();
+    let rollouts = build_rollouts(config, &mut connections, prometheus.as_ref(), &recipients)?;
 
     let names: Vec<RolloutName> = rollouts.iter().map(|rollout| rollout.name.clone()).collect();
     let mut sources: Vec<_> = alertmanagers.iter().map(|source| source.address()).collect();
@@ -117,6 +120,7 @@ pub async fn build(
             config.evidence.fallback_directory.clone(),
             Arc::new(StoredEvidence(Arc::clone(&store))),
         )),
+        channels,
         store,
         clock,
         randomness,
@@ -161,12 +165,13 @@ pub fn build_rollouts(
     config: &Config,
     connections: &mut Connections,
     prometheus: Option<&Arc<dyn RuleSource>>,
+    recipients: &[Recipient],
 ) -> anyhow::Result<Rollouts> {
     let built: anyhow::Result<Vec<_>> = config
         .rollouts
         .iter()
         .map(|rollout| {
-            build_rollout(config, rollout, connections, prometheus)
+            build_rollout(config, rollout, connections, prometheus, recipients)
                 .with_context(|| format!("rollout {}", rollout.name))
         })
         .collect();
@@ -178,6 +183,7 @@ fn build_rollout(
     rollout: &RolloutConfig,
     connections: &mut Connections,
     prometheus: Option<&Arc<dyn RuleSource>>,
+    recipients: &[Recipient],
 ) -> anyhow::Result<Rollout> {
     let RolloutConfig {
         name,
@@ -221,6 +227,7 @@ fn build_rollout(
             rollback_deadline: delta(limits.longest(traffic.timeout) + verify.window + DEADLINE_MARGIN),
             reading_valid: delta(config.alertmanager.poll_interval * POLLS_VALID),
             watchdog_timeout: delta(config.alertmanager.watchdog_timeout),
+            recipients: recipients.to_vec(),
         },
         router: Arc::clone(&router),
         verifier: Verifier {

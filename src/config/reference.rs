@@ -45,11 +45,13 @@ reference! {
     "alertmanager.watchdog_timeout", "3m", "After this long without it its silence is reported, while a canary runs; nothing is rolled back for it";
     "alertmanager.severity_map", "none", "Your own words in the label `severity`, such as `{ page = \"critical\", P2 = \"warning\", info = \"ignore\" }`; case and blanks don't count";
     "prometheus.url", "none", "Prometheus, for verification and as tie-breaker";
-    "slack.token_file", "required in [slack]", "The bot's token (messages follow in a later version)";
+    "notifications.environment", "none", "Where this is, such as `prod-eu`; stands in every message";
+    "notifications.dashboard_url", "none", "A dashboard that messages link to";
+    "slack.token_file", "required in [slack]", "The bot's token";
     "slack.channel", "#spark-incidents", "Where messages go";
     "slack.api_url", "none", "The API's address";
     "slack.signing_secret_file", "none", "Checks interactions";
-    "pagerduty.routing_key_file", "required in [pagerduty]", "The integration's key (pages follow in a later version)";
+    "pagerduty.routing_key_file", "required in [pagerduty]", "The integration's key";
     "pagerduty.url", "none", "The API's address";
     "rollouts.name", "required", "The rollout's name";
     "rollouts.mode", "armed", "`armed` acts, `shadow` records what it would have done, `off` takes alerts in and does nothing";

@@ -67,7 +67,7 @@ fn the_designs_example_is_valid_and_paths_are_relative_to_its_folder() {
     assert_eq!(config.rollouts[0].revision, "v1.4.0");
     assert_eq!(config.server.external_url, "http://127.0.0.1:8080");
     let warned: Vec<_> = config.warnings.iter().map(|problem| problem.key.as_str()).collect();
-    assert_eq!(warned, ["slack.token_file", "pagerduty.routing_key_file"]);
+    assert!(warned.is_empty(), "{warned:?}");
 }
 
 #[test]
@@ -222,8 +222,7 @@ fn the_reference_lists_every_key_that_is_read_and_no_other() {
     super::EvidenceConfig::read(&reader.table("evidence"), &store);
     super::AlertmanagerConfig::read(&reader.table("alertmanager"));
     super::PrometheusConfig::read(&reader.table("prometheus"));
-    super::SlackConfig::read(&reader.table("slack"));
-    super::PagerDutyConfig::read(&reader.table("pagerduty"));
+    super::PeopleConfig::read_all(&reader);
     for table in reader.tables("rollouts") {
         super::RolloutConfig::read(&table);
     }
@@ -236,6 +235,7 @@ fn the_reference_lists_every_key_that_is_read_and_no_other() {
         "evidence",
         "alertmanager",
         "prometheus",
+        "notifications",
         "slack",
         "pagerduty",
         "rollouts",

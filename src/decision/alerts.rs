@@ -6,10 +6,9 @@ use super::Mode;
 use super::deadline::deadline;
 use super::draft::{Activity, Draft, Opening};
 use crate::incident::{
-    Alert, AlertState, AlertStatus, AttachedAlert, BlobRef, Event, GraceCause, IncidentId, NoticeKind, Phase,
-    Reason, Severity, Trigger,
+    Alert, AlertFact, AlertState, AlertStatus, AttachedAlert, BlobRef, Event, GraceCause, IncidentId,
+    NoticeFact, Phase, Reason, Severity, Trigger,
 };
-use crate::text::shown;
 
 /// How long alerts join an incident that led to nothing. An application without a canary may have
 /// alerts for weeks; a day of them is one incident.
@@ -18,7 +17,11 @@ const EPISODE: TimeDelta = TimeDelta::days(1);
 pub(super) fn received(draft: &mut Draft<'_>, alert: &Alert, body: Option<&BlobRef>) -> Reason {
     match alert.status {
         AlertStatus::Firing => firing(draft, alert, body),
-        AlertStatus::Resolved => resolved(draft, alert),
+        AlertStatus::Resolved => {
+            let reason = resolved(draft, alert);
+            super::aftermath::alerts_ended(draft);
+            reason
+        }
     }
 }
 
@@ -195,13 +198,8 @@ fn act(draft: &mut Draft<'_>, attached: AttachedAlert, suspicion: Option<GraceCa
     };
     let id = open_for(draft, attached, reason);
     draft.incident_event(&id, Event::GraceStarted { cause, ends_at });
-    let (name, ends) = (shown(alert.name()), ends_at.format("%H:%M:%S UTC"));
-    let text = if ends_at <= draft.now() && cause == GraceCause::Warning {
-        format!("{name} fires, and its grace was over at {ends}: unless it is gone, the rollback begins now")
-    } else {
-        format!("{name} fires: unless it resolves, the rollback begins at {ends}")
-    };
-    draft.notice(&id, NoticeKind::GraceOpened, text);
+    let is_over = ends_at <= draft.now() && cause == GraceCause::Warning;
+    draft.notice(&id, NoticeFact::GraceOpened { alert: AlertFact::of(&alert), ends_at, is_over });
     reason
 }
 

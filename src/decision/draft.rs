@@ -5,10 +5,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Context, Decided, Mode, Reading, Refusal};
 use crate::incident::{
-    Alert, AlertStatus, AttachedAlert, Cause, Event, Incident, IncidentId, NoticeKind, OpenedIncident,
-    Reason, RolloutState, Severity, Share, Stage, StoredAs, Trigger,
+    Alert, AlertFact, AlertStatus, AttachedAlert, Cause, Event, Incident, IncidentId, NoticeFact,
+    OpenedIncident, Reason, Repeated, RolloutState, Severity, Share, Stage, StoredAs, Trigger,
 };
-use crate::text::shown;
 
 /// A reading of 0 % is relied upon only when it is this fresh: declining on an old one could miss
 /// a canary that was started in between.
@@ -76,10 +75,6 @@ impl<'a> Draft<'a> {
         self.events.push(stored);
     }
 
-    pub(super) fn notice(&mut self, incident: &IncidentId, kind: NoticeKind, text: String) {
-        self.incident_event(incident, Event::NoticeRaised { kind, text });
-    }
-
     pub(super) fn refuse(&mut self, refusal: Refusal) {
         self.refusal = Some(refusal);
     }
@@ -119,7 +114,7 @@ impl<'a> Draft<'a> {
     }
 
     /// The share that decisions rest on, and when it was asked for.
-    fn share_read(&self) -> (Option<Share>, Option<DateTime<Utc>>) {
+    pub(super) fn share_read(&self) -> (Option<Share>, Option<DateTime<Utc>>) {
         match self.context.reading {
             Reading::At { at, share } => (share, Some(at)),
             Reading::NotConfigured | Reading::Never => (None, None),
@@ -202,19 +197,17 @@ impl<'a> Draft<'a> {
             }
         }
         let repeated = self.repeated();
-        let due_at = Some(self.context.now + self.context.policy.rollback_deadline);
-        let (who, words) = (cause.trigger.clone(), shown(&cause.words));
-        self.incident_event(id, Event::RollbackStarted { reason, attempt: 1, due_at, cause: Some(cause) });
-        let revision = shown(self.context.policy.revision.as_str());
-        let text = match who {
-            Trigger::Automatic => format!("rolling back {revision}: {words}. {}", reason.meaning()),
-            Trigger::Manual { actor } => {
-                format!("rolling back {revision}: {} asked for it: {words}", shown(&actor))
-            }
-        };
-        self.notice(id, NoticeKind::RollbackStarted, text);
-        if let Some(text) = repeated {
-            self.notice(id, NoticeKind::RepeatedRollback, text);
+        let due_at = self.context.now + self.context.policy.rollback_deadline;
+        let event =
+            Event::RollbackStarted { reason, attempt: 1, due_at: Some(due_at), cause: Some(cause.clone()) };
+        self.incident_event(id, event);
+        super::escalation::plan(self, id);
+        let alert = cause.alert.as_ref().and_then(|alert| self.open(id)?.alerts.find(alert));
+        let alert = alert.map(|attached| AlertFact::of(&attached.alert));
+        let revision = self.context.policy.revision.clone();
+        self.notice(id, NoticeFact::RollbackStarted { revision, cause, alert, due_at });
+        if let Some(repeated) = repeated {
+            self.notice(id, NoticeFact::RepeatedRollback(repeated));
         }
         reason
     }
@@ -232,7 +225,7 @@ impl<'a> Draft<'a> {
         reason
     }
 
-    fn repeated(&self) -> Option<String> {
+    fn repeated(&self) -> Option<Repeated> {
         let now = self.context.now;
         let earlier = &self.state.rollbacks;
         let day = earlier.iter().filter(|(at, _)| *at + TimeDelta::days(1) > now).count() + 1;
@@ -242,11 +235,10 @@ impl<'a> Draft<'a> {
             .find(|(at, revision)| *at + SECOND_WITHIN > now && *revision != self.context.policy.revision);
         match (other, day >= TOO_MANY_A_DAY) {
             (Some((at, revision)), _) => {
-                let minutes = (now - *at).num_minutes();
-                let revision = shown(revision.as_str());
-                Some(format!("{revision} was rolled back {minutes} minutes ago: something else is wrong"))
+                let minutes_ago = (now - *at).num_minutes();
+                Some(Repeated::Other { revision: revision.clone(), minutes_ago })
             }
-            (None, true) => Some(format!("rollback {day} within a day: something else is wrong")),
+            (None, true) => Some(Repeated::Today(day)),
             (None, false) => None,
         }
     }

@@ -6,11 +6,17 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::incident::{Incident, IncidentId, Phase, Revision, RolloutState, SnapshotPoint, Step};
+use super::delivery::{MessageId, public_alarm};
+use super::policy::Policy;
+use crate::incident::{Deliveries, Incident, IncidentId, Phase, RolloutState, SnapshotPoint, Step};
 
 /// The evidence of a rollback that takes long (an unreachable API) appears after this, before its
 /// steps have ended: design, section 6, "within a second".
 const EVIDENCE_AFTER: TimeDelta = TimeDelta::milliseconds(800);
+
+/// While a step is being carried out, people are told after this: neither a request to a channel nor
+/// the text of one may take a millisecond from it (design, promise 3).
+const TELL_AFTER: TimeDelta = TimeDelta::milliseconds(200);
 
 /// One piece of work. Comparable, because one that is already under way must not be started twice.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +47,8 @@ pub enum Command {
         incident: IncidentId,
         complete: bool,
     },
+    /// Send a notice to people, or go on with it.
+    Deliver(MessageId),
     /// Decide again: a deadline that needs nobody's answer has passed.
     Tick,
 }
@@ -56,6 +64,7 @@ impl Command {
             | Self::Confirm { .. }
             | Self::Snapshot { .. }
             | Self::WriteEvidence { .. }
+            | Self::Deliver(_)
             | Self::Tick => false,
         }
     }
@@ -69,6 +78,7 @@ impl Command {
             | Self::Confirm { incident }
             | Self::Snapshot { incident, .. }
             | Self::WriteEvidence { incident, .. } => Some(incident),
+            Self::Deliver(message) => message.incident.as_ref(),
             Self::ReadShare | Self::Tick => None,
         }
     }
@@ -105,29 +115,49 @@ impl Plan {
     }
 }
 
-/// What the state asks for at `now`, while `revision` is on canary.
+/// What the state asks for at `now`, under the rollout's settings.
 #[must_use]
-pub fn due(state: &RolloutState, revision: &Revision, now: DateTime<Utc>) -> Due {
+pub fn due(state: &RolloutState, policy: &Policy, now: DateTime<Utc>) -> Due {
     let mut plan = Plan { now, due: Due::default() };
     if !state.triage.is_empty() {
         plan.now(Command::ReadShare);
     }
     if let Some(incident) = &state.incident {
-        if incident.phase.is_closed() || incident.revision() == revision {
-            drive(incident, &mut plan);
+        if incident.phase.is_closed() || *incident.revision() == policy.revision {
+            drive(incident, policy, &mut plan);
         } else {
             // Another revision is on canary: nothing is done for this one but to close it.
             plan.now(Command::Tick);
         }
         record(incident, &mut plan);
+        let acting = incident.step_begun_at.filter(|_| matches!(incident.phase, Phase::RollingBack { .. }));
+        deliver(&incident.deliveries, Some(&incident.id), acting.map(|at| at + TELL_AFTER), &mut plan);
     }
-    for incident in state.unfinished_evidence.values() {
+    for incident in state.unfinished.values() {
         record(incident, &mut plan);
+        deliver(&incident.deliveries, Some(&incident.id), None, &mut plan);
     }
+    deliver(&state.deliveries, None, None, &mut plan);
     plan.due
 }
 
-fn drive(incident: &Incident, plan: &mut Plan) {
+/// The next message of each channel: one queue never waits for another.
+fn deliver(
+    deliveries: &Deliveries,
+    incident: Option<&IncidentId>,
+    not_before: Option<DateTime<Utc>>,
+    plan: &mut Plan,
+) {
+    for (channel, queue) in &deliveries.queues {
+        let Some(first) = queue.waiting.first() else { continue };
+        let Some(notice) = first.notice.id else { continue };
+        let at = first.not_before.max(not_before).unwrap_or(plan.now);
+        let message = MessageId { incident: incident.cloned(), channel: channel.clone(), notice };
+        plan.at(at, Command::Deliver(message));
+    }
+}
+
+fn drive(incident: &Incident, policy: &Policy, plan: &mut Plan) {
     let incident_id = || incident.id.clone();
     match &incident.phase {
         Phase::Grace { confirm_early, .. } => {
@@ -155,6 +185,12 @@ fn drive(incident: &Incident, plan: &mut Plan) {
     }
     if let Some(due_at) = incident.rollback_due_at.filter(|_| incident.may_be_overdue()) {
         plan.at(due_at, Command::Tick);
+    }
+    if let Some(escalation) = incident.escalation {
+        plan.at(escalation.due_at, Command::Tick);
+    }
+    if let Some((_, alarm_at, _)) = public_alarm(incident, policy) {
+        plan.at(alarm_at, Command::Tick);
     }
 }
 

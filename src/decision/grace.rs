@@ -5,9 +5,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::draft::{Activity, Draft, Opening};
 use super::{Confirmation, OnUnverified, Refusal, Request};
 use crate::incident::{
-    AlertStatus, Event, Fingerprint, IncidentId, NoticeKind, Phase, Reason, Severity, Stage,
+    AlertStatus, Event, Fingerprint, IncidentId, NoticeFact, Phase, Reason, Severity, Stage,
 };
-use crate::text::shown;
 
 /// How long a silenced alert is left before it is asked about again.
 const SILENCE_RECHECK: TimeDelta = TimeDelta::minutes(5);
@@ -89,7 +88,7 @@ fn settle(draft: &mut Draft<'_>, id: &IncidentId, reason: Reason) -> Reason {
 
 pub(super) fn cancel(draft: &mut Draft<'_>, id: &IncidentId, reason: Reason) -> Reason {
     draft.incident_event(id, Event::Cancelled { reason });
-    draft.notice(id, NoticeKind::GraceCancelled, format!("no rollback: {}", reason.meaning()));
+    draft.notice(id, NoticeFact::GraceCancelled { reason });
     reason
 }
 
@@ -103,12 +102,7 @@ fn extend_hold(draft: &mut Draft<'_>, id: &IncidentId) -> Reason {
 fn hold(draft: &mut Draft<'_>, id: &IncidentId, reason: Reason, span: TimeDelta) -> Reason {
     let until = draft.now() + span;
     draft.incident_event(id, Event::Held { reason, actor: BACKSTOP.to_owned(), until });
-    let text = format!(
-        "on hold until {}, then the alerts are asked for again: {}",
-        clock_time(until),
-        reason.meaning()
-    );
-    draft.notice(id, NoticeKind::GraceHeld, text);
+    draft.notice(id, NoticeFact::GraceHeld { actor: BACKSTOP.to_owned(), reason, until });
     reason
 }
 
@@ -127,8 +121,7 @@ pub(super) fn person(draft: &mut Draft<'_>, actor: &str, request: &Request) -> O
             }
             let reason = Reason::HeldByPerson;
             draft.incident_event(incident, Event::Held { reason, actor: actor.to_owned(), until });
-            let text = format!("{} holds the grace until {}", shown(actor), clock_time(until));
-            draft.notice(incident, NoticeKind::GraceHeld, text);
+            draft.notice(incident, NoticeFact::GraceHeld { actor: actor.to_owned(), reason, until });
             Some(reason)
         }
         Request::Resume { incident } => {
@@ -138,11 +131,19 @@ pub(super) fn person(draft: &mut Draft<'_>, actor: &str, request: &Request) -> O
             }
             let reason = Reason::ResumedByPerson;
             draft.incident_event(incident, Event::Resumed { reason, actor: actor.to_owned() });
+            let ends_at = draft.open(incident).and_then(|open| open.grace_ends_at);
+            draft.notice(incident, NoticeFact::GraceResumed { actor: actor.to_owned(), ends_at });
             Some(reason)
         }
         Request::Acknowledge { incident } => {
-            phase_of(draft, incident)?;
+            // Also one that has closed: it may have paged, and whoever is paged says that they saw it.
+            if draft.state.known_incident(incident).is_none() {
+                draft.refuse(Refusal::NotOpen(incident.clone()));
+                return None;
+            }
             draft.incident_event(incident, Event::Acknowledged { actor: actor.to_owned() });
+            super::escalation::put_off(draft, incident);
+            draft.notice(incident, NoticeFact::Acknowledged { actor: actor.to_owned() });
             Some(Reason::Acknowledged)
         }
         Request::Close { incident, words } => close(draft, actor, incident, words),
@@ -162,14 +163,8 @@ fn close(draft: &mut Draft<'_>, actor: &str, id: &IncidentId, words: &str) -> Op
         );
     }
     draft.incident_event(id, Event::Closed { actor: actor.to_owned(), words: words.to_owned() });
-    let text = format!("{} closed the incident: {}", shown(actor), shown(words));
-    draft.notice(id, NoticeKind::IncidentClosed, text);
+    draft.notice(id, NoticeFact::IncidentClosed { actor: actor.to_owned(), words: words.to_owned() });
     Some(Reason::ClosedByPerson)
-}
-
-/// A time for a message that is read within the hour.
-fn clock_time(at: DateTime<Utc>) -> impl std::fmt::Display {
-    at.format("%H:%M:%S UTC")
 }
 
 fn phase_of(draft: &mut Draft<'_>, id: &IncidentId) -> Option<Phase> {

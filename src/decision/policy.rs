@@ -1,10 +1,10 @@
 //! A rollout's settings, as far as decisions look at them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 
-use crate::incident::Revision;
+use crate::incident::{ChannelName, NoticeKind, Revision};
 
 /// What Backstop may do for a rollout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,16 @@ pub enum OnUnverified {
     /// one costs customers.
     RollBack,
     Hold,
+}
+
+/// A channel to people, and what it is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipient {
+    pub channel: ChannelName,
+    pub kinds: BTreeSet<NoticeKind>,
+    /// Within which time of the first notice something has to be delivered there; for those that the
+    /// public reads.
+    pub first_within: Option<TimeDelta>,
 }
 
 /// A rollout's settings. They are an argument of each decision and not part of the state: a changed
@@ -47,4 +57,6 @@ pub struct Policy {
     pub reading_valid: TimeDelta,
     /// After this long without a Watchdog its silence is reported; nothing is rolled back for it.
     pub watchdog_timeout: TimeDelta,
+    /// The configured channels. Empty: people learn of nothing but by log and metrics.
+    pub recipients: Vec<Recipient>,
 }

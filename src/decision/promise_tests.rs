@@ -106,8 +106,8 @@ fn restart(world: &mut World) {
 fn check(world: &World) -> Result<(), TestCaseError> {
     if let Some(incident) = &world.state.incident {
         // Never hang: whatever is open is driven by a command now or by a deadline.
-        let driven = !world.due().is_empty()
-            || super::due(&world.state, &world.policy.revision, world.now).next.is_some();
+        let driven =
+            !world.due().is_empty() || super::due(&world.state, &world.policy, world.now).next.is_some();
         let waits_for_a_person = matches!(incident.phase, Phase::Failed { retry_at: None, .. });
         prop_assert!(
             incident.phase.is_closed() || driven || waits_for_a_person,

@@ -4,8 +4,8 @@ use chrono::TimeDelta;
 
 use super::{Context, Draft, Reading};
 use crate::incident::{
-    Attempt, BlobRef, CheckOutcome, Event, EvidenceFile, Incident, IncidentId, NoticeKind, Phase, Reason,
-    SnapshotPoint, StepOutcome, StepRecord, Verdict, Verification,
+    Attempt, BlobRef, CheckOutcome, Event, EvidenceFile, Incident, IncidentId, NoticeFact, NoticeKind, Phase,
+    Reason, SnapshotPoint, StepOutcome, StepRecord, Verdict, Verification,
 };
 use crate::text::{kept, shown};
 
@@ -94,33 +94,28 @@ pub(super) fn verified(
     match verification.verdict {
         Verdict::Verified | Verdict::Inconclusive if off => {
             draft.incident_event(id, Event::RolledBack);
-            let text = format!("rolled back: {}", verification.verdict.sentence());
-            draft.notice(id, NoticeKind::RollbackEnded, text);
+            draft.notice(id, NoticeFact::RollbackEnded { verdict: verification.verdict });
+            super::aftermath::alerts_ended(draft);
             Some(Reason::ReadBack)
         }
         Verdict::NotVerified if off => {
             draft.incident_event(id, Event::RolledBack);
-            let text = format!("the traffic is off the canary, but look at it: {}", wrong(verification));
-            draft.notice(id, NoticeKind::RollbackNotVerified, text);
+            draft.notice(id, NoticeFact::RollbackNotVerified { wrong: wrong(verification) });
+            super::aftermath::alerts_ended(draft);
             Some(Reason::NotVerified)
         }
         Verdict::Verified | Verdict::Inconclusive => {
             let detail = "nothing could be read that shows the traffic off the canary".to_owned();
             Some(fail(draft, id, Reason::NotReadable, detail))
         }
-        Verdict::NotVerified => Some(fail(draft, id, Reason::NotVerified, wrong(verification))),
+        Verdict::NotVerified => Some(fail(draft, id, Reason::NotVerified, wrong(verification).join("; "))),
     }
 }
 
 /// What is wrong, in words.
-fn wrong(verification: &Verification) -> String {
-    let wrong: Vec<_> = verification
-        .checks
-        .iter()
-        .filter(|check| check.outcome == CheckOutcome::Fail)
-        .map(|check| format!("{} is wrong: {}", check.name.words(), shown(&check.detail)))
-        .collect();
-    wrong.join("; ")
+fn wrong(verification: &Verification) -> Vec<String> {
+    let wrong = verification.checks.iter().filter(|check| check.outcome == CheckOutcome::Fail);
+    wrong.map(|check| format!("{} is wrong: {}", check.name.words(), shown(&check.detail))).collect()
 }
 
 /// Records a failure, reports it, and sets the time of the next attempt, if there is to be one.
@@ -130,14 +125,9 @@ pub(super) fn fail(draft: &mut Draft<'_>, id: &IncidentId, reason: Reason, detai
     let readable = draft.context.reading != Reading::NotConfigured;
     let retries = open.is_none_or(|open| may_retry(open, reason, readable));
     let retry_at = retries.then(|| draft.now() + retry_gap(attempt));
-    let next = match retry_at {
-        Some(_) => "it is tried again",
-        None => "it is NOT tried again: roll back or close it yourself",
-    };
-    let text = format!("attempt {attempt} did not roll back: {}; {next}", shown(&detail));
-    draft.incident_event(id, Event::Failed { reason, detail, retry_at });
+    draft.incident_event(id, Event::Failed { reason, detail: detail.clone(), retry_at });
     if is_reported(attempt) || retry_at.is_none() {
-        draft.notice(id, NoticeKind::RollbackFailed, text);
+        draft.notice(id, NoticeFact::RollbackFailed { attempt, reason, detail: kept(&detail), retry_at });
     }
     reason
 }
@@ -164,7 +154,7 @@ pub(super) fn evidence_written(
     problems: &[String],
 ) -> Option<Reason> {
     if !problems.is_empty() {
-        draft.notice(id, NoticeKind::EvidenceProblem, kept(&problems.join("; ")));
+        draft.notice(id, NoticeFact::EvidenceProblem { problems: kept(&problems.join("; ")) });
     }
     draft.incident_event(id, Event::EvidenceWritten { complete, files: files.to_vec() });
     None
@@ -173,9 +163,12 @@ pub(super) fn evidence_written(
 /// Time went by: failed rollbacks are due again, the Watchdog falls silent or is heard.
 pub(super) fn tick(draft: &mut Draft<'_>) -> Option<Reason> {
     watchdog(draft);
+    super::aftermath::alerts_ended(draft);
     let open = draft.state.open_incident()?;
     let (id, phase) = (open.id.clone(), open.phase.clone());
     overdue(draft, &id);
+    public_update(draft, &id);
+    super::escalation::tick(draft, &id);
     match phase {
         Phase::Failed { attempt, retry_at: Some(retry_at), .. } if draft.context.now >= retry_at => {
             Some(draft.try_again(&id, Reason::Retry, attempt, None))
@@ -190,12 +183,22 @@ fn overdue(draft: &mut Draft<'_>, id: &IncidentId) {
     let Some(open) = draft.open(id).filter(|open| open.is_overdue(now) && open.may_be_overdue()) else {
         return;
     };
-    let since = open.rollback_started_at.map_or(0, |at| (now - at).num_seconds());
-    let text = format!(
-        "the rollback has not ended after {since} s: look at the canary's traffic yourself. {}",
-        open.phase.sentence()
-    );
-    draft.notice(id, NoticeKind::RollbackOverdue, text);
+    let since = open.rollback_started_at.unwrap_or(open.opened_at);
+    let stands = open.phase.sentence();
+    draft.notice(id, NoticeFact::RollbackOverdue { since, stands });
+}
+
+/// The public has to know within minutes: if its page can't be updated, a person has to.
+fn public_update(draft: &mut Draft<'_>, id: &IncidentId) {
+    let now = draft.now();
+    let Some(open) = draft.open(id) else { return };
+    let alarm = super::delivery::public_alarm(open, draft.context.policy);
+    let Some((channel, alarm_at, due_at)) = alarm else { return };
+    if now >= alarm_at {
+        let mut others = draft.recipients(NoticeKind::PublicUpdateLate);
+        others.retain(|other| *other != channel);
+        draft.notice_to(id, NoticeFact::PublicUpdateLate { channel, due_at }, others);
+    }
 }
 
 /// Missing data is reported, and never acted upon (design, section 4).
@@ -207,8 +210,10 @@ fn watchdog(draft: &mut Draft<'_>) {
     let canary_runs = draft.state.run.is_some();
     if silent && canary_runs && !draft.state.watchdog_lost {
         draft.rollout_event(Event::WatchdogLost { silent_seconds });
+        draft.rollout_notice(NoticeFact::WatchdogLost { silent_seconds });
     } else if draft.state.watchdog_lost && (!silent || !canary_runs) {
         draft.rollout_event(Event::WatchdogBack);
+        draft.rollout_notice(NoticeFact::WatchdogBack);
     }
 }
 

@@ -42,6 +42,7 @@ pub(crate) fn armed_policy() -> Policy {
         rollback_deadline: TimeDelta::minutes(12),
         reading_valid: TimeDelta::seconds(30),
         watchdog_timeout: TimeDelta::minutes(3),
+        recipients: Vec::new(),
     }
 }
 
@@ -209,7 +210,7 @@ impl World {
     }
 
     pub(super) fn due(&self) -> Vec<Command> {
-        due(&self.state, &self.policy.revision, self.now).commands
+        due(&self.state, &self.policy, self.now).commands
     }
 
     pub(super) fn asks_to_confirm(&self) -> bool {

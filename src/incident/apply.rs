@@ -7,8 +7,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::words::time;
 use super::{
-    AttachedAlert, Bounded, Cause, Event, Fingerprint, GraceCause, Hold, Incident, IncidentId, NoteEntry,
-    NoticeKind, OpenedIncident, Phase, Reason, RolloutName, Severity, StepRecord, Trigger,
+    AttachedAlert, Bounded, Cause, Deliveries, Escalation, Event, Fingerprint, GraceCause, Hold, Incident,
+    IncidentId, Level, NoteEntry, Notice, NoticeFact, NoticeKind, OpenedIncident, Phase, Reason, RolloutName,
+    Severity, StepRecord, Trigger,
 };
 use crate::text::shown;
 
@@ -39,6 +40,9 @@ impl Incident {
             overdue_reported: false,
             acknowledged_by: None,
             notes: Bounded::default(),
+            deliveries: Deliveries::default(),
+            escalation: None,
+            alerts_ended: false,
             opened,
         };
         let opened = &incident.opened;
@@ -154,10 +158,32 @@ impl Incident {
                 self.evidence.clone_from(files);
                 self.evidence_complete = *complete;
             }
-            Event::NoticeRaised { kind, text } => {
-                self.overdue_reported |= *kind == NoticeKind::RollbackOverdue;
-                self.notices.push((at, *kind, text.clone()));
+            Event::EscalationPlanned { next, due_at } => {
+                let is_put_off = self.escalation.is_some_and(|known| known.next == *next);
+                self.escalation = Some(Escalation { next: *next, due_at: *due_at, is_put_off });
             }
+            Event::NoticeRaised { to, .. } => {
+                let Some(notice) = Notice::of(at, event) else { return };
+                self.noticed(&notice);
+                self.deliveries.raise(&notice, to);
+                self.notices.push(notice);
+            }
+            Event::MessageBegun { channel, notice, .. } => self.deliveries.begin(channel, *notice),
+            Event::MessageEnded { channel, notice, call, outcome } => {
+                self.deliveries.end(at, channel, *notice, call, outcome);
+            }
+            Event::MessagesSuperseded { channel, notices } => self.deliveries.supersede(at, channel, notices),
+        }
+    }
+
+    /// What is remembered of a notice, so that it is not raised again.
+    fn noticed(&mut self, notice: &Notice) {
+        self.overdue_reported |= notice.kind == NoticeKind::RollbackOverdue;
+        match &notice.fact {
+            Some(NoticeFact::AlertsEnded) => self.alerts_ended = true,
+            Some(NoticeFact::Escalated { level: Level::LAST, .. }) => self.escalation = None,
+            Some(NoticeFact::ChannelFailed { channel, .. }) => self.deliveries.failure_reported(channel),
+            _ => {}
         }
     }
 
@@ -184,7 +210,8 @@ impl Incident {
     fn clock_stepped(&mut self, at: DateTime<Utc>, by_milliseconds: i64) {
         let by = TimeDelta::milliseconds(by_milliseconds);
         let due = [&mut self.grace_ends_at, &mut self.rollback_due_at];
-        due.into_iter().flatten().for_each(|due| *due += by);
+        let escalation = self.escalation.as_mut().map(|escalation| &mut escalation.due_at);
+        due.into_iter().flatten().chain(escalation).for_each(|due| *due += by);
         match &mut self.phase {
             Phase::Held(hold) => hold.until += by,
             Phase::Verifying { since, until, .. } => {
@@ -259,6 +286,7 @@ impl Incident {
         let text = phase.sentence();
         self.phase = phase;
         self.closed_at = Some(at);
+        self.escalation = None;
         self.note(at, event.name(), Some(reason), text);
     }
 

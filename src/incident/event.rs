@@ -4,8 +4,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Alert, BlobRef, Cause, EvidenceFile, Fingerprint, GraceCause, IncidentId, NoticeKind, Reason, Revision,
-    RolloutName, Severity, Share, SnapshotPoint, Stage, StepRecord, Trigger, Verification,
+    Alert, BlobRef, Cause, ChannelName, EvidenceFile, Fingerprint, GraceCause, IncidentId, Level,
+    MessageOutcome, NoticeFact, NoticeId, NoticeKind, Reason, Revision, RolloutName, Severity, Share,
+    SnapshotPoint, Stage, StepRecord, Trigger, Verification,
 };
 
 /// One stored event with its place in the journal.
@@ -204,9 +205,48 @@ pub enum Event {
         complete: bool,
         files: Vec<EvidenceFile>,
     },
+    /// When the next level of the escalation path is told, unless it has ended by then.
+    EscalationPlanned {
+        next: Level,
+        due_at: DateTime<Utc>,
+    },
+
+    // --- of an incident, or of the rollout ---
+    /// People are to know something. It is stored before it is sent, with whom it is sent to.
     NoticeRaised {
         kind: NoticeKind,
+        /// `None` in events of versions that sent nothing: such are never sent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<NoticeId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fact: Option<Box<NoticeFact>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stage: Option<Stage>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        share: Option<Share>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        to: Vec<ChannelName>,
+        /// What those versions said in its place.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
         text: String,
+    },
+    /// A call to a channel begins: if no end of it is stored, it may have arrived.
+    MessageBegun {
+        channel: ChannelName,
+        notice: NoticeId,
+        call: String,
+    },
+    MessageEnded {
+        channel: ChannelName,
+        notice: NoticeId,
+        call: String,
+        #[serde(flatten)]
+        outcome: MessageOutcome,
+    },
+    /// These are not sent any more: a later notice says how it stands.
+    MessagesSuperseded {
+        channel: ChannelName,
+        notices: Vec<NoticeId>,
     },
 }
 
@@ -243,7 +283,11 @@ impl Event {
             | Self::RolledBack
             | Self::Failed { .. }
             | Self::EvidenceWritten { .. }
-            | Self::NoticeRaised { .. } => None,
+            | Self::EscalationPlanned { .. }
+            | Self::NoticeRaised { .. }
+            | Self::MessageBegun { .. }
+            | Self::MessageEnded { .. }
+            | Self::MessagesSuperseded { .. } => None,
         }
     }
 
@@ -280,7 +324,11 @@ impl Event {
             Self::Failed { .. } => "failed",
             Self::SnapshotTaken { .. } => "snapshot_taken",
             Self::EvidenceWritten { .. } => "evidence_written",
+            Self::EscalationPlanned { .. } => "escalation_planned",
             Self::NoticeRaised { .. } => "notice_raised",
+            Self::MessageBegun { .. } => "message_begun",
+            Self::MessageEnded { .. } => "message_ended",
+            Self::MessagesSuperseded { .. } => "messages_superseded",
         }
     }
 }

@@ -7,9 +7,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Alert, AttachedAlerts, BlobRef, Bounded, Cause, EvidenceFile, IncidentId, NoticeKind, OpenedIncident,
-    Phase, Reason, Revision, RolloutName, Severity, Share, SnapshotPoint, Stage, StepRecord, Trigger,
-    Verification,
+    Alert, AttachedAlerts, BlobRef, Bounded, Cause, Deliveries, EvidenceFile, IncidentId, Level, Notice,
+    OpenedIncident, Phase, Reason, Revision, RolloutName, Severity, Share, SnapshotPoint, Stage, StepRecord,
+    Trigger, Verification,
 };
 
 /// One line of an incident's history: what happened or was decided, and why.
@@ -23,8 +23,15 @@ pub struct NoteEntry {
     pub text: String,
 }
 
-/// What was reported to people: when, what about, and a sentence.
-pub type Notice = (DateTime<Utc>, NoticeKind, String);
+/// Whom an incident that goes on is reported to next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Escalation {
+    pub next: Level,
+    pub due_at: DateTime<Utc>,
+    /// Whether taking note has put it off: it does so once.
+    #[serde(default)]
+    pub is_put_off: bool,
+}
 
 /// One incident. Stored as part of checkpoints: a new member needs a default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -72,6 +79,15 @@ pub struct Incident {
     pub overdue_reported: bool,
     pub acknowledged_by: Option<String>,
     pub notes: Bounded<Arc<NoteEntry>>,
+    /// What is on its way to people.
+    #[serde(default)]
+    pub deliveries: Deliveries,
+    /// `None`: no rollback began, it has ended, or the last level was told.
+    #[serde(default)]
+    pub escalation: Option<Escalation>,
+    /// Whether nobody waits for the end of its alerts any more.
+    #[serde(default)]
+    pub alerts_ended: bool,
 }
 
 impl Incident {
@@ -133,6 +149,20 @@ impl Incident {
                 !self.alerts.is_full() || alert.severity() > self.severity || confirms_early
             }
         }
+    }
+
+    /// Whether it has rolled back and closed, and its alerts were not yet seen to end.
+    #[must_use]
+    pub fn awaits_end_of_alerts(&self) -> bool {
+        matches!(self.phase, Phase::RolledBack) && !self.alerts_ended && self.deliveries.last_notice > 0
+    }
+
+    /// Whether something is left to be done for it once it has closed: evidence, messages, the alerts'
+    /// end.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        let evidence = self.has_rolled_back() && !self.evidence_complete;
+        evidence || !self.deliveries.is_settled() || self.awaits_end_of_alerts()
     }
 
     /// Whether an alert of the incident fires, by the last message about it.

@@ -49,6 +49,10 @@ text_id! {
     Revision
 }
 text_id! {
+    /// A configured channel to people, such as `slack`.
+    ChannelName
+}
+text_id! {
     /// One incident: `<rollout>-<yyyymmdd>-<hhmmss>-<4 hex>`.
     IncidentId
 }

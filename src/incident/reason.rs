@@ -95,6 +95,12 @@ named! {
         RollbackOverdue => "rollback_overdue", "A rollback has not ended within its deadline.";
         GraceCancelled => "grace_cancelled", "A grace was cancelled.";
         GraceHeld => "grace_held", "A grace is on hold.";
+        GraceResumed => "grace_resumed", "A person ended a hold.";
+        Acknowledged => "acknowledged", "A person has taken note.";
+        AlertsEnded => "alerts_ended", "Every alert of a rollback has ended, after the traffic was off.";
+        Escalated => "escalated", "An incident went on for so long that the next level is told.";
+        ChannelFailed => "channel_failed", "A channel can't be told, or not yet after several tries.";
+        PublicUpdateLate => "public_update_late", "The status page has no update yet, and it is nearly due.";
         IncidentSuperseded => "incident_superseded", "An incident was closed because another revision is on canary.";
         IncidentClosed => "incident_closed", "A person closed an incident.";
         EvidenceProblem => "evidence_problem", "Evidence was written elsewhere than it belongs, or what was found there is not as it was written.";
@@ -104,7 +110,30 @@ named! {
     }
 }
 
+impl Reason {
+    /// Whether it says that a person decided.
+    #[must_use]
+    pub fn is_of_a_person(self) -> bool {
+        matches!(self, Self::HeldByPerson | Self::ResumedByPerson | Self::ClosedByPerson | Self::Manual)
+    }
+}
+
 impl NoticeKind {
+    /// Whether nothing more is done for the incident after it.
+    #[must_use]
+    pub fn ends(self) -> bool {
+        matches!(
+            self,
+            Self::RollbackEnded
+                | Self::RollbackNotVerified
+                | Self::GraceCancelled
+                | Self::IncidentSuperseded
+                | Self::IncidentClosed
+                | Self::AlertsEnded
+                | Self::WatchdogBack
+        )
+    }
+
     /// Whether somebody has to be woken for it.
     #[must_use]
     pub fn pages(self) -> bool {
@@ -113,12 +142,18 @@ impl NoticeKind {
             | Self::RollbackNotVerified
             | Self::RollbackOverdue
             | Self::RepeatedRollback
+            | Self::Escalated
             | Self::WatchdogLost => true,
             Self::GraceOpened
             | Self::RollbackStarted
             | Self::RollbackEnded
             | Self::GraceCancelled
             | Self::GraceHeld
+            | Self::GraceResumed
+            | Self::Acknowledged
+            | Self::AlertsEnded
+            | Self::ChannelFailed
+            | Self::PublicUpdateLate
             | Self::IncidentSuperseded
             | Self::IncidentClosed
             | Self::EvidenceProblem

@@ -6,11 +6,17 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Event, Incident, IncidentId, KnownAlerts, Revision, Share, StoredAs, Triage};
+use super::{
+    Deliveries, Event, Incident, IncidentId, KnownAlerts, Notice, Revision, Share, StoredAs, Triage,
+};
 
 /// How long rollbacks are remembered: the longest span that a decision asks about
 /// ("the third in a day").
 const ROLLBACK_MEMORY: TimeDelta = TimeDelta::days(1);
+
+/// The closed incidents that are kept for what is left to be done for them. Alerts that never end, or
+/// a channel that is down for a day, must not fill every decision's state.
+const MOST_UNFINISHED: usize = 50;
 
 /// One run of a canary: from the first traffic on it to the last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,8 +51,12 @@ pub struct RolloutState {
     /// many open in one second.
     #[serde(default)]
     pub last_number: Option<u16>,
-    /// Closed incidents whose evidence is yet to be completed.
-    pub unfinished_evidence: BTreeMap<IncidentId, Arc<Incident>>,
+    /// Closed incidents that another one has replaced, and of which something is left to be done.
+    #[serde(alias = "unfinished_evidence")]
+    pub unfinished: BTreeMap<IncidentId, Arc<Incident>>,
+    /// What is on its way to people about the rollout itself.
+    #[serde(default)]
+    pub deliveries: Deliveries,
     /// When the last incident closed, on the clock as it is set now: alerts that began before are
     /// answered by it.
     #[serde(default)]
@@ -76,10 +86,11 @@ impl RolloutState {
             }
             Event::WatchdogLost { .. } => self.watchdog_lost = true,
             Event::WatchdogBack => self.watchdog_lost = false,
+            event if stored.incident.is_none() && is_of_a_delivery(event) => self.deliver(at, event),
             Event::ClockStepped { by_milliseconds } => self.clock_stepped(stored, *by_milliseconds),
             Event::IncidentOpened(opened) => {
                 if let Some(id) = &stored.incident {
-                    self.retire_incident();
+                    self.retire_incident(&opened.revision);
                     self.last_number = id.number().or(self.last_number);
                     self.declined = None;
                     let incident = Incident::open(id.clone(), stored.rollout.clone(), at, opened.clone());
@@ -108,19 +119,52 @@ impl RolloutState {
         let Some(id) = &stored.incident else { return };
         if let Some(current) = self.incident.as_mut().filter(|incident| incident.id == *id) {
             Arc::make_mut(current).apply(stored.at, &stored.event);
-        } else if let Some(earlier) = self.unfinished_evidence.get_mut(id) {
+        } else if let Some(earlier) = self.unfinished.get_mut(id) {
             Arc::make_mut(earlier).apply(stored.at, &stored.event);
-            if earlier.evidence_complete {
-                self.unfinished_evidence.remove(id);
+            if !earlier.is_unfinished() {
+                self.unfinished.remove(id);
             }
         }
     }
 
-    /// Makes room for a new incident, without forgetting that the old one's evidence is due.
-    fn retire_incident(&mut self) {
-        if let Some(old) = self.incident.take().filter(|old| old.has_rolled_back() && !old.evidence_complete)
-        {
-            self.unfinished_evidence.insert(old.id.clone(), old);
+    /// Makes room for a new incident, without forgetting what is left to be done for the old one.
+    fn retire_incident(&mut self, next: &Revision) {
+        if let Some(mut old) = self.incident.take() {
+            // What pages for a revision is one thing: from now on the new incident ends it.
+            if old.revision() == next {
+                Arc::make_mut(&mut old).alerts_ended = true;
+            }
+            if old.is_unfinished() {
+                self.unfinished.insert(old.id.clone(), old);
+            }
+        }
+        while self.unfinished.len() > MOST_UNFINISHED {
+            self.unfinished.pop_first();
+        }
+    }
+
+    /// The incident of this id, as long as something may be done for it or it is the last.
+    #[must_use]
+    pub fn known_incident(&self, id: &IncidentId) -> Option<&Arc<Incident>> {
+        let last = self.incident.as_ref().filter(|incident| incident.id == *id);
+        last.or_else(|| self.unfinished.get(id))
+    }
+
+    fn deliver(&mut self, at: DateTime<Utc>, event: &Event) {
+        match event {
+            Event::NoticeRaised { to, .. } => {
+                if let Some(notice) = Notice::of(at, event) {
+                    self.deliveries.raise(&notice, to);
+                }
+            }
+            Event::MessageBegun { channel, notice, .. } => self.deliveries.begin(channel, *notice),
+            Event::MessageEnded { channel, notice, call, outcome } => {
+                self.deliveries.end(at, channel, *notice, call, outcome);
+            }
+            Event::MessagesSuperseded { channel, notices } => {
+                self.deliveries.supersede(at, channel, notices);
+            }
+            _ => {}
         }
     }
 
@@ -147,6 +191,11 @@ impl RolloutState {
             .for_each(|at| *at += by);
         self.rollbacks.iter_mut().for_each(|(at, _)| *at += by);
         self.alerts.clock_stepped(by);
+        self.deliveries.clock_stepped(by);
+        let incidents = self.unfinished.values_mut().chain(&mut self.incident);
+        for incident in incidents.filter(|incident| !incident.deliveries.is_settled()) {
+            Arc::make_mut(incident).deliveries.clock_stepped(by);
+        }
         self.apply_to_incident(stored);
     }
 
@@ -183,6 +232,16 @@ impl CanaryRun {
             (None, _) | (_, None) => true,
         }
     }
+}
+
+fn is_of_a_delivery(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::NoticeRaised { .. }
+            | Event::MessageBegun { .. }
+            | Event::MessageEnded { .. }
+            | Event::MessagesSuperseded { .. }
+    )
 }
 
 fn ends_an_incident(event: &Event) -> bool {

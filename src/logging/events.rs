@@ -2,7 +2,9 @@
 
 use tracing::field::display;
 
-use crate::incident::{AlertStatus, Event, GraceCause, Reason, StoredAs};
+use chrono::{DateTime, Utc};
+
+use crate::incident::{AlertStatus, Event, GraceCause, MessageOutcome, Reason, StoredAs};
 use crate::text::shown;
 
 /// Logs a stored event. Notices that page are errors, so that they stand out without any channel.
@@ -11,7 +13,7 @@ pub fn stored(stored: &StoredAs) {
     let incident = stored.incident.as_ref().map(display);
     let event = stored.event.name();
     let reason = reason(&stored.event).map(Reason::as_str);
-    let sentence = sentence(&stored.event);
+    let sentence = sentence(&stored.event, stored.at);
     match &stored.event {
         Event::NoticeRaised { kind, .. } if kind.pages() => {
             tracing::error!(rollout, incident, event, notice = kind.as_str(), "{sentence}");
@@ -22,6 +24,17 @@ pub fn stored(stored: &StoredAs) {
         Event::WatchdogLost { .. } | Event::Failed { .. } => {
             tracing::error!(rollout, incident, event, reason, "{sentence}");
         }
+        // What informs of a channel's trouble is a notice; each try is only there to be found.
+        Event::MessageEnded {
+            outcome: MessageOutcome::Failed { .. } | MessageOutcome::Unknown { .. },
+            ..
+        } => {
+            tracing::warn!(rollout, incident, event, "{sentence}");
+        }
+        Event::MessageEnded { outcome: MessageOutcome::GivenUp { .. }, .. } => {
+            tracing::error!(rollout, incident, event, "{sentence}");
+        }
+        Event::MessageBegun { .. } => tracing::debug!(rollout, incident, event, "{sentence}"),
         Event::ClockStepped { .. } => tracing::warn!(rollout, incident, event, "{sentence}"),
         // A place of its own: a storm of alerts must not use up the room of what is decided.
         Event::AlertSeen { alert, .. } => {
@@ -47,7 +60,7 @@ fn reason(event: &Event) -> Option<Reason> {
     }
 }
 
-fn sentence(event: &Event) -> String {
+fn sentence(event: &Event, at: DateTime<Utc>) -> String {
     match event {
         Event::AlertSeen { alert, .. } => {
             let what = match alert.status {
@@ -135,7 +148,38 @@ fn sentence(event: &Event) -> String {
         }
         Event::EvidenceWritten { complete: true, .. } => "the evidence is written and complete".to_owned(),
         Event::EvidenceWritten { .. } => "the first evidence is written".to_owned(),
+        Event::EscalationPlanned { next, due_at } => {
+            format!("level {} is told at {due_at}, unless it has ended by then", next.0)
+        }
+        Event::NoticeRaised { fact: Some(fact), .. } => fact.sentence(at),
         Event::NoticeRaised { text, .. } => shown(text),
+        Event::MessageBegun { channel, call, .. } => format!("{channel}: {} is sent", shown(call)),
+        Event::MessageEnded { channel, call, outcome, .. } => match outcome {
+            MessageOutcome::Sent { .. } => format!("{channel}: {} has arrived", shown(call)),
+            MessageOutcome::Failed { error, retry_at } => {
+                format!(
+                    "{channel}: {} did not arrive, and is tried again at {retry_at}: {}",
+                    shown(call),
+                    shown(error)
+                )
+            }
+            MessageOutcome::Unknown { error, retry_at } => {
+                format!(
+                    "{channel}: {} may have arrived, and is looked for at {retry_at}: {}",
+                    shown(call),
+                    shown(error)
+                )
+            }
+            MessageOutcome::GivenUp { error } => {
+                format!("{channel}: {} is not sent: {}", shown(call), shown(error))
+            }
+        },
+        Event::MessagesSuperseded { channel, notices } => {
+            format!(
+                "{channel}: {} late messages are left out, because a later one says how it stands",
+                notices.len()
+            )
+        }
     }
 }
 
@@ -145,7 +189,10 @@ mod tests {
 
     #[test]
     fn foreign_words_can_not_end_the_line() {
-        let told = sentence(&Event::Acknowledged { actor: "ada\nthe boss \u{1b}[2J".to_owned() });
+        let told = sentence(
+            &Event::Acknowledged { actor: "ada\nthe boss \u{1b}[2J".to_owned() },
+            DateTime::UNIX_EPOCH,
+        );
         assert_eq!(told, "ada\\nthe boss \\u{1b}[2J has taken note");
     }
 }

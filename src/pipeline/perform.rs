@@ -43,6 +43,7 @@ impl Worker {
             Command::WriteEvidence { incident, complete } => {
                 self.write_evidence(rollout, incident, complete).await
             }
+            Command::Deliver(message) => self.deliver(rollout, message).await,
             Command::Tick => self.report(&rollout.name, Input::Tick).await,
         }
     }
@@ -188,7 +189,7 @@ impl Worker {
         let states = self.journal.states();
         let state = states.get(rollout)?;
         let current = state.incident.as_ref().filter(|incident| incident.id == *id);
-        current.or_else(|| state.unfinished_evidence.get(id)).cloned()
+        current.or_else(|| state.unfinished.get(id)).cloned()
     }
 
     /// Submits a result until it is accepted: what was done must not be forgotten, and what is not

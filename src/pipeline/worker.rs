@@ -16,8 +16,9 @@ use super::{Journal, Observed, Rollouts, ShareReader, States};
 use crate::clock::Clock;
 use crate::decision::{Command, Due, due};
 use crate::evidence::EvidenceWriter;
-use crate::incident::{RolloutName, RolloutState};
+use crate::incident::{ChannelName, RolloutName, RolloutState};
 use crate::metrics::{Loop, Metrics};
+use crate::notification::Channel;
 use crate::pipeline::Sources;
 use crate::randomness::Randomness;
 use crate::store::IncidentStore;
@@ -34,6 +35,9 @@ const AFTER_PANIC: Duration = Duration::from_secs(5);
 /// and again.
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
 
+/// The configured channels to people, by name.
+pub type Channels = Arc<BTreeMap<ChannelName, Arc<dyn Channel>>>;
+
 /// Everything a command may need.
 #[derive(Debug, Clone)]
 pub struct Worker {
@@ -43,6 +47,7 @@ pub struct Worker {
     pub share_reader: ShareReader,
     pub sources: Sources,
     pub evidence: Arc<dyn EvidenceWriter>,
+    pub channels: Channels,
     /// The raw bodies for the evidence are read from it.
     pub store: Arc<dyn IncidentStore>,
     pub clock: Arc<dyn Clock>,
@@ -143,7 +148,7 @@ impl Worker {
                 continue;
             }
             let Some(rollout) = self.rollouts.get(name) else { continue };
-            let Due { commands, next } = due(state, &rollout.policy.revision, now);
+            let Due { commands, next } = due(state, &rollout.policy, now);
             if commands.is_empty() {
                 running.resting.insert(name.clone(), (Arc::clone(state), next));
             }

@@ -83,10 +83,10 @@ impl From<&Incident> for IncidentView {
         let cause = incident.cause();
         let state_reason = state_reason(incident);
         let reason = if incident.has_rolled_back() { cause.reason } else { state_reason };
-        let notifications = incident.notices.iter().map(|(at, kind, text)| NotificationView {
-            at: *at,
-            kind: kind.to_string(),
-            text: text.clone(),
+        let notifications = incident.notices.iter().map(|notice| NotificationView {
+            at: notice.at,
+            kind: notice.kind.to_string(),
+            text: notice.sentence(),
         });
         Self {
             id: incident.id.to_string(),

@@ -97,6 +97,7 @@ pub(crate) fn decided(state: RolloutState, alert: Alert, blob: &BlobRef, number:
         verify_window: TimeDelta::minutes(10),
         reading_valid: TimeDelta::seconds(40),
         watchdog_timeout: TimeDelta::minutes(3),
+        recipients: Vec::new(),
     };
     let context = Context {
         rollout: &RolloutName::new("r0"),

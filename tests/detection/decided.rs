@@ -98,6 +98,7 @@ impl Walk {
             rollback_deadline: TimeDelta::minutes(12),
             reading_valid: TimeDelta::seconds(30),
             watchdog_timeout: TimeDelta::minutes(3),
+            recipients: Vec::new(),
         };
         let rollout = RolloutName::new("spark-trading");
         Self { state: RolloutState::default(), policy, rollout, start, now: start, nonce: 0 }
@@ -124,7 +125,7 @@ impl Walk {
 
     /// Carries out what is due; the alert that a rollback begins for, if one does.
     fn carry_out(&mut self, firing: &BTreeSet<&AlertLabels>) -> Option<String> {
-        for command in due(&self.state, &self.policy.revision, self.now).commands {
+        for command in due(&self.state, &self.policy, self.now).commands {
             if let Command::Confirm { incident } = command {
                 let open = self.state.incident.as_deref()?;
                 let alerts = open.alerts.iter().map(|attached| &attached.alert);
@@ -137,7 +138,7 @@ impl Walk {
                 self.send(&Input::Confirmation { incident, asked, answer, answers });
             }
         }
-        let commands = due(&self.state, &self.policy.revision, self.now).commands;
+        let commands = due(&self.state, &self.policy, self.now).commands;
         if !commands.iter().any(Command::acts) {
             return None;
         }

@@ -72,6 +72,7 @@ fn folds(alert: &Alert) {
         verify_window: TimeDelta::minutes(10),
         reading_valid: TimeDelta::seconds(40),
         watchdog_timeout: TimeDelta::minutes(3),
+        recipients: Vec::new(),
     });
     let plain = |text: &str| text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     assert!(plain(alert.fingerprint.as_str()), "{}", alert.fingerprint);

@@ -134,6 +134,7 @@ fn rollout() -> Rollout {
             rollback_deadline: TimeDelta::minutes(12),
             reading_valid: TimeDelta::seconds(40),
             watchdog_timeout: TimeDelta::minutes(3),
+            recipients: Vec::new(),
         },
         router: router.clone(),
         verifier: Verifier { router, application, prometheus: None },
@@ -182,6 +183,7 @@ impl Watching {
                 watchdog,
                 severities: Severities::new(SeverityMap::default(), metrics.clone()),
             },
+            channels: Default::default(),
             evidence: Arc::new(EvidenceFolders::new(
                 folder.path().join("evidence"),
                 folder.path().join("fallback"),

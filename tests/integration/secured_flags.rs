@@ -198,7 +198,7 @@ async fn an_answer_longer_than_a_share_could_need_is_not_read() {
         std::path::Path::new("backstop.toml"),
     )
     .expect("valid");
-    let rollouts = build_rollouts(&config, &mut Connections::default(), None).expect("built");
+    let rollouts = build_rollouts(&config, &mut Connections::default(), None, &[]).expect("built");
     let router = &rollouts.iter().next().expect("one").router;
     let limit_bytes = MAX_SMALL_ANSWER_BYTES;
     let too_long = OutboundError::TooLong { limit_bytes };

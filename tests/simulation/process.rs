@@ -72,6 +72,7 @@ fn rollout(world: &World, plan: &Plan, site: usize, deployments: u32) -> Rollout
         rollback_deadline: TimeDelta::seconds(30),
         reading_valid: TimeDelta::seconds(4),
         watchdog_timeout: TimeDelta::seconds(6),
+        recipients: Vec::new(),
     };
     let router = Arc::new(Flag { world: world.clone(), site, readable: plan.readable });
     let application = Application::new(outbound(), None, None);
@@ -139,6 +140,7 @@ impl Process {
             observed: Arc::clone(&observed),
             share_reader: ShareReader::new(&rollouts, Arc::clone(&observed), clock.clone()),
             sources,
+            channels: Default::default(),
             evidence: Arc::new(world.clone()),
             store: Arc::new(world.clone()),
             clock: clock.clone(),

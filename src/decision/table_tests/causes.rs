@@ -123,7 +123,8 @@ fn a_name_that_would_forge_a_line_can_not() {
     for note in world.incident().notes.iter() {
         assert!(!note.text.contains('\n'), "{}", note.text);
     }
-    for (_, _, text) in world.incident().notices.iter() {
+    for notice in world.incident().notices.iter() {
+        let text = notice.sentence();
         assert!(!text.contains('\n'), "{text}");
     }
 }

@@ -219,7 +219,15 @@ fn a_request_in_the_wrong_state_is_refused_by_name() {
     assert!(matches!(world.refusal, Some(Refusal::WrongState { .. })), "{:?}", world.refusal);
     world.finish();
     world.person(Request::Acknowledge { incident: world.id() });
-    assert_eq!(world.refusal, Some(Refusal::NotOpen(world.id())));
+    assert_eq!(world.refusal, None, "whoever was paged says so, also when it is over");
+    let unknown = crate::incident::IncidentId::new("another");
+    for request in [
+        Request::Acknowledge { incident: unknown.clone() },
+        Request::Close { incident: unknown.clone(), words: "no".to_owned() },
+    ] {
+        world.person(request);
+        assert_eq!(world.refusal, Some(Refusal::NotOpen(unknown.clone())));
+    }
 }
 
 #[test]

@@ -31,7 +31,7 @@ impl World {
     }
 
     fn next(&self) -> Option<DateTime<Utc>> {
-        due(&self.state, &self.policy.revision, self.now).next
+        due(&self.state, &self.policy, self.now).next
     }
 }
 
@@ -104,7 +104,8 @@ fn what_is_wrong_with_the_evidence_is_reported_and_what_is_well_is_not() {
     let problems = vec!["the folder hangs".to_owned(), "two files are gone".to_owned()];
     let incident = world.id();
     world.send(&Input::EvidenceWritten { incident, complete: false, files: Vec::new(), problems });
-    let (_, kind, text) = world.incident().notices.last().cloned().expect("a notice");
+    let last = world.incident().notices.last().cloned().expect("a notice");
+    let (kind, text) = (last.kind, last.sentence());
     assert_eq!((kind.as_str(), text.as_str()), ("evidence_problem", "the folder hangs; two files are gone"));
 }
 

@@ -42,7 +42,7 @@ fn a_rollback_whose_evidence_is_not_complete_is_remembered_beside_the_next_incid
         world.share(25);
         world.warning("Latency");
         assert_ne!(world.id(), first);
-        assert_eq!(world.state.unfinished_evidence.contains_key(&first), !complete, "{complete}");
+        assert_eq!(world.state.unfinished.contains_key(&first), !complete, "{complete}");
         let asks = |world: &World| {
             world.due().iter().any(
                 |command| matches!(command, Command::WriteEvidence { incident, .. } if *incident == first),
@@ -56,7 +56,7 @@ fn a_rollback_whose_evidence_is_not_complete_is_remembered_beside_the_next_incid
     world.resolve("Latency");
     world.confirm(Confirmation::Gone);
     world.warning("Slow");
-    assert!(world.state.unfinished_evidence.is_empty());
+    assert!(world.state.unfinished.is_empty());
 }
 
 #[test]

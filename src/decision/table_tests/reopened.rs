@@ -65,7 +65,7 @@ fn after_its_first_deadline_it_is_asked_for_at_once_and_recovers_if_it_is_gone()
     warns(&mut world, "Errors");
     assert!(world.asks_to_confirm(), "its five minutes are over");
     let said = world.journal.iter().rev().find_map(|stored| match &stored.event {
-        Event::NoticeRaised { text, .. } => Some(text.clone()),
+        Event::NoticeRaised { fact: Some(fact), .. } => Some(fact.sentence(stored.at)),
         _ => None,
     });
     let expected =

@@ -100,7 +100,8 @@ fn what_a_verification_found_wrong_is_said_in_words() {
         let (started_at, ended_at) = (world.now, world.now);
         let verification = Verification { started_at, ended_at, verdict: Verdict::NotVerified, checks };
         world.send(&Input::Verified { incident: world.id(), attempt: 1, verification });
-        let (_, said, text) = world.incident().notices.last().cloned().expect("a notice");
+        let last = world.incident().notices.last().cloned().expect("a notice");
+        let (said, text) = (last.kind, last.sentence());
         assert_eq!(said.as_str(), kind);
         let version = format!("{} is wrong: 1.3.8 answers", CheckName::StableVersion.words());
         assert!(text.contains(&version) && !text.contains("no data"), "{text}");

@@ -37,7 +37,9 @@ pub fn render_text(incident: &Incident, version: Version, files: &[EvidenceFile]
         "Snapshots",
         snapshots.map(|(when, body, error)| snapshot(*when, body.is_some(), error.as_deref())),
     );
-    let notices = bounded(&incident.notices, |(at, _, text)| vec![format!("{} {}", time(*at), line(text))]);
+    let notices = bounded(&incident.notices, |notice| {
+        vec![format!("{} {}", time(notice.at), line(&notice.sentence()))]
+    });
     section(&mut lines, "Reported To People", notices);
     section(&mut lines, "Decisions", bounded(&incident.notes, |note| vec![decision(note)]));
     section(

@@ -29,6 +29,7 @@ fn may_lead_to_a_rollback(input: &Input) -> bool {
             alert.status == AlertStatus::Firing && alert.severity() == Severity::Critical
         }
         Input::Person { request, .. } => matches!(request, Request::RollBack { .. }),
+        Input::MessageBegun { .. } | Input::MessageEnded { .. } => false,
         Input::Missed { .. }
         | Input::ShareRead
         | Input::Confirmation { .. }
@@ -43,7 +44,7 @@ fn may_lead_to_a_rollback(input: &Input) -> bool {
 
 /// Whether what came of an input must be acted upon in time, stored or not: it begins a rollback, it
 /// is a step of one, or a person asked for it. What only waits (a grace, a cancelled one) does not:
-/// after a crash it would not have happened.
+/// after a crash it would not have happened. People hear of what is done also while the disk hangs.
 pub(super) fn is_urgent(input: &Input, events: &[StoredAs]) -> bool {
     match input {
         Input::Person { .. }
@@ -51,7 +52,9 @@ pub(super) fn is_urgent(input: &Input, events: &[StoredAs]) -> bool {
         | Input::StepEnded { .. }
         | Input::Verified { .. }
         | Input::Snapshot { .. }
-        | Input::EvidenceWritten { .. } => true,
+        | Input::EvidenceWritten { .. }
+        | Input::MessageBegun { .. }
+        | Input::MessageEnded { .. } => true,
         Input::Alert { .. }
         | Input::Missed { .. }
         | Input::Confirmation { .. }

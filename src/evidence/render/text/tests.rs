@@ -48,7 +48,15 @@ fn full() -> Incident {
         Event::AlertAttached(attached),
         Event::CauseAdded(further),
         Event::SnapshotTaken { when: SnapshotPoint::Before, body: None, error: Some("no answer".to_owned()) },
-        Event::NoticeRaised { kind: crate::incident::NoticeKind::RollbackStarted, text: "begun".to_owned() },
+        Event::NoticeRaised {
+            kind: crate::incident::NoticeKind::RollbackStarted,
+            text: "begun".to_owned(),
+            id: None,
+            fact: None,
+            stage: None,
+            share: None,
+            to: Vec::new(),
+        },
         Event::Acknowledged { actor: "bob".to_owned() },
     ] {
         incident.apply(at(), &event);

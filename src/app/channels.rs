@@ -1,0 +1,33 @@
+//! The channels to people that the configuration names.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+
+use crate::config::Config;
+use crate::decision::Recipient;
+use crate::incident::{ChannelName, NoticeKind};
+use crate::notification::Channel;
+use crate::outbound::Connections;
+use crate::pipeline::Channels;
+
+/// Builds the configured channels; sends nothing yet.
+///
+/// # Errors
+/// When a client can't be built.
+pub fn build_channels(_config: &Config, _connections: &mut Connections) -> anyhow::Result<Channels> {
+    let channels: Vec<Arc<dyn Channel>> = Vec::new();
+    let by_name: BTreeMap<ChannelName, _> =
+        channels.into_iter().map(|channel| (channel.name(), channel)).collect();
+    Ok(Arc::new(by_name))
+}
+
+/// What decisions have to know of a channel.
+pub(super) fn recipient(channel: &dyn Channel) -> Recipient {
+    Recipient {
+        channel: channel.name(),
+        kinds: NoticeKind::ALL.iter().copied().filter(|kind| channel.wants(*kind)).collect(),
+        first_within: channel.first_within().and_then(|within| TimeDelta::from_std(within).ok()),
+    }
+}

@@ -1,0 +1,171 @@
+//! Tells people: a notice, which is a fact, becomes a message in each channel's own form.
+//!
+//! A channel is one file behind one trait. It decides nothing: whether and when a message is sent,
+//! tried again or left out is decided in [`crate::decision`] and stored before it is sent. What a
+//! notice needs here is asked call by call ([`Channel::next_call`]), so that a process that ends between
+//! two calls goes on with the second.
+
+mod words;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+pub use words::{Line, Mark, Piece, Words};
+
+use crate::incident::{ChannelName, Incident, Notice, NoticeKind, References, Revision, RolloutName};
+
+/// The longest that one call to a channel may take, its answer included (reference notes on
+/// notifications, section 1.3: the other side may hang for ever).
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a notice is about.
+#[derive(Debug, Clone)]
+pub enum Subject {
+    /// As it stood when the call began.
+    Incident(Arc<Incident>),
+    /// The rollout itself, such as its Watchdog.
+    Rollout { name: RolloutName, revision: Revision },
+}
+
+impl Subject {
+    /// The rollout that it belongs to.
+    #[must_use]
+    pub fn rollout(&self) -> &RolloutName {
+        match self {
+            Self::Incident(incident) => &incident.rollout,
+            Self::Rollout { name, .. } => name,
+        }
+    }
+
+    /// The revision that it is about.
+    #[must_use]
+    pub fn revision(&self) -> &Revision {
+        match self {
+            Self::Incident(incident) => incident.revision(),
+            Self::Rollout { revision, .. } => revision,
+        }
+    }
+
+    /// The incident, if it is about one.
+    #[must_use]
+    pub fn incident(&self) -> Option<&Incident> {
+        match self {
+            Self::Incident(incident) => Some(incident),
+            Self::Rollout { .. } => None,
+        }
+    }
+
+    /// What separates it from every other one of all times: the incident's id, or the rollout's name.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Incident(incident) => incident.id.as_str(),
+            Self::Rollout { name, .. } => name.as_str(),
+        }
+    }
+}
+
+/// One notice on its way through one channel.
+#[derive(Debug, Clone)]
+pub struct Message {
+    pub subject: Subject,
+    pub notice: Arc<Notice>,
+    /// The calls that are done for this notice.
+    pub done: Vec<String>,
+    /// What the channel asked to be remembered, of all notices of the subject.
+    pub references: References,
+    /// Whether the next call may have been made before: it is to be looked for first.
+    pub may_have_arrived: bool,
+    /// How many notices before it were left out, because this one says how it stands.
+    pub left_out: usize,
+}
+
+impl Message {
+    /// Whether the call is done.
+    #[must_use]
+    pub fn has_done(&self, call: &str) -> bool {
+        self.done.iter().any(|done| done == call)
+    }
+
+    /// What separates this message from every other one of all times: for channels that look for it.
+    #[must_use]
+    pub fn id(&self) -> String {
+        let number = self.notice.id.map_or(0, |id| id.0);
+        format!("{}/{number}", self.subject.id())
+    }
+}
+
+/// Where this Backstop is, for texts and links.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Such as `prod-eu`: people have several.
+    pub environment: Option<String>,
+    /// Without a slash at its end.
+    pub external_url: String,
+    /// A dashboard to look at.
+    pub dashboard_url: Option<String>,
+}
+
+/// What came of a call that arrived.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// To be remembered for later calls of the same subject.
+    pub references: References,
+}
+
+/// Why a call did not succeed; each variant says what the caller may do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// It did not arrive: try again, not before `retry_after`.
+    #[error("{error}")]
+    Failed { error: String, retry_after: Option<Duration> },
+    /// It may have arrived: look for it before sending it again.
+    #[error("{error}")]
+    Unknown { error: String },
+    /// Trying again is of no use before a person has mended something.
+    #[error("{error}")]
+    Refused { error: String },
+}
+
+/// A channel to people.
+#[async_trait]
+pub trait Channel: Debug + Send + Sync {
+    /// Its name in configuration, log, metrics and API.
+    fn name(&self) -> ChannelName;
+
+    /// Whether notices of this kind go there.
+    fn wants(&self, kind: NoticeKind) -> bool;
+
+    /// Within which time of an incident's first notice something has to be there; for what the public
+    /// reads.
+    fn first_within(&self) -> Option<Duration> {
+        None
+    }
+
+    /// The next call that the message needs here; `None`: nothing, or nothing more. Pure: the same
+    /// message gives the same call.
+    fn next_call(&self, message: &Message) -> Option<&'static str>;
+
+    /// Makes one call. If the message may have arrived before, it is looked for first where it can be.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    async fn send(&self, call: &str, message: &Message) -> Result<Sent, SendError>;
+
+    /// Sends one message that is marked as a test, and says what came back.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    async fn test(&self, now: DateTime<Utc>) -> Result<String, SendError>;
+
+    /// Looks, without sending anything, whether the channel could be used; a sentence for each thing
+    /// that was looked at.
+    ///
+    /// # Errors
+    /// What is wrong, with the remedy.
+    async fn check(&self) -> Result<Vec<String>, SendError>;
+}
