@@ -17,6 +17,8 @@ mod escalation;
 mod grace;
 mod label_name;
 mod notices;
+#[cfg(test)]
+mod people;
 mod policy;
 #[cfg(test)]
 mod promise_tests;

@@ -188,7 +188,7 @@ fn report(draft: &mut Draft<'_>, id: &MessageId, kind: NoticeKind, error: String
 
 /// The messages of a queue that need not be sent any more.
 pub(super) fn superseded(queue: &Queue, now: DateTime<Utc>) -> Vec<NoticeId> {
-    let untouched = |waiting: &Waiting| waiting.done.is_empty() && !waiting.may_have_arrived;
+    let untouched = |waiting: &Waiting| waiting.done.is_empty() && !waiting.may_have_arrived();
     let late = queue.waiting.iter().enumerate().filter(|(index, waiting)| {
         let later = &queue.waiting[index + 1..];
         let replaced = |later: &Waiting| !waiting.notice.kind.pages() || says_more(later.notice.kind);

@@ -130,8 +130,10 @@ pub fn due(state: &RolloutState, policy: &Policy, now: DateTime<Utc>) -> Due {
             plan.now(Command::Tick);
         }
         record(incident, &mut plan);
-        let acting = incident.step_begun_at.filter(|_| matches!(incident.phase, Phase::RollingBack { .. }));
-        deliver(&incident.deliveries, Some(&incident.id), acting.map(|at| at + TELL_AFTER), &mut plan);
+        // A clock that was set back since must not put people off by hours.
+        let acting = matches!(incident.phase, Phase::RollingBack { .. });
+        let begun_at = incident.step_begun_at.filter(|at| acting && *at <= now);
+        deliver(&incident.deliveries, Some(&incident.id), begun_at.map(|at| at + TELL_AFTER), &mut plan);
     }
     for incident in state.unfinished.values() {
         record(incident, &mut plan);

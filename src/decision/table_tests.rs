@@ -1,9 +1,12 @@
 //! The decision table, row by row (design, section 4).
 
+mod aftermath;
 mod alerts;
 mod causes;
 mod clock;
+mod delivery;
 mod episodes;
+mod escalation;
 mod grace;
 mod limits;
 mod recording;

@@ -41,12 +41,22 @@ pub struct Waiting {
     pub done: Vec<String>,
     /// How often the next call was begun.
     pub attempts: u32,
-    /// Whether a call was begun of which no end is known: it may have arrived.
-    pub may_have_arrived: bool,
+    /// Whether a try of the next call was begun of which no end is known yet.
+    pub in_flight: bool,
+    /// Whether a try of it ended without an answer. Later ones that surely failed don't change that.
+    pub unanswered: bool,
     /// Before then it is not tried.
     pub not_before: Option<DateTime<Utc>>,
     #[serde(default)]
     pub last_error: Option<String>,
+}
+
+impl Waiting {
+    /// Whether the next call may have been made before: it has to be looked for before it is made again.
+    #[must_use]
+    pub fn may_have_arrived(&self) -> bool {
+        self.in_flight || self.unanswered
+    }
 }
 
 /// What became of a notice on a channel.
@@ -127,7 +137,8 @@ impl Deliveries {
                 notice: Arc::clone(&notice),
                 done: Vec::new(),
                 attempts: 0,
-                may_have_arrived: false,
+                in_flight: false,
+                unanswered: false,
                 not_before: None,
                 last_error: None,
             });
@@ -138,7 +149,9 @@ impl Deliveries {
     pub(super) fn begin(&mut self, channel: &ChannelName, notice: NoticeId) {
         if let Some((_, waiting)) = self.find(channel, notice) {
             waiting.attempts += 1;
-            waiting.may_have_arrived = true;
+            // A process that ended in between leaves it so, and what it sent is not known.
+            waiting.unanswered |= waiting.in_flight;
+            waiting.in_flight = true;
         }
     }
 
@@ -151,19 +164,20 @@ impl Deliveries {
         outcome: &MessageOutcome,
     ) {
         let Some((index, waiting)) = self.find(channel, notice) else { return };
+        waiting.in_flight = false;
         let mut end = None;
         match outcome {
             MessageOutcome::Sent { references: _, complete: true } => end = Some(DeliveryEnd::Sent),
             MessageOutcome::Sent { .. } => {
                 waiting.done.push(call.to_owned());
-                (waiting.attempts, waiting.may_have_arrived, waiting.not_before) = (0, false, None);
+                (waiting.attempts, waiting.unanswered, waiting.not_before) = (0, false, None);
             }
             MessageOutcome::Failed { error, retry_at } => {
-                (waiting.may_have_arrived, waiting.not_before) = (false, Some(*retry_at));
+                waiting.not_before = Some(*retry_at);
                 waiting.last_error = Some(error.clone());
             }
             MessageOutcome::Unknown { error, retry_at } => {
-                (waiting.may_have_arrived, waiting.not_before) = (true, Some(*retry_at));
+                (waiting.unanswered, waiting.not_before) = (true, Some(*retry_at));
                 waiting.last_error = Some(error.clone());
             }
             MessageOutcome::GivenUp { error } => end = Some(DeliveryEnd::GivenUp(error.clone())),

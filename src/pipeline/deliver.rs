@@ -54,8 +54,9 @@ impl Worker {
             }
         };
         let queue = deliveries.queues.get(&id.channel)?;
-        let Waiting { notice, done, attempts, may_have_arrived, .. } =
-            queue.waiting.first().filter(|waiting| waiting.notice.id == Some(id.notice))?.clone();
+        let first = queue.waiting.first().filter(|waiting| waiting.notice.id == Some(id.notice))?;
+        let may_have_arrived = first.may_have_arrived();
+        let Waiting { notice, done, attempts, .. } = first.clone();
         let message = Message {
             subject,
             notice,

@@ -23,6 +23,7 @@ mod causes;
 mod delivery;
 mod ledger;
 mod monitoring;
+mod people;
 mod plan;
 mod process;
 mod reopened;

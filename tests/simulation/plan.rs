@@ -8,6 +8,7 @@ use rand::{Rng, SeedableRng};
 
 use backstop::decision::Mode;
 
+use crate::people::OnSend;
 use crate::traffic::{OnRead, OnSet};
 
 /// How long things go wrong; then everything is mended, and the end has to be right.
@@ -18,6 +19,10 @@ pub(crate) const ALERTS: u8 = 4;
 
 /// The part of the schedules whose events are stored by the real SQLite, which takes real time.
 const ON_DISK: f64 = 0.004;
+
+/// The part of the schedules in which channels to people fail: what they retry takes minutes, which are
+/// many polls of everything else.
+const PEOPLE_FAIL: f64 = 0.15;
 
 /// Something that happens.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +45,8 @@ pub(crate) enum Action {
     Unsilence(u8),
     OnSet(usize, OnSet),
     OnRead(usize, OnRead),
+    /// A channel to people takes messages so from now on.
+    OnSend(usize, OnSend),
     StoreDown,
     StoreHangs(Duration),
     StoreUp,
@@ -109,6 +116,7 @@ impl Plan {
         let has_strange_watchdog = rng.random_bool(0.3);
         let relabelled = rng.random_bool(0.2);
         let on_disk = rng.random_bool(ON_DISK);
+        let people_fail = rng.random_bool(PEOPLE_FAIL);
         let modes = [0, 1].map(|_| match rng.random_range(0..10) {
             0 => Mode::Shadow,
             1 => Mode::Off,
@@ -124,6 +132,11 @@ impl Plan {
             let at = Duration::from_millis(rng.random_range(0..TROUBLE.as_millis() as u64));
             let site = usize::from(has_other && rng.random_bool(0.4));
             actions.push((at, action(&mut rng, site, calm, sets_clock)));
+        }
+        for _ in 0..if people_fail { rng.random_range(1..6) } else { 0 } {
+            let at = Duration::from_millis(rng.random_range(0..TROUBLE.as_millis() as u64));
+            let fault = *OnSend::ALL.choose(&mut rng).expect("a fault");
+            actions.push((at, Action::OnSend(rng.random_range(0..2), fault)));
         }
         actions.sort_by_key(|(at, _)| *at);
         Self {

@@ -29,6 +29,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use crate::people;
 use crate::plan::Plan;
 use crate::traffic::Flag;
 use crate::world::World;
@@ -72,7 +73,7 @@ fn rollout(world: &World, plan: &Plan, site: usize, deployments: u32) -> Rollout
         rollback_deadline: TimeDelta::seconds(30),
         reading_valid: TimeDelta::seconds(4),
         watchdog_timeout: TimeDelta::seconds(6),
-        recipients: Vec::new(),
+        recipients: people::recipients(),
     };
     let router = Arc::new(Flag { world: world.clone(), site, readable: plan.readable });
     let application = Application::new(outbound(), None, None);
@@ -140,7 +141,7 @@ impl Process {
             observed: Arc::clone(&observed),
             share_reader: ShareReader::new(&rollouts, Arc::clone(&observed), clock.clone()),
             sources,
-            channels: Default::default(),
+            channels: people::channels(world),
             evidence: Arc::new(world.clone()),
             store: Arc::new(world.clone()),
             clock: clock.clone(),

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::ledger::{Ledger, Told};
 use crate::monitoring::{name, number, site};
+use crate::people::CHANNELS;
 use crate::process::{MAX_ATTEMPTS, SITES};
 use crate::world::Inner;
 
@@ -80,6 +81,7 @@ pub(crate) fn is_settled(inner: &Inner, now: DateTime<Utc>) -> bool {
         && threatened(inner).is_none()
         && forgotten(inner).is_none()
         && without_evidence(&inner.ledger, &inner.evidence).is_none()
+        && inner.people.iter().all(|people| people.unsent().is_none())
 }
 
 fn without_evidence(ledger: &Ledger, evidence: &[(IncidentId, bool)]) -> Option<IncidentId> {
@@ -108,6 +110,10 @@ pub(crate) fn hold_at_the_end(inner: &Inner) -> Promise {
     promise!(ledger.events <= most, "{} events for one schedule", ledger.events);
     let lacking = without_evidence(ledger, &inner.evidence);
     promise!(lacking.is_none(), "the evidence of {lacking:?} is not complete");
+    for (name, people) in CHANNELS.iter().zip(&inner.people) {
+        let unsent = people.unsent();
+        promise!(unsent.is_none(), "{name} works, and {unsent:?} is not sent");
+    }
     for (traffic, recorded) in inner.traffic.iter().zip(ledger.recorded_orders) {
         let orders = traffic.orders;
         if ledger.crashes == 0 {

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::delivery::{SharedDoor, deliver};
 use crate::monitoring::{self, is_critical};
+use crate::people::OnSend;
 use crate::plan::{Action, Plan, TROUBLE, Travel};
 use crate::process::{Process, rollout_name};
 use crate::promises;
@@ -213,6 +214,7 @@ impl Run {
             }
             Action::OnSet(site, on_set) => inner.traffic[site].on_set = on_set,
             Action::OnRead(site, on_read) => inner.traffic[site].on_read = on_read,
+            Action::OnSend(at, on_send) => inner.people[at].on_send = on_send,
             Action::StoreDown => inner.store_health = Health::Down,
             Action::StoreHangs(span) => inner.store_health = Health::Hangs(span),
             Action::StoreUp => inner.store_health = Health::Good,
@@ -318,6 +320,7 @@ impl Run {
             (traffic.on_set, traffic.on_read) = (OnSet::Obeys, OnRead::Tells);
         }
         (inner.store_health, inner.evidence_health) = (Health::Good, Health::Good);
+        inner.people.iter_mut().for_each(|people| people.on_send = OnSend::Delivers);
     }
 
     async fn settle(&mut self) {

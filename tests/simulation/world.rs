@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use crate::ledger::Ledger;
 use crate::monitoring::Monitoring;
+use crate::people::People;
 use crate::plan::Plan;
 use crate::process::SITES;
 use crate::traffic::Traffic;
@@ -38,6 +39,7 @@ pub(crate) struct Inner {
     /// Evidence that was written: the incident, and whether it was the last.
     pub(crate) evidence: Vec<(IncidentId, bool)>,
     pub(crate) ledger: Ledger,
+    pub(crate) people: [People; 2],
     crash_in: Option<u32>,
     pub(crate) crashed: bool,
 }
@@ -201,7 +203,8 @@ impl IncidentStore for World {
         for stored in &events {
             self.say(format!("stored {}", crate::ledger::brief(stored)));
             let mut inner = self.lock();
-            let Inner { traffic, monitoring, ledger, .. } = &mut *inner;
+            let Inner { traffic, monitoring, ledger, people, .. } = &mut *inner;
+            People::stored(people, stored);
             let site = SITES.iter().position(|site| *site == stored.rollout.as_str()).unwrap_or_default();
             let promise = ledger.stored(stored, now, &traffic[site], monitoring);
             self.keep(inner, promise);
