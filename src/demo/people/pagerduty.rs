@@ -109,45 +109,40 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
     Router::new().route("/v2/enqueue", post(enqueue)).route("/v2/change/enqueue", post(enqueue_change))
 }
 
-async fn enqueue(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
-    let event = match read(&body, problems_of_event) {
-        Ok(event) => event,
-        Err(refusal) => return refusal,
-    };
-    shared.change(|world| {
+async fn enqueue(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Response, Refused> {
+    let event = read(&body, problems_of_event)?;
+    Ok(shared.change(|world| {
         let own = format!("dedup-{}", world.pagerduty.alerts.len() + 1);
         let dedup_key = event["dedup_key"].as_str().unwrap_or(&own).to_owned();
         world.pagerduty.accept(event, &dedup_key);
         let answer = json!({ "status": "success", "message": "Event processed", "dedup_key": dedup_key });
         (StatusCode::ACCEPTED, Json(answer)).into_response()
-    })
+    }))
 }
 
-async fn enqueue_change(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
-    match read(&body, problems_of_change) {
-        Ok(change) => {
-            shared.change(|world| world.pagerduty.changes.push(change));
-            let answer = json!({ "status": "success", "message": "Change event processed" });
-            (StatusCode::ACCEPTED, Json(answer)).into_response()
-        }
-        Err(refusal) => refusal,
-    }
+async fn enqueue_change(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Response, Refused> {
+    let change = read(&body, problems_of_change)?;
+    shared.change(|world| world.pagerduty.changes.push(change));
+    let answer = json!({ "status": "success", "message": "Change event processed" });
+    Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
 }
 
-fn read(body: &[u8], problems: impl Fn(&Value) -> Vec<String>) -> Result<Value, Response> {
+/// Why an event is refused: the status and what is wrong.
+type Refused = (StatusCode, Json<Value>);
+
+fn read(body: &[u8], problems: impl Fn(&Value) -> Vec<String>) -> Result<Value, Refused> {
+    let refused = |status, errors: Vec<String>| {
+        let answer =
+            json!({ "status": "invalid event", "message": "Event object is invalid", "errors": errors });
+        (status, Json(answer))
+    };
     if body.len() > MAX_BODY_BYTES {
-        return Err((StatusCode::PAYLOAD_TOO_LARGE, "Event is larger than 512 KB").into_response());
+        return Err(refused(StatusCode::PAYLOAD_TOO_LARGE, vec!["Event is larger than 512 KB".to_owned()]));
     }
     let event: Option<Value> = serde_json::from_slice(body).ok().filter(Value::is_object);
-    let errors = event.as_ref().map_or_else(|| vec!["JSON is invalid".to_owned()], problems);
-    match event {
-        Some(event) if errors.is_empty() => Ok(event),
-        _ => {
-            let answer =
-                json!({ "status": "invalid event", "message": "Event object is invalid", "errors": errors });
-            Err((StatusCode::BAD_REQUEST, Json(answer)).into_response())
-        }
-    }
+    let event = event.ok_or_else(|| refused(StatusCode::BAD_REQUEST, vec!["JSON is invalid".to_owned()]))?;
+    let errors = problems(&event);
+    if errors.is_empty() { Ok(event) } else { Err(refused(StatusCode::BAD_REQUEST, errors)) }
 }
 
 fn problems_of_event(event: &Value) -> Vec<String> {

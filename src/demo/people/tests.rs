@@ -19,9 +19,21 @@ fn client() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().expect("a client")
 }
 
-/// Calls a method of Slack's with JSON, as the bot.
+/// Calls a method of Slack's as the bot: with JSON where it reads JSON, else with a form.
 async fn slack(people: &People, method: &str, arguments: &Value) -> Value {
-    let request = client().post(people.url(&format!("/slack/api/{method}"))).json(arguments);
+    let request = client().post(people.url(&format!("/slack/api/{method}")));
+    let writes = ["chat.postMessage", "chat.update", "chat.postEphemeral"];
+    let request = if writes.contains(&method) {
+        request.json(arguments)
+    } else {
+        let texts = arguments.as_object().expect("an object").iter().map(|(name, value)| {
+            (name.as_str(), value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+        });
+        let texts: Vec<_> = texts.collect();
+        let pairs: Vec<_> = texts.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let form = "application/x-www-form-urlencoded";
+        request.header("content-type", form).body(super::form::encode(&pairs))
+    };
     let answer = request.bearer_auth(super::slack::BOT_TOKEN).send().await.expect("an answer");
     assert_eq!(answer.status(), 200, "{method}");
     answer.json().await.expect("JSON")

@@ -3,17 +3,21 @@
 use serde_json::{Value, json};
 
 use super::arguments::Arguments;
-use super::workspace::{BOT_USER, Ephemeral, Post, TEAM, Version, WORKSPACE_URL, Workspace};
+use super::workspace::{BOT_USER, Channel, Ephemeral, Post, TEAM, Version, WORKSPACE_URL, Workspace};
 use super::{Refusal, blocks};
 use crate::demo::people::now;
 
 /// Longer ones are refused (docs.slack.dev, chat.postMessage, "Truncating content").
 const MAX_TEXT_CHARS: usize = 40_000;
 
-/// `chat.postMessage`. Stricter than Slack: `thread_ts` must be a root that exists, because a reply to
-/// anything else is lost to people.
+/// A `thread_ts` outside of these seconds is refused (measured by backlot's authors).
+const EARLIEST_THREAD_SECONDS: i64 = 631_152_000;
+const MAX_THREAD_SECONDS_AHEAD: i64 = 3_600;
+
+/// `chat.postMessage`. As at Slack, a `thread_ts` that names no message posts to the channel itself, and
+/// one that names a reply posts to that reply's thread.
 pub(super) fn post_message(workspace: &mut Workspace, arguments: &Arguments) -> Result<Value, Refusal> {
-    let name = arguments.text("channel").ok_or("channel_not_found")?;
+    let name = arguments.required("channel")?;
     let version = Version { metadata: metadata(arguments)?, ..content(arguments)? };
     let may_post_anywhere = workspace.has_scope("chat:write.public");
     let ts = workspace.next_ts();
@@ -24,12 +28,7 @@ pub(super) fn post_message(workspace: &mut Workspace, arguments: &Arguments) -> 
     if !channel.is_member && !may_post_anywhere {
         return Err("not_in_channel".into());
     }
-    let thread_ts = arguments.text("thread_ts");
-    if let Some(root) = &thread_ts
-        && channel.post(root).is_none_or(|post| post.thread_ts.is_some())
-    {
-        return Err("thread_not_found".into());
-    }
+    let thread_ts = thread(channel, arguments)?;
     let is_broadcast = thread_ts.is_some() && arguments.is_set("reply_broadcast");
     let user = BOT_USER.to_owned();
     let post = Post { ts: ts.clone(), thread_ts, is_broadcast, user, versions: vec![version] };
@@ -38,15 +37,24 @@ pub(super) fn post_message(workspace: &mut Workspace, arguments: &Arguments) -> 
     Ok(answer)
 }
 
+/// The root of the thread that is named.
+fn thread(channel: &Channel, arguments: &Arguments) -> Result<Option<String>, Refusal> {
+    let Some(named) = arguments.text("thread_ts") else { return Ok(None) };
+    let seconds = named.split('.').next().and_then(|seconds| seconds.parse::<i64>().ok()).unwrap_or(0);
+    if seconds <= EARLIEST_THREAD_SECONDS || seconds > now().timestamp() + MAX_THREAD_SECONDS_AHEAD {
+        return Err("invalid_thread_ts".into());
+    }
+    Ok(channel.post(&named).map(|post| post.thread_ts.clone().unwrap_or_else(|| post.ts.clone())))
+}
+
 /// `chat.update`: takes a channel's id only; what is left out stays as it is.
 pub(super) fn update(workspace: &mut Workspace, arguments: &Arguments) -> Result<Value, Refusal> {
-    let id = arguments.text("channel").ok_or("channel_not_found")?;
+    let (id, ts) = (arguments.required("channel")?, arguments.required("ts")?);
     let new = content(arguments)?;
     let (has_blocks, has_metadata) =
         (arguments.structure("blocks", "invalid_blocks_format")?.is_some(), metadata(arguments)?);
     let channel =
         workspace.channels.iter_mut().find(|channel| channel.id == id).ok_or("channel_not_found")?;
-    let ts = arguments.text("ts").ok_or("message_not_found")?;
     if channel.is_archived {
         return Err("is_archived".into());
     }
@@ -57,35 +65,43 @@ pub(super) fn update(workspace: &mut Workspace, arguments: &Arguments) -> Result
     let before = post.current().clone();
     let blocks = if has_blocks { new.blocks } else { before.blocks };
     post.versions.push(Version { blocks, metadata: has_metadata.or(before.metadata), ..new });
-    let answer =
-        json!({ "channel": id, "ts": ts, "text": post.current().text, "message": shown(post, true) });
-    Ok(answer)
+    let mut message = shown(post, true);
+    if let Some(members) = message.as_object_mut() {
+        // It stands beside the message only.
+        members.remove("ts");
+    }
+    Ok(json!({ "channel": id, "ts": ts, "text": post.current().text, "message": message }))
 }
 
-/// `chat.postEphemeral`: one person sees it, until they reload.
+/// `chat.postEphemeral`: one person sees it, until they reload; takes ids only.
 pub(super) fn post_ephemeral(workspace: &mut Workspace, arguments: &Arguments) -> Result<Value, Refusal> {
-    let name = arguments.text("channel").ok_or("channel_not_found")?;
-    let Version { at, text, .. } = content(arguments)?;
-    let user = arguments.text("user").ok_or("user_not_in_channel")?;
-    if !workspace.users.iter().any(|(id, _)| *id == user) {
+    let (user, id) = (arguments.required("user")?, arguments.required("channel")?);
+    let is_id = |text: &str| text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
+    if !user.starts_with(['U', 'W']) || !is_id(&user) {
+        return Err("invalid_arguments".into());
+    }
+    let text = arguments.text("text").unwrap_or_default();
+    let is_known = workspace.users.iter().any(|(known, _)| *known == user);
+    let ts = workspace.next_ts();
+    let channel =
+        workspace.channels.iter_mut().find(|channel| channel.id == id).ok_or("channel_not_found")?;
+    if !is_known {
         return Err("user_not_in_channel".into());
     }
-    let ts = workspace.next_ts();
-    let channel = workspace.channel_mut(&name).ok_or("channel_not_found")?;
-    channel.ephemerals.push(Ephemeral { at, user, thread_ts: arguments.text("thread_ts"), text });
+    channel.ephemerals.push(Ephemeral { at: now(), user, thread_ts: arguments.text("thread_ts"), text });
     Ok(json!({ "message_ts": ts }))
 }
 
-/// `chat.getPermalink`: takes a channel's id only.
+/// `chat.getPermalink`: takes a channel's id only. Whatever is in a thread, its root too, leads to the
+/// thread.
 pub(super) fn permalink(workspace: &Workspace, arguments: &Arguments) -> Result<Value, Refusal> {
-    let id = arguments.text("channel").ok_or("channel_not_found")?;
-    let ts = arguments.text("message_ts").ok_or("message_not_found")?;
+    let (id, ts) = (arguments.required("channel")?, arguments.required("message_ts")?);
     let channel = workspace.channels.iter().find(|channel| channel.id == id).ok_or("channel_not_found")?;
     let post = channel.post(&ts).ok_or("message_not_found")?;
-    let mut link = format!("{WORKSPACE_URL}archives/{id}/p{}", ts.replace('.', ""));
-    if let Some(root) = &post.thread_ts {
-        link.push_str(&format!("?thread_ts={root}&cid={id}"));
-    }
+    let is_root = channel.posts.iter().any(|reply| reply.thread_ts.as_ref() == Some(&ts));
+    let root = post.thread_ts.as_ref().or(Some(&post.ts).filter(|_| is_root));
+    let query = root.map_or_else(String::new, |root| format!("?thread_ts={root}&cid={id}"));
+    let link = format!("{WORKSPACE_URL}archives/{id}/p{}{query}", ts.replace('.', ""));
     Ok(json!({ "channel": id, "permalink": link }))
 }
 

@@ -47,6 +47,9 @@ async fn a_channel_is_kept_as_threads_with_their_edits() {
     );
     let later = slack(&people, "conversations.history", &json!({ "channel": channel, "oldest": ts })).await;
     assert_eq!(texts(&later), ["loud"], "the oldest itself is left out");
+    let pages = json!({ "channel": channel, "oldest": "0", "limit": 1 });
+    let first = slack(&people, "conversations.history", &pages).await;
+    assert_eq!(texts(&first), ["second"], "with the oldest as the only bound, pages go forward");
 
     let threads = people.slack().threads("spark-incidents");
     let [thread] = threads.as_slice() else { panic!("{threads:?}") };
@@ -55,6 +58,25 @@ async fn a_channel_is_kept_as_threads_with_their_edits() {
         ["first", "second"]
     );
     assert!(!thread.replies[0].is_broadcast && thread.replies[1].is_broadcast);
+}
+
+/// Traps of the real one, which a fake must have too.
+#[tokio::test]
+async fn a_reply_to_nothing_is_posted_to_the_channel_and_reading_methods_ignore_json() {
+    let people = People::start().await.expect("started");
+    let ts = post_with_buttons(&people).await;
+    let near = format!("{}.999999", ts.split('.').next().expect("seconds"));
+    let lost = json!({ "channel": "spark-incidents", "text": "lost", "thread_ts": near });
+    let posted = slack(&people, "chat.postMessage", &lost).await;
+    assert_eq!((&posted["ok"], &posted["message"]["thread_ts"]), (&json!(true), &Value::Null));
+    assert_eq!(people.slack().threads("spark-incidents").len(), 2);
+
+    let request = client().post(people.url("/slack/api/conversations.history"));
+    let request = request
+        .bearer_auth(crate::demo::people::slack::BOT_TOKEN)
+        .json(&json!({ "channel": posted["channel"] }));
+    let answer: Value = request.send().await.expect("an answer").json().await.expect("JSON");
+    assert_eq!(answer["error"], "invalid_arguments", "{answer}");
 }
 
 #[tokio::test]
@@ -69,12 +91,13 @@ async fn what_slack_refuses_is_refused_in_its_words() {
     for (method, arguments, error) in [
         ("chat.postMessage", json!({ "channel": "#nowhere", "text": "x" }), "channel_not_found"),
         ("chat.postMessage", json!({ "channel": "#old", "text": "x" }), "is_archived"),
+        ("chat.postMessage", json!({ "text": "x" }), "invalid_arguments"),
         ("chat.postMessage", json!({ "channel": id }), "no_text"),
         ("chat.postMessage", json!({ "channel": id, "text": "x".repeat(40_001) }), "msg_too_long"),
         (
             "chat.postMessage",
             json!({ "channel": id, "text": "x", "thread_ts": "1.000001" }),
-            "thread_not_found",
+            "invalid_thread_ts",
         ),
         ("chat.postMessage", json!({ "channel": id, "text": "x", "blocks": header(151) }), "invalid_blocks"),
         (
@@ -152,9 +175,7 @@ async fn a_button_is_pressed_as_slack_would_and_only_if_it_is_there() {
     let verifier = SlackEventSignatureVerifier::new(&SIGNING_SECRET.to_owned().into());
     let (signature, timestamp) =
         (calls[0].header("x-slack-signature"), calls[0].header("x-slack-request-timestamp"));
-    verifier
-        .verify(&signature.to_owned(), &calls[0].text(), &timestamp.to_owned())
-        .expect("a good signature");
+    verifier.verify(signature, &calls[0].text(), timestamp).expect("a good signature");
     let pairs = super::super::form::decode(&calls[0].text());
     let payload: Value = serde_json::from_str(&pairs[0].1).expect("JSON");
     assert_eq!(
