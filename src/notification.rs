@@ -7,6 +7,7 @@
 
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod slack;
 mod words;
 
 use std::fmt::Debug;
