@@ -25,7 +25,7 @@ use chrono::{DateTime, Utc};
 pub use client_tls::{ClientTlsConfig, ClientTlsError, LoadedClientTls};
 pub use flag_request::{BodyError, BodyTemplate, FlagMethod, ShareScale};
 pub use metrics::{DEFAULT_CANARY, MetricsConfig, example_labels, foreign_labels, quoted};
-pub use people::{PagerDutyConfig, PeopleConfig, SlackConfig};
+pub use people::{PagerDutyConfig, PeopleConfig, SlackButtons, SlackConfig};
 use reader::Reader;
 pub use reference::{KeyReference, REFERENCE};
 pub use report::{ConfigReport, Level, Problem};

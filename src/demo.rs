@@ -2,5 +2,6 @@
 //! Prometheus and Alertmanager where they are installed. The tests use the same parts.
 
 pub mod monitoring;
+pub mod people;
 pub mod stage;
 pub mod trading_api;

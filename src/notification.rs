@@ -5,6 +5,9 @@
 //! notice needs here is asked call by call ([`Channel::next_call`]), so that a process that ends between
 //! two calls goes on with the second.
 
+#[cfg(test)]
+pub(crate) mod fixtures;
+pub mod slack;
 mod words;
 
 use std::fmt::Debug;
@@ -16,7 +19,9 @@ use chrono::{DateTime, Utc};
 
 pub use words::{Line, Mark, Piece, Words};
 
-use crate::incident::{ChannelName, Incident, Notice, NoticeKind, References, Revision, RolloutName};
+use crate::incident::{
+    ChannelName, Incident, IncidentId, Notice, NoticeKind, References, Revision, RolloutName,
+};
 
 /// The longest that one call to a channel may take, its answer included (reference notes on
 /// notifications, section 1.3: the other side may hang for ever).
@@ -108,6 +113,14 @@ pub struct Place {
     pub external_url: String,
     /// A dashboard to look at.
     pub dashboard_url: Option<String>,
+}
+
+impl Place {
+    /// Where the incident's report can be read; worth a link once the incident has closed.
+    #[must_use]
+    pub fn report_url(&self, id: &IncidentId) -> String {
+        format!("{}/api/v1/incidents/{id}/report", self.external_url)
+    }
 }
 
 /// What came of a call that arrived.

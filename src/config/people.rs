@@ -4,7 +4,7 @@ mod pagerduty;
 mod slack;
 
 pub use pagerduty::PagerDutyConfig;
-pub use slack::SlackConfig;
+pub use slack::{SlackButtons, SlackConfig};
 
 use reqwest::Url;
 

@@ -109,7 +109,7 @@ fn rooms_import_only_in_the_agreed_direction() {
 fn outside_crates_are_used_only_where_they_belong() {
     let rules: &[(&str, &[&str])] = &[
         ("axum::", &["webhook", "web", "listener", "app", "demo"]),
-        ("hyper::", &["listener", "webhook"]),
+        ("hyper::", &["listener", "webhook", "demo"]),
         ("rustls::", &["config", "listener", "cli"]),
         ("x509_cert", &["config"]),
         ("rlimit", &["listener"]),

@@ -1,0 +1,91 @@
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+
+use super::super::buttons::row;
+use super::super::*;
+use crate::incident::{GraceCause, Hold, Incident, NoticeKind, Phase, Reason, Revision};
+use crate::notification::Subject;
+use crate::notification::fixtures::message;
+
+fn incident(kind: NoticeKind) -> Incident {
+    match message(kind).subject {
+        Subject::Incident(incident) => Arc::unwrap_or_clone(incident),
+        Subject::Rollout { .. } => panic!("{kind} is about no incident"),
+    }
+}
+
+fn in_phase(phase: Phase) -> Incident {
+    Incident { phase, ..incident(NoticeKind::GraceOpened) }
+}
+
+#[test]
+fn the_buttons_follow_where_the_incident_stands() {
+    use Button::{Acknowledge, Close, EndHold, Hold as HoldIt, RollBack, TryAgain};
+    let (at, attempt) = (DateTime::UNIX_EPOCH, 1);
+    let until = at + TimeDelta::minutes(15);
+    let hold = Hold { actor: "@ana".to_owned(), reason: Reason::HeldByPerson, until };
+    let (actor, words) = ("@ana".to_owned(), "done".to_owned());
+    for (phase, expected) in [
+        (Phase::Opened, &[Acknowledge][..]),
+        (
+            Phase::Grace { cause: GraceCause::Warning, confirm_early: false },
+            &[RollBack, HoldIt, Acknowledge, Close],
+        ),
+        (Phase::Held(hold), &[RollBack, EndHold, Acknowledge, Close]),
+        (Phase::RollingBack { attempt, since: at }, &[Acknowledge]),
+        (Phase::Verifying { since: at, until, attempt }, &[Acknowledge]),
+        (
+            Phase::Failed { reason: Reason::StepFailed, attempt, retry_at: None },
+            &[TryAgain, Acknowledge, Close],
+        ),
+        (Phase::RolledBack, &[]),
+        (Phase::Cancelled { reason: Reason::ResolvedConfirmed }, &[]),
+        (Phase::Declined { reason: Reason::NoCanary }, &[]),
+        (Phase::Superseded { by: Revision::new("v1.4.1") }, &[]),
+        (Phase::Closed { actor, words }, &[]),
+    ] {
+        let incident = in_phase(phase);
+        assert_eq!(Button::of(&incident), expected, "{:?}", incident.phase);
+        let acknowledged = Incident { acknowledged_by: Some("@ana".to_owned()), ..incident };
+        assert!(!Button::of(&acknowledged).contains(&Acknowledge), "once is enough");
+    }
+}
+
+#[test]
+fn whoever_was_woken_can_say_so_also_when_it_is_over() {
+    let paged = Incident { acknowledged_by: None, ..incident(NoticeKind::RollbackNotVerified) };
+    assert!(paged.phase.is_closed());
+    assert_eq!(Button::of(&paged), [Button::Acknowledge]);
+    assert_eq!(Button::of(&incident(NoticeKind::RollbackEnded)), [], "nobody was woken for it");
+}
+
+#[test]
+fn nobody_is_shown_a_button_that_may_not_be_pressed() {
+    let incident = incident(NoticeKind::GraceOpened);
+    let shown = |pressable| {
+        let row = row(&incident, pressable).map(|row| serde_json::to_value(row).expect("JSON"));
+        let buttons = row.map(|row| row["elements"].as_array().expect("buttons").clone());
+        buttons.unwrap_or_default().iter().map(|button| button["action_id"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(SlackButtons::None).len(), 0);
+    assert_eq!(shown(SlackButtons::Acknowledge), ["acknowledge"]);
+    assert_eq!(shown(SlackButtons::All), ["roll_back", "hold", "acknowledge", "close"]);
+}
+
+#[test]
+fn what_moves_traffic_or_keeps_it_from_being_moved_is_asked_before() {
+    for kind in [NoticeKind::GraceOpened, NoticeKind::GraceHeld, NoticeKind::RollbackFailed] {
+        let incident = incident(kind);
+        let row = serde_json::to_value(row(&incident, SlackButtons::All).expect("buttons")).expect("JSON");
+        for button in row["elements"].as_array().expect("buttons") {
+            let action = button["action_id"].as_str().expect("an id");
+            let asks = ["roll_back", "try_again", "hold", "close"].contains(&action);
+            assert_eq!(button.get("confirm").is_some(), asks, "{action}");
+            let is_dangerous = ["roll_back", "try_again"].contains(&action);
+            assert_eq!(button["style"] == "danger", is_dangerous, "{action}");
+            assert_eq!(button["value"], incident.id.as_str());
+            assert_eq!(Button::of_action(action).map(Button::action), Some(action));
+        }
+    }
+}
