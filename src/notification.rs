@@ -16,7 +16,9 @@ use chrono::{DateTime, Utc};
 
 pub use words::{Line, Mark, Piece, Words};
 
-use crate::incident::{ChannelName, Incident, Notice, NoticeKind, References, Revision, RolloutName};
+use crate::incident::{
+    ChannelName, Incident, IncidentId, Notice, NoticeKind, References, Revision, RolloutName,
+};
 
 /// The longest that one call to a channel may take, its answer included (reference notes on
 /// notifications, section 1.3: the other side may hang for ever).
@@ -108,6 +110,14 @@ pub struct Place {
     pub external_url: String,
     /// A dashboard to look at.
     pub dashboard_url: Option<String>,
+}
+
+impl Place {
+    /// Where the incident's report can be read; worth a link once the incident has closed.
+    #[must_use]
+    pub fn report_url(&self, id: &IncidentId) -> String {
+        format!("{}/api/v1/incidents/{id}/report", self.external_url)
+    }
 }
 
 /// What came of a call that arrived.
