@@ -28,6 +28,7 @@ mod reason;
 mod records;
 mod rollout;
 mod severity;
+mod told;
 mod triage;
 mod words;
 
@@ -51,4 +52,5 @@ pub use records::{
 };
 pub use rollout::{CanaryRun, RolloutState};
 pub use severity::{Severity, SeverityMap};
+pub use told::{Backlog, Telling};
 pub use triage::Triage;

@@ -36,12 +36,11 @@ pub(super) type Backlogs = BTreeMap<ChannelName, Backlog>;
 
 /// Adds what waits in one rollout's queues.
 pub(super) fn add_backlogs(backlogs: &mut Backlogs, state: &RolloutState) {
-    for (channel, queue) in state.deliveries().flat_map(|deliveries| &deliveries.queues) {
-        let backlog = backlogs.entry(channel.clone()).or_default();
-        for waiting in &queue.waiting {
-            backlog.messages += 1;
-            backlog.oldest = Some(backlog.oldest.map_or(waiting.notice.at, |at| at.min(waiting.notice.at)));
-        }
+    for waiting in state.backlogs() {
+        let backlog = backlogs.entry(waiting.channel.clone()).or_default();
+        backlog.messages += i64::try_from(waiting.messages).unwrap_or(i64::MAX);
+        let at = waiting.oldest.notice.at;
+        backlog.oldest = Some(backlog.oldest.map_or(at, |oldest| oldest.min(at)));
     }
 }
 
