@@ -9,6 +9,7 @@ mod demo;
 mod evidence;
 mod incident;
 mod metrics_check;
+mod notify;
 mod output;
 mod rollback;
 mod rules;
@@ -91,10 +92,12 @@ enum Command {
     Incident(incident::IncidentArgs),
     /// List, show or verify the evidence.
     Evidence(evidence::EvidenceArgs),
+    /// Try whether people would be told.
+    Notify(notify::NotifyArgs),
     /// Make the rules for Prometheus and the routes of Alertmanager from the configuration.
     Rules(rules::RulesArgs),
     /// Report every problem of the configuration at once.
-    CheckConfig,
+    CheckConfig(check_config::CheckArgs),
     /// Print shell completions, such as `backstop completions bash > /etc/bash_completion.d/backstop`.
     Completions { shell: clap_complete::Shell },
 }
@@ -134,7 +137,8 @@ fn outcome(cli: Cli) -> Outcome {
             Command::Status(args) => status::run(&args, &common).await,
             Command::Incident(args) => incident::run(&args, &common).await,
             Command::Evidence(args) => evidence::run(&args, &common),
-            Command::CheckConfig => check_config::run(&common).await,
+            Command::CheckConfig(args) => check_config::run(&args, &common).await,
+            Command::Notify(args) => notify::run(&args, &common).await,
             Command::Rules(args) => rules::run(&args, &common).await,
             Command::Completions { .. } => Outcome::Done,
         }

@@ -23,10 +23,12 @@ mod notice_words;
 #[cfg(test)]
 mod old_versions_tests;
 mod phase;
+mod reaction;
 mod reason;
 mod records;
 mod rollout;
 mod severity;
+mod told;
 mod triage;
 mod words;
 
@@ -34,7 +36,7 @@ pub use alert::{Alert, AlertStatus};
 pub use attached::AttachedAlerts;
 pub use bounded::Bounded;
 pub use cause::{Cause, Trigger};
-pub use deliveries::{Deliveries, DeliveryEnd, MessageOutcome, Queue, References, Waiting};
+pub use deliveries::{Delivered, Deliveries, DeliveryEnd, MessageOutcome, Queue, References, Waiting};
 pub use event::{AttachedAlert, Event, OpenedIncident, Record, StoredAs};
 pub use folded::{Escalation, Incident, NoteEntry};
 pub use ids::{ChannelName, Fingerprint, IncidentId, Revision, RolloutName, Stage, UnknownStage};
@@ -42,6 +44,7 @@ pub use known_alerts::{AlertState, KnownAlerts};
 pub use labels::Labels;
 pub use notice::{AlertFact, Level, Notice, NoticeFact, NoticeId, Repeated};
 pub use phase::{GraceCause, Hold, Phase};
+pub use reaction::Reaction;
 pub use reason::{NoticeKind, Reason};
 pub use records::{
     Answer, Attempt, BlobRef, Check, CheckName, CheckOutcome, EvidenceFile, Share, SnapshotPoint, Step,
@@ -49,4 +52,5 @@ pub use records::{
 };
 pub use rollout::{CanaryRun, RolloutState};
 pub use severity::{Severity, SeverityMap};
+pub use told::{Backlog, Telling};
 pub use triage::Triage;

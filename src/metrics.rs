@@ -1,12 +1,15 @@
 //! Every metric that Backstop exports, all present at zero from the start, so that `rate()` and
 //! alerts work from the first failure on. Label values are closed lists or configured names.
 
+mod delivery;
 mod evidence;
 mod labels;
 mod loops;
 mod process;
+mod reaction;
 mod registry;
 mod states;
+mod stored;
 
 use std::sync::Arc;
 
@@ -18,11 +21,12 @@ use prometheus_client::registry::Registry;
 
 pub use labels::{AlertOutcome, WebhookOutcome};
 use labels::{
-    Cause, Kind, OfLoop, OfRollout, Outcome, RolloutReason, RolloutState, RolloutVerdict, SecretState, Source,
+    Cause, Kind, OfLoop, OfRollout, Outcome, RolloutReason, RolloutState, RolloutVerdict, SecretState,
+    Source, of_verdict,
 };
 pub use loops::Loop;
 
-use crate::incident::{Event, NoticeKind, Reason, RolloutName, StoredAs, Verdict};
+use crate::incident::{NoticeKind, Reason, RolloutName, Verdict};
 
 #[derive(Debug, Default)]
 struct Families {
@@ -56,6 +60,9 @@ struct Families {
     reconciliation_last_success: Family<Source, Gauge>,
     watchdog_age_seconds: Gauge,
     notices: Family<Kind, Counter>,
+    messages: delivery::Messages,
+    reactions: reaction::Reactions,
+    marks: reaction::Marks,
     tasks_panicked: Counter,
     requests_panicked: Counter,
     connections_evicted: Counter,
@@ -113,6 +120,7 @@ impl Metrics {
             touch(&families.grace_overdue_seconds, &of_rollout);
             touch(&families.rollback_overdue_seconds, &of_rollout);
             touch(&families.canary_share_percent, &of_rollout);
+            self.initialise_reactions(rollout);
             for reason in Reason::ALL {
                 let labels = RolloutReason { rollout: rollout.to_string(), reason: reason.to_string() };
                 touch(&families.decisions, &labels);
@@ -155,34 +163,6 @@ impl Metrics {
     pub fn decided(&self, rollout: &RolloutName, reason: Reason) {
         let labels = RolloutReason { rollout: rollout.to_string(), reason: reason.to_string() };
         self.families.decisions.get_or_create(&labels).inc();
-    }
-
-    /// Counts what a stored event says of rollbacks, verifications, notices and the canary's share.
-    pub fn stored(&self, stored: &StoredAs) {
-        let rollout = OfRollout { rollout: stored.rollout.to_string() };
-        match &stored.event {
-            Event::RollbackStarted { attempt: 1, .. } => {
-                self.families.rollbacks.get_or_create(&rollout).inc();
-            }
-            Event::Failed { .. } => {
-                self.families.rollback_failures.get_or_create(&rollout).inc();
-            }
-            Event::VerificationEnded(verification) => {
-                let labels = of_verdict(&stored.rollout, verification.verdict);
-                self.families.verifications.get_or_create(&labels).inc();
-            }
-            Event::NoticeRaised { kind, .. } => self.notice(*kind),
-            Event::ShareRead { share, .. } => {
-                // An unread share is no number: -1 stands out and breaks no sum of shares above 0.
-                let percent = share.map_or(-1, |share| i64::from(share.0));
-                self.families.canary_share_percent.get_or_create(&rollout).set(percent);
-            }
-            _ => {}
-        }
-    }
-
-    fn notice(&self, kind: NoticeKind) {
-        self.families.notices.get_or_create(&Kind { kind: kind.to_string() }).inc();
     }
 
     /// The store acknowledged: no event is held in memory alone any more.
@@ -337,8 +317,4 @@ where
     M: Default + Clone,
 {
     drop(family.get_or_create_owned(labels));
-}
-
-fn of_verdict(rollout: &RolloutName, verdict: Verdict) -> RolloutVerdict {
-    RolloutVerdict { rollout: rollout.to_string(), verdict: verdict.as_str().to_owned() }
 }

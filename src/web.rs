@@ -6,6 +6,7 @@ mod api;
 mod auth;
 mod listing;
 mod next;
+mod told;
 mod view;
 
 pub use admin::{Readiness, admin_router};
@@ -13,4 +14,5 @@ pub use api::{Api, api_router};
 pub use auth::{Access, Denied};
 pub use listing::Listings;
 pub use next::NextView;
+pub use told::{ChannelView, NotificationView, UndeliveredView};
 pub use view::{IncidentView, RolloutView};

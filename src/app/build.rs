@@ -84,6 +84,7 @@ pub async fn build(
     let mut sources: Vec<_> = alertmanagers.iter().map(|source| source.address()).collect();
     sources.extend(prometheus.iter().map(|_| PROMETHEUS.to_owned()));
     let metrics = Metrics::new(&names, &sources);
+    metrics.channels(channels.keys());
     let stored = load(store.as_ref()).await?;
     let randomness = Randomness::unforeseen();
     for name in

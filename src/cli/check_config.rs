@@ -1,28 +1,53 @@
 //! `backstop check-config`
 
-use super::output::{Output, print, print_json, progress};
-use super::{Common, Outcome, metrics_check};
+use clap::Args;
+
+use super::output::{Output, fail, print, print_json, progress};
+use super::{Common, Outcome, metrics_check, notify};
 use crate::config::{Config, Level, Problem};
 
-pub(super) async fn run(common: &Common) -> Outcome {
-    let (problems, outcome) = match Config::load(&common.config) {
+/// Flags of `check-config`.
+#[derive(Debug, Clone, Args)]
+pub(super) struct CheckArgs {
+    /// Also ask each channel to people whether it could be used; nothing is sent.
+    #[arg(long)]
+    online: bool,
+}
+
+pub(super) async fn run(args: &CheckArgs, common: &Common) -> Outcome {
+    let mut said = Vec::new();
+    let (problems, valid) = match Config::load(&common.config) {
         Ok(config) => {
             let of_metrics = metrics_check::problems(&config, &config.rollouts).await;
-            ([config.warnings, of_metrics].concat(), Outcome::Done)
+            if args.online {
+                said = match notify::built(&config) {
+                    Ok(channels) => notify::checked(&channels).await,
+                    Err(error) => return fail(error, Outcome::Failed),
+                };
+            }
+            ([config.warnings, of_metrics].concat(), true)
         }
-        Err(report) => (report.problems, Outcome::Failed),
+        Err(report) => (report.problems, false),
     };
     match common.output {
         Output::Json => {
-            print_json(&serde_json::json!({ "valid": outcome == Outcome::Done, "problems": problems }))
+            let mut report = serde_json::json!({ "valid": valid, "problems": problems });
+            if args.online {
+                report["channels"] = serde_json::json!(said);
+            }
+            print_json(&report);
         }
         Output::Text => {
             problems.iter().for_each(|problem| print(problem.to_string()));
-            let verdict = if outcome == Outcome::Done { "is valid" } else { "is not valid" };
+            if args.online && valid && said.is_empty() {
+                print(notify::NO_CHANNEL);
+            }
+            said.iter().for_each(|said| print(notify::said_text(said)));
+            let verdict = if valid { "is valid" } else { "is not valid" };
             print(format!("{} {verdict}, {} to look at", common.config.display(), problems.len()));
         }
     }
-    outcome
+    if valid && said.iter().all(|said| said.ok) { Outcome::Done } else { Outcome::Failed }
 }
 
 /// What is valid and still worth a thought, at a key of the file.

@@ -12,7 +12,7 @@ use super::{Common, Outcome, check_config};
 use crate::clock::{Clock, SystemClock};
 use crate::incident::Phase;
 use crate::text::shown;
-use crate::web::IncidentView;
+use crate::web::{IncidentView, NotificationView};
 
 /// A span with its unit, such as `30m`; a bare number is refused.
 fn span(text: &str) -> Result<std::time::Duration, String> {
@@ -205,8 +205,19 @@ fn incident_and_decisions(incident: &IncidentView, now: DateTime<Utc>) -> String
     let mut lines = vec![incident_text(incident, now).trim_start().to_owned()];
     let decisions = incident.decisions.iter();
     lines.extend(decisions.map(|note| format!("  {}  {}", time(note.at), shown(&note.text))));
+    lines.extend(incident.notifications.iter().filter_map(told));
     lines.extend(incident.evidence.iter().map(|file| format!("  evidence {}", shown(&file.name))));
     lines.join("\n")
+}
+
+/// Whom a notice reached, and whom not; none for one that goes nowhere.
+fn told(notice: &NotificationView) -> Option<String> {
+    let channels = notice.channels.iter().map(|told| {
+        let error = told.error.as_deref().map_or_else(String::new, |error| format!(" ({})", shown(error)));
+        format!("{} {}{error}", shown(&told.channel), shown(&told.state).replace('_', " "))
+    });
+    let channels = channels.collect::<Vec<_>>().join(", ");
+    (!channels.is_empty()).then(|| format!("  {}  told {}: {channels}", time(notice.at), shown(&notice.kind)))
 }
 
 async fn act(

@@ -8,7 +8,7 @@ use super::output::{Output, fail, print, print_json};
 use super::{Common, Outcome, check_config, style};
 use crate::pipeline::Trying;
 use crate::text::shown;
-use crate::web::{IncidentView, RolloutView};
+use crate::web::{IncidentView, RolloutView, UndeliveredView};
 
 /// Flags of `status`.
 #[derive(Debug, Clone, Args)]
@@ -73,6 +73,7 @@ fn rollout_text(rollout: &RolloutView) -> String {
             "  EVIDENCE can't be written where it belongs, or its record is broken, as the log says: run `backstop evidence verify`",
         ));
     }
+    lines.extend(rollout.undelivered.iter().filter_map(|waiting| untold(waiting, rollout.now)));
     match &rollout.incident {
         Some(incident) => {
             lines.push(incident_text(incident, rollout.now));
@@ -81,6 +82,27 @@ fn rollout_text(rollout: &RolloutView) -> String {
         None => lines.push("  no incident".to_owned()),
     }
     lines.join("\n")
+}
+
+/// Who has not been told, and why. What was raised a moment ago and not refused is on its way.
+fn untold(waiting: &UndeliveredView, now: DateTime<Utc>) -> Option<String> {
+    const ON_ITS_WAY: TimeDelta = TimeDelta::seconds(10);
+    let age = now - waiting.since;
+    if waiting.last_error.is_none() && age < ON_ITS_WAY {
+        return None;
+    }
+    let messages = match waiting.messages {
+        1 => "1 message waits".to_owned(),
+        number => format!("{number} messages wait"),
+    };
+    let error = waiting.last_error.as_deref().map(|error| format!("; last error: {}", shown(error)));
+    let next = waiting.next_try_at.map(|at| format!("; next try {}", due(at, now)));
+    let (channel, since) = (shown(&waiting.channel), time(waiting.since));
+    let rest = error.into_iter().chain(next).collect::<String>();
+    Some(style::alarm(&format!(
+        "  {channel} has not been told since {since} ({}): {messages}{rest}",
+        ago(age)
+    )))
 }
 
 /// What a step that has not ended has sent, and what came of it.

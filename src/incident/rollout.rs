@@ -150,6 +150,12 @@ impl RolloutState {
         last.or_else(|| self.unfinished.get(id))
     }
 
+    /// Everything on its way to people: of the rollout itself, and of each incident that is known.
+    pub fn deliveries(&self) -> impl Iterator<Item = &Deliveries> {
+        let incidents = self.unfinished.values().chain(&self.incident);
+        std::iter::once(&self.deliveries).chain(incidents.map(|incident| &incident.deliveries))
+    }
+
     fn deliver(&mut self, at: DateTime<Utc>, event: &Event) {
         match event {
             Event::NoticeRaised { to, .. } => {

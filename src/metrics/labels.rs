@@ -2,6 +2,8 @@
 
 use prometheus_client::encoding::EncodeLabelSet;
 
+use crate::incident::{RolloutName, Verdict};
+
 /// What became of a webhook request: a label's value, and `status` in the answer's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WebhookOutcome {
@@ -104,6 +106,10 @@ pub(super) struct RolloutVerdict {
     pub(super) verdict: String,
 }
 
+pub(super) fn of_verdict(rollout: &RolloutName, verdict: Verdict) -> RolloutVerdict {
+    RolloutVerdict { rollout: rollout.to_string(), verdict: verdict.as_str().to_owned() }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct Source {
     pub(super) source: String,
@@ -127,4 +133,29 @@ pub(super) struct SecretState {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct OfLoop {
     pub(super) r#loop: String,
+}
+
+/// From an alert's start to one thing that followed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ReactionStage {
+    pub(super) rollout: String,
+    pub(super) severity: String,
+    pub(super) stage: String,
+}
+
+/// An exemplar.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OfIncident {
+    pub(super) incident: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OfChannel {
+    pub(super) channel: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ChannelOutcome {
+    pub(super) channel: String,
+    pub(super) outcome: String,
 }

@@ -3,6 +3,7 @@
 use prometheus_client::registry::Registry;
 
 use super::Families;
+use super::reaction::Marks;
 
 pub(super) fn of(families: &Families) -> Registry {
     let mut r = Registry::with_prefix("backstop");
@@ -82,11 +83,44 @@ pub(super) fn of(families: &Families) -> Registry {
         "Seconds since the Watchdog was heard, or since the start",
         families.watchdog_age_seconds.clone(),
     );
-    r.register("notices", "What was reported to people", families.notices.clone());
+    register_people(&mut r, families);
     r.register("tasks_panicked", "Tasks that broke off", families.tasks_panicked.clone());
     register_health(&mut r, families);
     register_server(&mut r, families);
     r
+}
+
+fn register_people(r: &mut Registry, families: &Families) {
+    r.register("notices", "What was reported to people", families.notices.clone());
+    let messages = &families.messages;
+    r.register(
+        "messages",
+        "Messages to people by what came of them; failed and unknown are tries, and are tried again",
+        messages.total.clone(),
+    );
+    r.register("messages_undelivered", "Messages to people that wait", messages.undelivered.clone());
+    r.register(
+        "message_oldest_undelivered_age_seconds",
+        "Seconds for which the oldest message has waited, 0 if none does",
+        messages.oldest_age_seconds.clone(),
+    );
+    r.register(
+        "reaction_seconds",
+        "Seconds from the start of the alert that caused it until it was received, until the traffic off was acknowledged, and until that was verified; once an incident each",
+        families.reactions.0.clone(),
+    );
+    let Marks { warning, rollback_started, rollback_ended } = &families.marks;
+    r.register("warning_timestamp_seconds", "When a grace last began, 0 before", warning.clone());
+    r.register(
+        "rollback_started_timestamp_seconds",
+        "When a rollback last began, 0 before",
+        rollback_started.clone(),
+    );
+    r.register(
+        "rollback_ended_timestamp_seconds",
+        "When an incident with a rollback last closed, 0 before",
+        rollback_ended.clone(),
+    );
 }
 
 fn register_evidence(r: &mut Registry, families: &Families) {

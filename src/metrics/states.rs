@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::delivery::{Backlogs, add_backlogs};
 use super::labels::OfRollout;
 use super::{Metrics, OPEN_STATES};
 use crate::incident::{Phase, RolloutName, RolloutState};
@@ -18,7 +19,10 @@ impl Metrics {
     ) {
         let age = i64::try_from(watchdog_age_seconds).unwrap_or(i64::MAX);
         self.families.watchdog_age_seconds.set(age);
+        let mut backlogs = Backlogs::default();
         for (name, state) in states {
+            add_backlogs(&mut backlogs, state);
+            self.fill_marks(name, state);
             let open = state.open_incident();
             for known in OPEN_STATES {
                 let is_open = open.is_some_and(|incident| incident.phase.name() == known);
@@ -38,5 +42,6 @@ impl Metrics {
                 .map_or(0, |due_at| (now - due_at).num_seconds().max(1));
             self.families.rollback_overdue_seconds.get_or_create(&of_rollout).set(overdue);
         }
+        self.backlogs(&backlogs, now);
     }
 }

@@ -21,7 +21,7 @@ use super::auth::{Access, authorize};
 use super::listing::{Listings, incidents};
 use super::{IncidentView, RolloutView};
 use crate::decision::{Input, Refusal, Request};
-use crate::incident::{IncidentId, Reason, RolloutName, Stage};
+use crate::incident::{Incident, IncidentId, Reason, RolloutName, Stage};
 use crate::pipeline::{JournalError, Rollout, Worker};
 use crate::text::kept;
 use crate::webhook::body::{BODY_TIMEOUT, BodyError, Budget, read};
@@ -137,15 +137,19 @@ async fn incident(
 }
 
 async fn find(api: &Api, id: &IncidentId) -> Result<IncidentView, ApiError> {
+    fold(api, id).await.map(|incident| IncidentView::from(incident.as_ref()))
+}
+
+/// The incident as it stands.
+async fn fold(api: &Api, id: &IncidentId) -> Result<Arc<Incident>, ApiError> {
     // What is in memory is as new as the store, or newer while that can't be written.
     let states = api.worker.journal.states();
-    let latest = states.values().filter_map(|state| state.incident.as_deref()).find(|known| known.id == *id);
-    if let Some(incident) = latest {
-        return Ok(IncidentView::from(incident));
+    if let Some(incident) = states.values().find_map(|state| state.known_incident(id)) {
+        return Ok(Arc::clone(incident));
     }
     let found = api.worker.store.incident(id).await?;
     let missing = || ApiError::NotFound(format!("no incident {id}; list them with GET /api/v1/incidents"));
-    found.as_ref().map(IncidentView::from).ok_or_else(missing)
+    found.map(Arc::new).ok_or_else(missing)
 }
 
 async fn rollouts(State(api): State<Arc<Api>>) -> Json<Vec<RolloutView>> {

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::NextView;
+use super::told::{NotificationView, UndeliveredView, own_notifications};
 use crate::decision::{Mode, Reading};
 use crate::incident::{
     AttachedAlert, Cause, EvidenceFile, Incident, NoteEntry, Phase, Reason, RolloutState, StepRecord,
@@ -70,24 +71,13 @@ fn yes() -> bool {
     true
 }
 
-/// A notice: what was reported to people, in the log and as a metric.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct NotificationView {
-    pub at: DateTime<Utc>,
-    pub kind: String,
-    pub text: String,
-}
-
 impl From<&Incident> for IncidentView {
     fn from(incident: &Incident) -> Self {
         let cause = incident.cause();
         let state_reason = state_reason(incident);
         let reason = if incident.has_rolled_back() { cause.reason } else { state_reason };
-        let notifications = incident.notices.iter().map(|notice| NotificationView {
-            at: notice.at,
-            kind: notice.kind.to_string(),
-            text: notice.sentence(),
-        });
+        let notifications =
+            incident.notices.iter().map(|notice| NotificationView::of(notice, &incident.deliveries));
         Self {
             id: incident.id.to_string(),
             rollout: incident.rollout.to_string(),
@@ -170,6 +160,12 @@ pub struct RolloutView {
     /// The requests of the step under way, which the incident lists once it has ended.
     #[serde(default)]
     pub trying: Option<Trying>,
+    /// What has not reached its channel, of all of its incidents and of the rollout itself.
+    #[serde(default)]
+    pub undelivered: Vec<UndeliveredView>,
+    /// Notices of the rollout itself that wait, such as its Watchdog's.
+    #[serde(default)]
+    pub notifications: Vec<NotificationView>,
     /// The open incident, or the one that closed last.
     pub incident: Option<IncidentView>,
 }
@@ -210,6 +206,8 @@ impl RolloutView {
             evidence_healthy: true,
             store_healthy: true,
             trying: None,
+            undelivered: state.backlogs().iter().map(UndeliveredView::from).collect(),
+            notifications: own_notifications(&state.deliveries),
             incident: state.incident.as_deref().map(IncidentView::from),
         }
     }

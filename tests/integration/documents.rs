@@ -1,7 +1,7 @@
 //! Documents that have to agree with the code.
 
 use backstop::config::{Config, Level, REFERENCE};
-use backstop::incident::{Reason, RolloutName};
+use backstop::incident::{ChannelName, Reason, RolloutName};
 use backstop::metrics::Metrics;
 
 use crate::support::project;
@@ -56,7 +56,9 @@ fn every_alert_has_summary_description_and_a_runbook_that_exists() {
 
 #[test]
 fn every_metric_that_a_rule_asks_for_is_exported() {
-    let exported = Metrics::new(&[RolloutName::new("x")], &["y".to_owned()]).render();
+    let metrics = Metrics::new(&[RolloutName::new("x")], &["y".to_owned()]);
+    metrics.channels(&[ChannelName::new("z")]);
+    let exported = metrics.render();
     for name in rules()
         .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
         .filter(|word| word.starts_with("backstop_"))

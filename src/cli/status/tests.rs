@@ -64,17 +64,51 @@ fn status_says_what_a_step_has_sent_so_far_and_what_came_of_it() {
 }
 
 #[test]
+fn status_says_who_has_not_been_told_since_when_and_why() {
+    let mut view = view(held("ada"));
+    let told = |view: &RolloutView| {
+        let text = plain(&rollout_text(view));
+        text.lines().filter(|line| line.contains("not been told")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let waiting = |messages, seconds_ago, last_error: Option<&str>| UndeliveredView {
+        channel: "slack".to_owned(),
+        messages,
+        since: "2026-11-04T03:04:01Z".parse::<DateTime<Utc>>().expect("a time")
+            - TimeDelta::seconds(seconds_ago),
+        last_error: last_error.map(str::to_owned),
+        next_try_at: last_error.map(|_| "2026-11-04T03:04:13Z".parse().expect("a time")),
+    };
+    view.undelivered = vec![waiting(2, 9, None)];
+    assert_eq!(told(&view), [""; 0], "it is on its way");
+    view.undelivered = vec![waiting(1, 10, None), waiting(3, 161, Some("channel_not_found\nx"))];
+    let expected = [
+        "  slack has not been told since 2026-11-04 03:03:51 UTC (10 s ago): 1 message waits",
+        "  slack has not been told since 2026-11-04 03:01:20 UTC (2 min ago): 3 messages wait; last error: channel_not_found\\nx; next try in 12 s (2026-11-04 03:04:13 UTC)",
+    ];
+    assert_eq!(told(&view), expected);
+}
+
+#[test]
 fn hostile_text_in_any_member_forges_no_line_of_status_and_leaves_no_control_character() {
     let hostile = "x\nspark-trading  armed\r\u{1b}[2J\u{9b}\u{202e}";
     let mut failed = held(hostile);
     failed["state"] = "failed".into();
     for incident in [held(hostile), failed] {
         let mut view = view(incident);
+        view.undelivered = vec![UndeliveredView {
+            channel: "slack".to_owned(),
+            messages: 1,
+            since: view.now,
+            last_error: Some("refused".to_owned()),
+            next_try_at: None,
+        }];
         let honest =
             rollout_text(&RolloutView { incident: view.incident.clone(), ..view.clone() }).lines().count();
         for member in [&mut view.name, &mut view.mode, &mut view.revision, &mut view.firing_alerts[0]] {
             hostile.clone_into(member);
         }
+        hostile.clone_into(&mut view.undelivered[0].channel);
+        view.undelivered[0].last_error = Some(hostile.to_owned());
         let styled = rollout_text(&view);
         assert_eq!(styled.lines().count(), honest, "{styled}");
         // All that steers is our own, and goes with the styles; what was escaped stays.

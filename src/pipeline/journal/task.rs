@@ -228,7 +228,7 @@ impl JournalTask {
         let answered = self.pending.answer_if_due(now);
         if acted || answered {
             self.outage.hangs(self.pending.events());
-            teller.tell(self.pending.untold());
+            teller.tell(self.pending.untold(), &self.decider.states);
         }
     }
 
@@ -244,7 +244,7 @@ impl JournalTask {
         if settled > 0 {
             let (states, untold) = self.pending.settle(settled);
             self.checkpoints.durable(seq, states);
-            teller.tell(untold);
+            teller.tell(untold, &self.decider.states);
         }
         match stopped {
             None => {
@@ -275,7 +275,7 @@ impl JournalTask {
         self.pending.answer_until(until);
         self.retry_at = Some(Instant::now() + RETRY);
         self.outage.refuses(error, self.pending.events());
-        teller.tell(self.pending.untold());
+        teller.tell(self.pending.untold(), &self.decider.states);
     }
 
     /// What is stored counts, not what is remembered here; but what was acted upon has happened, and is

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::States;
 use crate::incident::StoredAs;
 use crate::metrics::Metrics;
 
@@ -35,11 +36,15 @@ impl Teller {
         Self { metrics, lines, logs }
     }
 
-    pub(super) fn tell(&self, events: Vec<StoredAs>) {
+    /// `states` are those after the events, or later ones.
+    pub(super) fn tell(&self, events: Vec<StoredAs>, states: &States) {
         if events.is_empty() {
             return;
         }
-        events.iter().for_each(|stored| self.metrics.stored(stored));
+        for stored in &events {
+            let known = |id| states.get(&stored.rollout)?.known_incident(id);
+            self.metrics.stored(stored, stored.incident.as_ref().and_then(known).map(AsRef::as_ref));
+        }
         let lines = events.len();
         if self.lines.try_send(events).is_err() {
             self.metrics.log_lines_lost(lines);
