@@ -155,6 +155,7 @@ fn call(
         "chat.postEphemeral" => methods::post_ephemeral(workspace, arguments),
         "chat.getPermalink" => methods::permalink(workspace, arguments),
         "conversations.info" => reading::info(workspace, arguments),
+        "conversations.list" => reading::list(workspace, arguments),
         "conversations.history" => reading::history(workspace, arguments),
         "conversations.replies" => reading::replies(workspace, arguments),
         "usergroups.users.list" => reading::user_group(workspace, arguments),

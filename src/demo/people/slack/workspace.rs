@@ -232,7 +232,7 @@ impl Workspace {
         }
         let needed = match method {
             "chat.postMessage" | "chat.update" | "chat.postEphemeral" => "chat:write",
-            "conversations.info" => "channels:read",
+            "conversations.info" | "conversations.list" => "channels:read",
             "conversations.history" | "conversations.replies" => "channels:history",
             "usergroups.users.list" => "usergroups:read",
             _ => return Ok(()),
