@@ -2,18 +2,17 @@
 
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::Duration;
 
 use backstop::clock::{Clock, SystemClock};
-use backstop::config::{SecretFile, SlackConfig};
-use backstop::incident::{Notice, NoticeFact, NoticeId, References, Revision, RolloutName};
+use backstop::incident::{NoticeFact, References};
 use backstop::notification::slack::Slack;
-use backstop::notification::{Channel, Message, Place, SendError, Subject};
+use backstop::notification::{Channel, SendError};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
+use crate::sending::{LOST, deliver, first, message, slack};
 use crate::toolbox::{packages, passes};
 
 /// The longest that the emulator may take to start.
@@ -83,72 +82,8 @@ impl Emulator {
     }
 
     fn slack(&self, channel: &str, token: &str) -> Slack {
-        let file = self.folder.path().join(format!("token-{token}"));
-        std::fs::write(&file, token).expect("written");
-        let token = SecretFile::new(file);
-        token.look();
-        let config = SlackConfig {
-            token,
-            channel: channel.to_owned(),
-            api_url: self.url.clone(),
-            is_loopback: true,
-            signing_secret: None,
-            app_token: None,
-            app_id: None,
-            operators: Vec::new(),
-            operator_group: None,
-            mentions: Default::default(),
-        };
-        let place = Place {
-            environment: Some("prod-eu".to_owned()),
-            external_url: "https://backstop.example".to_owned(),
-            dashboard_url: None,
-        };
-        Slack::new(&config, place).expect("a client")
+        slack(&self.url, channel, token, self.folder.path())
     }
-}
-
-/// The message of a notice about a rollout, which needs no incident.
-fn message(number: u32, fact: NoticeFact, references: &References) -> Message {
-    let notice = Notice {
-        at: SystemClock.now(),
-        kind: fact.kind(),
-        id: Some(NoticeId(number)),
-        fact: Some(fact),
-        stage: None,
-        share: None,
-        text: String::new(),
-    };
-    Message {
-        subject: Subject::Rollout {
-            name: RolloutName::new("spark-trading"),
-            revision: Revision::new("v1.4.0"),
-        },
-        notice: Arc::new(notice),
-        done: Vec::new(),
-        references: references.clone(),
-        may_have_arrived: false,
-        left_out: 0,
-    }
-}
-
-/// Makes every call that the message needs, and returns which these were.
-async fn deliver(slack: &Slack, mut message: Message, references: &mut References) -> Vec<&'static str> {
-    let mut calls = Vec::new();
-    while let Some(call) = slack.next_call(&message) {
-        let sent = slack.send(call, &message).await.expect("sent");
-        references.extend(sent.references.clone());
-        message.references.extend(sent.references);
-        message.done.push(call.to_owned());
-        calls.push(call);
-    }
-    calls
-}
-
-const LOST: NoticeFact = NoticeFact::WatchdogLost { silent_seconds: 192 };
-
-fn first(references: &References) -> (&str, &str) {
-    (&references["channel"], &references["root"])
 }
 
 #[tokio::test]

@@ -9,4 +9,6 @@
 mod clients;
 mod emulator;
 mod messages;
+mod own_fake;
+mod sending;
 mod toolbox;
