@@ -87,6 +87,22 @@ impl<'a> Slack<'a> {
         self.shared.change(|world| world.slack.set_channel(name, is_member, is_archived))
     }
 
+    /// Says something as a person: in the channel, or in a thread. Returns its `ts`, none where there is no
+    /// such channel.
+    pub fn say(&self, user: &str, channel: &str, text: &str, thread_ts: Option<&str>) -> Option<String> {
+        self.shared.change(|world| world.slack.say(user, channel, text, thread_ts))
+    }
+
+    /// Deletes a message, as its author or an administrator may. Replies to it stay, at the end of a thread
+    /// that nobody sees.
+    pub fn delete(&self, channel: &str, ts: &str) {
+        self.shared.change(|world| {
+            if let Some(channel) = world.slack.channel_mut(channel) {
+                channel.posts.retain(|post| post.ts != ts);
+            }
+        });
+    }
+
     /// Adds a person, by the id that Slack gives and a name.
     pub fn add_user(&self, id: &str, name: &str) {
         self.shared.change(|world| world.slack.add_user(id, name));
@@ -155,6 +171,7 @@ fn call(
         "chat.postEphemeral" => methods::post_ephemeral(workspace, arguments),
         "chat.getPermalink" => methods::permalink(workspace, arguments),
         "conversations.info" => reading::info(workspace, arguments),
+        "conversations.list" => reading::list(workspace, arguments),
         "conversations.history" => reading::history(workspace, arguments),
         "conversations.replies" => reading::replies(workspace, arguments),
         "usergroups.users.list" => reading::user_group(workspace, arguments),

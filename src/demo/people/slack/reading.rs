@@ -16,14 +16,25 @@ fn channel<'a>(workspace: &'a Workspace, arguments: &Arguments) -> Result<&'a Ch
     found.ok_or_else(|| "channel_not_found".into())
 }
 
-/// `conversations.info`: takes an id only.
-pub(super) fn info(workspace: &Workspace, arguments: &Arguments) -> Result<Value, Refusal> {
-    let channel = channel(workspace, arguments)?;
-    Ok(json!({ "channel": {
+fn described(channel: &Channel) -> Value {
+    json!({
         "id": channel.id, "name": channel.name, "name_normalized": channel.name, "is_channel": true,
         "is_member": channel.is_member, "is_archived": channel.is_archived, "is_private": false,
         "created": 1_790_000_000, "creator": "U0ANA",
-    }}))
+    })
+}
+
+/// `conversations.info`: takes an id only.
+pub(super) fn info(workspace: &Workspace, arguments: &Arguments) -> Result<Value, Refusal> {
+    Ok(json!({ "channel": described(channel(workspace, arguments)?) }))
+}
+
+/// `conversations.list`: here all are public. Its last page has an empty cursor.
+pub(super) fn list(workspace: &Workspace, arguments: &Arguments) -> Result<Value, Refusal> {
+    let is_listed = |channel: &&Channel| !(channel.is_archived && arguments.is_set("exclude_archived"));
+    let (channels, next) = page(workspace.channels.iter().filter(is_listed).collect(), arguments, 100)?;
+    let channels: Vec<Value> = channels.into_iter().map(described).collect();
+    Ok(json!({ "channels": channels, "response_metadata": { "next_cursor": next.unwrap_or_default() } }))
 }
 
 /// `conversations.history`: what the channel shows, replies only where broadcast; each page newest first.
@@ -72,11 +83,11 @@ fn within(post: &Post, arguments: &Arguments) -> bool {
 }
 
 /// The page that `cursor` and `limit` ask for, and the next one's cursor if there is one.
-fn page<'a>(
-    posts: Vec<&'a Post>,
+fn page<'a, T>(
+    all: Vec<&'a T>,
     arguments: &Arguments,
     default_limit: usize,
-) -> Result<(Vec<&'a Post>, Option<String>), Refusal> {
+) -> Result<(Vec<&'a T>, Option<String>), Refusal> {
     let limit = arguments.number("limit").unwrap_or(default_limit).clamp(1, MAX_LIMIT);
     let skipped = match arguments.text("cursor") {
         None => 0,
@@ -85,8 +96,8 @@ fn page<'a>(
             .and_then(|count| count.parse::<usize>().ok())
             .ok_or(Refusal::from("invalid_cursor"))?,
     };
-    let next = (posts.len() > skipped + limit).then(|| format!("skip:{}", skipped + limit));
-    Ok((posts.into_iter().skip(skipped).take(limit).collect(), next))
+    let next = (all.len() > skipped + limit).then(|| format!("skip:{}", skipped + limit));
+    Ok((all.into_iter().skip(skipped).take(limit).collect(), next))
 }
 
 /// The last page has no `response_metadata` at all.

@@ -206,6 +206,25 @@ impl Workspace {
         self.user_groups.push((id.to_owned(), members.iter().map(|&user| user.to_owned()).collect()));
     }
 
+    pub(super) fn say(
+        &mut self,
+        user: &str,
+        channel: &str,
+        text: &str,
+        thread_ts: Option<&str>,
+    ) -> Option<String> {
+        let ts = self.next_ts();
+        let version = Version { at: now(), text: text.to_owned(), blocks: Vec::new(), metadata: None };
+        self.channel_mut(channel)?.posts.push(Post {
+            ts: ts.clone(),
+            thread_ts: thread_ts.map(str::to_owned),
+            is_broadcast: false,
+            user: user.to_owned(),
+            versions: vec![version],
+        });
+        Some(ts)
+    }
+
     /// The id of the next message: the time, and never the same twice.
     pub(super) fn next_ts(&mut self) -> String {
         self.last_ts_microseconds = now().timestamp_micros().max(self.last_ts_microseconds + 1);
@@ -232,7 +251,7 @@ impl Workspace {
         }
         let needed = match method {
             "chat.postMessage" | "chat.update" | "chat.postEphemeral" => "chat:write",
-            "conversations.info" => "channels:read",
+            "conversations.info" | "conversations.list" => "channels:read",
             "conversations.history" | "conversations.replies" => "channels:history",
             "usergroups.users.list" => "usergroups:read",
             _ => return Ok(()),

@@ -131,6 +131,12 @@ async fn what_slack_refuses_is_refused_in_its_words() {
         let answer = slack(&people, method, &arguments).await;
         assert_eq!((&answer["ok"], &answer["error"]), (&json!(false), &json!(error)), "{method} {answer}");
     }
+    let by_a_person = people.slack().say("U0ANA", "spark-incidents", "I look", None).expect("a channel");
+    let change = json!({ "channel": id, "ts": by_a_person, "text": "x" });
+    assert_eq!(slack(&people, "chat.update", &change).await["error"], "cant_update_message");
+    people.slack().delete("spark-incidents", &by_a_person);
+    assert_eq!(slack(&people, "chat.update", &change).await["error"], "message_not_found");
+
     people.slack().set_scopes(&["chat:write"]);
     let answer = slack(&people, "chat.postMessage", &json!({ "channel": "elsewhere", "text": "x" })).await;
     assert_eq!(answer["error"], "not_in_channel");
