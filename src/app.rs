@@ -96,7 +96,8 @@ impl App {
             clock: Arc::clone(&worker.clock),
             budget: Budget::default(),
         };
-        let api = Api::new(worker.clone(), Arc::new(Access::new(&config.server)));
+        let template = config.report.template().context("report.template_file")?;
+        let api = Api::new(worker.clone(), Arc::new(Access::new(&config.server)), template);
         let (limits, admin_limits) = Limits::of_process(config.rollouts.len());
         let guard = Guard::new(&limits, metrics.clone(), turned_away).reserving(is_of_a_person);
         let routes = guarded(router(receiver).merge(api_router(api)), guard);

@@ -88,7 +88,7 @@ enum Command {
     Rollback(rollback::RollbackArgs),
     /// Show rollouts and open incidents of the running server.
     Status(status::StatusArgs),
-    /// List or show incidents; hold, resume, acknowledge or close one.
+    /// List, show or report incidents; hold, resume, acknowledge or close one.
     Incident(incident::IncidentArgs),
     /// List, show or verify the evidence.
     Evidence(evidence::EvidenceArgs),

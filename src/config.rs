@@ -6,6 +6,7 @@
 mod access;
 mod client_tls;
 mod flag_request;
+mod incident_report;
 mod metrics;
 mod people;
 mod reader;
@@ -24,6 +25,7 @@ pub use access::{AccessConfig, Credentials, ExtraHeader, HeaderText};
 use chrono::{DateTime, Utc};
 pub use client_tls::{ClientTlsConfig, ClientTlsError, LoadedClientTls};
 pub use flag_request::{BodyError, BodyTemplate, FlagMethod, ShareScale};
+pub use incident_report::{ReportConfig, TemplateFileError};
 pub use metrics::{DEFAULT_CANARY, MetricsConfig, example_labels, foreign_labels, quoted};
 pub use people::{PagerDutyConfig, PeopleConfig, SlackButtons, SlackConfig};
 use reader::Reader;
@@ -48,6 +50,7 @@ pub struct Config {
     pub alertmanager: AlertmanagerConfig,
     pub prometheus: PrometheusConfig,
     pub people: PeopleConfig,
+    pub report: ReportConfig,
     pub rollouts: Vec<RolloutConfig>,
     /// All of level warning: valid, and still worth a thought.
     pub warnings: Vec<Problem>,
@@ -64,8 +67,8 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, ConfigReport> {
         let (config, text) = Self::read(path)?;
         let now = SystemClock.now();
-        let of_files =
-            config.check_secrets().into_iter().chain(config.check_tls(now)).chain(config.check_access(now));
+        let of_files = config.check_secrets().into_iter().chain(config.check_tls(now));
+        let of_files = of_files.chain(config.check_access(now)).chain(config.report.check(path));
         // It was read a moment ago, so it can be read again; if not, problems have no line.
         let document = toml_edit::Document::parse(text.as_str()).map(toml_edit::Document::into_item);
         let document = document.unwrap_or_default();
@@ -121,6 +124,7 @@ impl Config {
         let alertmanager = AlertmanagerConfig::read(&reader.table("alertmanager"));
         let prometheus = PrometheusConfig::read(&reader.table("prometheus"));
         let people = PeopleConfig::read(&reader);
+        let report = ReportConfig::read(&reader.table("report"));
         let rollouts: Vec<_> = reader.tables("rollouts").iter().map(RolloutConfig::read).collect();
         rollout::check_together(&reader, &rollouts);
         reader.finish();
@@ -128,7 +132,18 @@ impl Config {
             reader.problems().into_iter().partition(|problem| problem.level == Level::Error);
         if errors.is_empty() {
             let file = file.to_owned();
-            Ok(Self { file, server, store, evidence, alertmanager, prometheus, people, rollouts, warnings })
+            Ok(Self {
+                file,
+                server,
+                store,
+                evidence,
+                alertmanager,
+                prometheus,
+                people,
+                report,
+                rollouts,
+                warnings,
+            })
         } else {
             Err(ConfigReport::new(errors.into_iter().chain(warnings).collect()))
         }

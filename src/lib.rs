@@ -50,6 +50,8 @@ pub mod text;
 
 pub mod incident;
 
+pub mod report;
+
 pub mod decision;
 
 pub mod clock;

@@ -64,6 +64,22 @@ impl Client {
         self.understand(reply)
     }
 
+    /// A text, as it came.
+    pub(super) async fn get_text(&self, path: &str) -> Result<String, ClientError> {
+        let reply = self.outbound.get(self.url(path)?).await;
+        let body = self.answered(reply)?;
+        String::from_utf8(body).map_err(|_| self.not_backstop("it answered with something else".to_owned()))
+    }
+
+    /// A JSON document, with its members in their order.
+    pub(super) async fn get_json_text(&self, path: &str) -> Result<String, ClientError> {
+        let text = self.get_text(path).await?;
+        match serde_json::from_str::<serde_json::Value>(&text) {
+            Ok(_) => Ok(text),
+            Err(_) => Err(self.not_backstop("it answered with something else".to_owned())),
+        }
+    }
+
     pub(super) async fn post<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -88,17 +104,23 @@ impl Client {
     }
 
     fn understand<T: DeserializeOwned>(&self, reply: Result<Reply, OutboundError>) -> Result<T, ClientError> {
+        let body = self.answered(reply)?;
+        serde_json::from_slice(&body)
+            .map_err(|_| self.not_backstop("it answered with something else".to_owned()))
+    }
+
+    /// The body of an answer that is no refusal.
+    fn answered(&self, reply: Result<Reply, OutboundError>) -> Result<Vec<u8>, ClientError> {
         let reply = reply.map_err(|error| self.unanswered(&error))?;
-        if !reply.is_success() {
-            let json: serde_json::Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-            let words = json.get("error").and_then(serde_json::Value::as_str);
-            return Err(match words {
-                Some(words) => ClientError::Refused { status: reply.status, message: words.to_owned() },
-                None => self.not_backstop(format!("it answered {}", reply.status)),
-            });
+        if reply.is_success() {
+            return Ok(reply.body);
         }
-        serde_json::from_slice(&reply.body)
-            .map_err(|_| self.not_backstop(format!("it answered {} with something else", reply.status)))
+        let json: serde_json::Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+        let words = json.get("error").and_then(serde_json::Value::as_str);
+        Err(match words {
+            Some(words) => ClientError::Refused { status: reply.status, message: words.to_owned() },
+            None => self.not_backstop(format!("it answered {}", reply.status)),
+        })
     }
 
     fn not_backstop(&self, answer: String) -> ClientError {

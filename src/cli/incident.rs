@@ -1,7 +1,7 @@
 //! `backstop incident`: what a person does about an incident, without looking up the API.
 
 use chrono::{DateTime, Utc};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::actor::Actor;
@@ -28,6 +28,7 @@ fn span(text: &str) -> Result<std::time::Duration, String> {
 #[command(after_help = "Without an id, the only open incident is meant. Examples:
   backstop incident list --state grace
   backstop incident hold --for=30m
+  backstop incident report spark-trading-20261104-030405-0001 > report.md
   backstop incident close spark-trading-20261104-030405-0001 --reason=\"switched off by hand\"")]
 pub(super) struct IncidentArgs {
     #[command(subcommand)]
@@ -50,6 +51,14 @@ enum IncidentCommand {
     Show {
         /// Its id; the only open one if left out.
         id: Option<String>,
+    },
+    /// Report what happened, what was done and what is open; as JSON with the times of a post-mortem.
+    Report {
+        /// Its id; the only open one if left out.
+        id: Option<String>,
+        /// Markdown unless asked otherwise, also by --output json.
+        #[arg(long, value_enum)]
+        format: Option<ReportFormat>,
     },
     /// Stop its grace: nothing is rolled back for it until the hold ends.
     Hold {
@@ -77,6 +86,12 @@ enum IncidentCommand {
         #[arg(long)]
         reason: String,
     },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ReportFormat {
+    Markdown,
+    Json,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -116,6 +131,11 @@ pub(super) async fn run(args: &IncidentArgs, common: &Common) -> Outcome {
                 .map_err(Stopped::from)
         }
         IncidentCommand::Show { id } => show(&client, id.as_deref(), common.output).await,
+        IncidentCommand::Report { id, format } => {
+            let of_output =
+                if common.output == Output::Json { ReportFormat::Json } else { ReportFormat::Markdown };
+            report(&client, id.as_deref(), format.unwrap_or(of_output)).await
+        }
         IncidentCommand::Hold { target, span } => {
             let span = span.map(|span| humantime::format_duration(span).to_string());
             let body = json!({ "actor": target.actor.name(), "for": span });
@@ -189,6 +209,19 @@ fn path(id: &str) -> String {
         segments.push(id);
     }
     url.map_or_else(String::new, |url| url.path().to_owned())
+}
+
+async fn report(client: &Client, id: Option<&str>, format: ReportFormat) -> Result<Outcome, Stopped> {
+    let path = format!("{}/report", path(&target(client, id).await?));
+    match format {
+        ReportFormat::Json => print(client.get_json_text(&format!("{path}?format=json")).await?),
+        // It may be another server's, or a template's: what steers a terminal does not get there.
+        ReportFormat::Markdown => {
+            let text = client.get_text(&format!("{path}?format=markdown")).await?;
+            text.lines().for_each(|line| print(shown(line)));
+        }
+    }
+    Ok(Outcome::Done)
 }
 
 async fn show(client: &Client, id: Option<&str>, output: Output) -> Result<Outcome, Stopped> {

@@ -60,6 +60,7 @@ reference! {
     "slack.mentions.level_3", "those of level_2", "Who is mentioned after 30 minutes";
     "pagerduty.routing_key_file", "required in [pagerduty]", "The integration's key";
     "pagerduty.url", "none", "The API's address";
+    "report.template_file", "the one in deploy/INCIDENT_TEMPLATE.md", "Your own form of incident reports: Markdown with placeholders such as `{{timeline}}`, read at start";
     "rollouts.name", "required", "The rollout's name";
     "rollouts.mode", "armed", "`armed` acts, `shadow` records what it would have done, `off` takes alerts in and does nothing";
     "rollouts.match", "{ rollout = name, canary_rollback = \"true\" }", "An alert belongs to the rollout when it carries all of these labels";

@@ -223,6 +223,7 @@ fn the_reference_lists_every_key_that_is_read_and_no_other() {
     super::AlertmanagerConfig::read(&reader.table("alertmanager"));
     super::PrometheusConfig::read(&reader.table("prometheus"));
     super::PeopleConfig::read_all(&reader);
+    super::ReportConfig::read(&reader.table("report"));
     for table in reader.tables("rollouts") {
         super::RolloutConfig::read(&table);
     }
@@ -239,6 +240,7 @@ fn the_reference_lists_every_key_that_is_read_and_no_other() {
         "slack",
         "slack.mentions",
         "pagerduty",
+        "report",
         "rollouts",
         "rollouts.verify",
         "rollouts.metrics",

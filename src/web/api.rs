@@ -1,6 +1,7 @@
 //! `/api/v1`: incidents, rollouts, and what people may ask for.
 
 mod close;
+mod report;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use super::{IncidentView, RolloutView};
 use crate::decision::{Input, Refusal, Request};
 use crate::incident::{Incident, IncidentId, Reason, RolloutName, Stage};
 use crate::pipeline::{JournalError, Rollout, Worker};
+use crate::report::Template;
 use crate::text::kept;
 use crate::webhook::body::{BODY_TIMEOUT, BodyError, Budget, read};
 
@@ -47,13 +49,16 @@ pub struct Api {
     /// The memory that people's bodies share.
     pub budget: Budget,
     pub listings: Listings,
+    /// The form of incident reports.
+    pub template: Arc<Template>,
 }
 
 impl Api {
     /// With a budget of its own, apart from the webhooks'.
     #[must_use]
-    pub fn new(worker: Worker, access: Arc<Access>) -> Self {
-        Self { worker, access, budget: Budget::of(BUDGET_BYTES), listings: Listings::default() }
+    pub fn new(worker: Worker, access: Arc<Access>, template: Template) -> Self {
+        let (budget, template) = (Budget::of(BUDGET_BYTES), Arc::new(template));
+        Self { worker, access, budget, listings: Listings::default(), template }
     }
 }
 
@@ -62,6 +67,7 @@ pub fn api_router(api: Api) -> Router {
     Router::new()
         .route("/api/v1/incidents", get(incidents))
         .route("/api/v1/incidents/{id}", get(incident))
+        .route("/api/v1/incidents/{id}/report", get(report::report))
         .route("/api/v1/incidents/{id}/hold", post(hold))
         .route("/api/v1/incidents/{id}/resume", post(resume))
         .route("/api/v1/incidents/{id}/acknowledge", post(acknowledge))

@@ -40,6 +40,7 @@ fn room(name: &str) -> &str {
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("text", &[]),
     ("incident", &["text"]),
+    ("report", &["text", "incident"]),
     ("clock", &[]),
     ("ownership", &[]),
     ("randomness", &[]),
@@ -48,7 +49,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("logging", &["text", "incident"]),
     ("store", &["text", "incident", "logging", "ownership", "supervision"]),
     ("evidence", &["text", "incident", "ownership"]),
-    ("config", &["clock", "decision", "incident"]),
+    ("config", &["clock", "decision", "incident", "report"]),
     ("rules", &["config"]),
     ("outbound", &["text", "config"]),
     ("execution", &["text", "config", "incident", "outbound", "clock"]),
@@ -76,7 +77,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("listener", &["config", "logging", "metrics", "supervision"]),
     (
         "web",
-        &["text", "incident", "config", "decision", "logging", "metrics", "pipeline", "store", "webhook"],
+        &[
+            "text", "incident", "report", "config", "decision", "logging", "metrics", "pipeline", "store",
+            "webhook",
+        ],
     ),
 ];
 

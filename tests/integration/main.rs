@@ -28,6 +28,7 @@ mod odd_alerts;
 mod real_chain;
 mod reconciliation;
 mod relabelling;
+mod reports;
 mod secrets;
 mod secured_flags;
 mod secured_monitoring;
