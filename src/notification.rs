@@ -5,6 +5,8 @@
 //! notice needs here is asked call by call ([`Channel::next_call`]), so that a process that ends between
 //! two calls goes on with the second.
 
+#[cfg(test)]
+pub(crate) mod fixtures;
 mod words;
 
 use std::fmt::Debug;
