@@ -6,6 +6,7 @@ mod clock;
 mod episodes;
 mod grace;
 mod limits;
+mod public;
 mod recording;
 mod remembered;
 mod reopened;
