@@ -4,8 +4,12 @@ use super::draft::Draft;
 use crate::incident::{AlertStatus, Incident, IncidentId, NoticeFact};
 
 /// Raises the end of the alerts of every rollback whose alerts have all resolved. Before that nothing
-/// says that the trouble is over: a page that is resolved with its alert still firing comes again.
+/// says that the trouble is over: a page that is resolved with its alert still firing comes again. Nor is
+/// it said while another incident is open: then the trouble is that one's.
 pub(super) fn alerts_ended(draft: &mut Draft<'_>) {
+    if draft.state.open_incident().is_some() {
+        return;
+    }
     let known = draft.state.unfinished.values().chain(&draft.state.incident);
     let over = known.filter(|incident| incident.awaits_end_of_alerts() && is_over(draft, incident));
     let over: Vec<IncidentId> = over.map(|incident| incident.id.clone()).collect();
@@ -22,4 +26,71 @@ fn is_over(draft: &Draft<'_>, incident: &Incident) -> bool {
         let known = draft.state.alerts.get(&attached.alert.fingerprint);
         known.is_none_or(|known| known.alert.status == AlertStatus::Resolved)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::decision::Confirmation;
+    use crate::decision::world::World;
+    use crate::incident::{Incident, Reason};
+
+    /// 03:00, rolled back for an alert that still fires; five minutes later the same revision has traffic
+    /// again.
+    fn ramped_again() -> World {
+        let mut world = World::with_canary();
+        world.critical("Errors");
+        world.finish();
+        world.wait(300);
+        world.share(25);
+        world
+    }
+
+    fn earlier(world: &World) -> &Incident {
+        world.state.unfinished.values().next().expect("an earlier incident")
+    }
+
+    fn ends(world: &World) -> usize {
+        world.notices().iter().filter(|kind| **kind == "alerts_ended").count()
+    }
+
+    #[test]
+    fn the_end_of_a_rollbacks_alerts_is_raised_once_when_the_last_has_resolved() {
+        let mut world = World::with_canary();
+        world.critical("Errors");
+        world.critical("Latency");
+        world.finish();
+        world.wait(60);
+        world.resolve("Errors");
+        assert_eq!(ends(&world), 0, "one still fires");
+        world.resolve("Latency");
+        world.resolve("Latency");
+        assert_eq!(ends(&world), 1);
+    }
+
+    #[test]
+    fn a_later_incident_that_led_to_nothing_keeps_no_earlier_one_from_its_end() {
+        let mut world = ramped_again();
+        world.warning("Latency");
+        world.wait(60);
+        world.resolve("Errors");
+        assert_eq!(ends(&world), 0, "while the later one is open the trouble is its");
+        world.resolve("Latency");
+        world.confirm(Confirmation::Gone);
+        assert_eq!(world.phase(), "cancelled");
+        assert!(!earlier(&world).is_followed);
+        world.send(&crate::decision::Input::Tick);
+        assert_eq!(ends(&world), 1);
+    }
+
+    #[test]
+    fn an_incident_is_followed_once_a_later_one_rolls_its_revision_back() {
+        let mut world = ramped_again();
+        assert_eq!(world.critical("Latency"), Some(Reason::CriticalAlert));
+        assert!(earlier(&world).is_followed && !world.incident().is_followed);
+        world.finish();
+        world.wait(60);
+        world.resolve("Latency");
+        world.resolve("Errors");
+        assert_eq!(ends(&world), 2, "each says its own end, and the later one ends the page");
+    }
 }

@@ -215,11 +215,14 @@ pub(super) fn public_alarm(
     let public = policy.recipients.iter().filter_map(|recipient| Some((recipient, recipient.first_within?)));
     let mut alarms = public.filter_map(|(recipient, within)| {
         let queue = incident.deliveries.queues.get(&recipient.channel)?;
-        let first = queue.waiting.first()?;
-        if !queue.delivered.is_empty() || is_reported(&recipient.channel) {
+        let waiting = &queue.waiting.first()?.notice;
+        if queue.first_sent_at().is_some() || is_reported(&recipient.channel) {
             return None;
         }
-        let due_at = first.notice.at + within;
+        // Also where that one was left out since: the public has waited from then on.
+        let mut notices = incident.notices.iter();
+        let first = notices.find(|notice| recipient.kinds.contains(&notice.kind)).unwrap_or(waiting);
+        let due_at = first.at + within;
         Some((recipient.channel.clone(), due_at - ALARM_BEFORE_DUE.min(within / 5), due_at))
     });
     alarms.next()

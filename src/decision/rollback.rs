@@ -164,10 +164,13 @@ pub(super) fn evidence_written(
 pub(super) fn tick(draft: &mut Draft<'_>) -> Option<Reason> {
     watchdog(draft);
     super::aftermath::alerts_ended(draft);
+    // Also once it has closed: the public does not know how it ended either.
+    if let Some(id) = draft.state.incident.as_ref().map(|last| last.id.clone()) {
+        public_update(draft, &id);
+    }
     let open = draft.state.open_incident()?;
     let (id, phase) = (open.id.clone(), open.phase.clone());
     overdue(draft, &id);
-    public_update(draft, &id);
     super::escalation::tick(draft, &id);
     match phase {
         Phase::Failed { attempt, retry_at: Some(retry_at), .. } if draft.context.now >= retry_at => {
@@ -191,8 +194,8 @@ fn overdue(draft: &mut Draft<'_>, id: &IncidentId) {
 /// The public has to know within minutes: if its page can't be updated, a person has to.
 fn public_update(draft: &mut Draft<'_>, id: &IncidentId) {
     let now = draft.now();
-    let Some(open) = draft.open(id) else { return };
-    let alarm = super::delivery::public_alarm(open, draft.context.policy);
+    let Some(known) = draft.state.known_incident(id) else { return };
+    let alarm = super::delivery::public_alarm(known, draft.context.policy);
     let Some((channel, alarm_at, due_at)) = alarm else { return };
     if now >= alarm_at {
         let mut others = draft.recipients(NoticeKind::PublicUpdateLate);

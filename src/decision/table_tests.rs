@@ -9,6 +9,7 @@ mod episodes;
 mod escalation;
 mod grace;
 mod limits;
+mod public;
 mod recording;
 mod remembered;
 mod reopened;

@@ -43,6 +43,7 @@ impl Incident {
             deliveries: Deliveries::default(),
             escalation: None,
             alerts_ended: false,
+            is_followed: false,
             opened,
         };
         let opened = &incident.opened;

@@ -88,6 +88,10 @@ pub struct Incident {
     /// Whether nobody waits for the end of its alerts any more.
     #[serde(default)]
     pub alerts_ended: bool,
+    /// Whether a later incident of the same revision has rolled back since: how the revision stands is
+    /// that one's to say from then on, and what pages for it is that one's to end.
+    #[serde(default)]
+    pub is_followed: bool,
 }
 
 impl Incident {

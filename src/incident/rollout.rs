@@ -90,7 +90,7 @@ impl RolloutState {
             Event::ClockStepped { by_milliseconds } => self.clock_stepped(stored, *by_milliseconds),
             Event::IncidentOpened(opened) => {
                 if let Some(id) = &stored.incident {
-                    self.retire_incident(&opened.revision);
+                    self.retire_incident();
                     self.last_number = id.number().or(self.last_number);
                     self.declined = None;
                     let incident = Incident::open(id.clone(), stored.rollout.clone(), at, opened.clone());
@@ -100,6 +100,9 @@ impl RolloutState {
             event => {
                 if let (Event::RollbackStarted { attempt: 1, .. }, Some(incident)) = (event, &self.incident) {
                     self.rollbacks.push_back((at, incident.revision().clone()));
+                    let revision = incident.revision();
+                    let earlier = self.unfinished.values_mut().filter(|old| old.revision() == revision);
+                    earlier.for_each(|old| Arc::make_mut(old).is_followed = true);
                     while self.rollbacks.front().is_some_and(|(then, _)| *then + ROLLBACK_MEMORY < at) {
                         self.rollbacks.pop_front();
                     }
@@ -128,12 +131,8 @@ impl RolloutState {
     }
 
     /// Makes room for a new incident, without forgetting what is left to be done for the old one.
-    fn retire_incident(&mut self, next: &Revision) {
-        if let Some(mut old) = self.incident.take() {
-            // What pages for a revision is one thing: from now on the new incident ends it.
-            if old.revision() == next {
-                Arc::make_mut(&mut old).alerts_ended = true;
-            }
+    fn retire_incident(&mut self) {
+        if let Some(old) = self.incident.take() {
             if old.is_unfinished() {
                 self.unfinished.insert(old.id.clone(), old);
             }

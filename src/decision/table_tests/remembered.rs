@@ -39,6 +39,7 @@ fn a_rollback_whose_evidence_is_not_complete_is_remembered_beside_the_next_incid
         let (files, problems) = (Vec::new(), Vec::new());
         world.send(&Input::EvidenceWritten { incident: first.clone(), complete, files, problems });
         world.wait(60);
+        world.resolve("ErrorRate");
         world.share(25);
         world.warning("Latency");
         assert_ne!(world.id(), first);
