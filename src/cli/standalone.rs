@@ -32,6 +32,10 @@ const TRIED_AGAIN: Duration = Duration::from_secs(3);
 /// the other, and the database that is asked before.
 const UNANSWERED: Duration = Duration::from_secs(15);
 
+/// How long people are told for once all else is done: a person waits for the command, and a server
+/// that starts later sends the rest.
+const TOLD_WITHIN: Duration = Duration::from_secs(10);
+
 /// What came of a rollback without a server.
 pub(super) struct Done {
     pub(super) view: IncidentView,
@@ -107,14 +111,18 @@ async fn roll_back(args: &RollbackArgs, config: &Config, name: &RolloutName) -> 
             let view = IncidentView::from(incident.as_ref());
             let recorded = recorded(&incident);
             let is_over = ended(&view.state);
-            if is_over && recorded {
+            let waited =
+                if is_over { over_since.get_or_insert_with(Instant::now).elapsed() } else { Duration::ZERO };
+            let all_told = incident.deliveries.is_settled();
+            if is_over && recorded && (all_told || waited >= TOLD_WITHIN) {
+                if !all_told {
+                    progress(untold(&incident));
+                }
                 return Ok(Done { view, unrecorded: None });
             }
             let failure = evidence.failure();
             let patience = if failure.is_some() { TRIED_AGAIN } else { UNANSWERED };
-            let waited =
-                if is_over { over_since.get_or_insert_with(Instant::now).elapsed() } else { Duration::ZERO };
-            if waited >= patience || SystemClock.now() >= deadline {
+            if (waited >= patience && !recorded) || SystemClock.now() >= deadline {
                 let late = || is_over.then(|| "writing it takes too long".to_owned());
                 return Ok(Done { view, unrecorded: failure.or_else(late).filter(|_| !recorded) });
             }
@@ -127,6 +135,20 @@ async fn roll_back(args: &RollbackArgs, config: &Config, name: &RolloutName) -> 
     };
     drop(journal);
     outcome
+}
+
+/// Which channels were not told all, and what to do about it.
+fn untold(incident: &Incident) -> String {
+    let queues = incident.deliveries.queues.iter().filter(|(_, queue)| !queue.waiting.is_empty());
+    let why = queues.map(|(name, queue)| {
+        let error = queue.waiting.iter().find_map(|waiting| waiting.last_error.as_deref());
+        format!("{name} ({})", shown(error.unwrap_or("no answer yet")))
+    });
+    let why: Vec<_> = why.collect();
+    format!(
+        "not all messages were delivered: {}; a server over the same store sends them, else tell people yourself",
+        why.join(", ")
+    )
 }
 
 /// Whether the evidence is where it should be: complete once closed, begun once failed.

@@ -5,13 +5,13 @@ use crate::incident::{AlertStatus, Incident, IncidentId, NoticeFact};
 
 /// Raises the end of the alerts of every rollback whose alerts have all resolved. Before that nothing
 /// says that the trouble is over: a page that is resolved with its alert still firing comes again. Nor is
-/// it said while another incident is open: then the trouble is that one's.
+/// it said while another incident of the same revision is open: then the trouble is that one's.
 pub(super) fn alerts_ended(draft: &mut Draft<'_>) {
-    if draft.state.open_incident().is_some() {
-        return;
-    }
+    let open = draft.state.open_incident().map(Incident::revision);
     let known = draft.state.unfinished.values().chain(&draft.state.incident);
-    let over = known.filter(|incident| incident.awaits_end_of_alerts() && is_over(draft, incident));
+    let over = known.filter(|incident| {
+        incident.awaits_end_of_alerts() && open != Some(incident.revision()) && is_over(draft, incident)
+    });
     let over: Vec<IncidentId> = over.map(|incident| incident.id.clone()).collect();
     let about = draft.about.clone();
     for id in over {

@@ -73,22 +73,6 @@ fn an_incident_waits_for_its_alerts_also_after_another_took_its_place() {
 }
 
 #[test]
-fn the_next_incident_of_a_revision_ends_what_pages_for_it_and_the_earlier_one_does_not() {
-    let mut world = World::with_people();
-    world.critical("ErrorRate");
-    world.finish();
-    world.wait(3_600);
-    world.share(25);
-    world.critical("Latency");
-    world.resolve("ErrorRate");
-    assert_eq!(ended(&world), 0, "the page of the same revision is about the one that runs");
-    world.finish();
-    world.wait(1);
-    world.resolve("Latency");
-    assert_eq!(ended(&world), 1);
-}
-
-#[test]
 fn whoever_takes_note_of_a_closed_incident_is_recorded_and_told() {
     let mut world = World::with_people();
     world.critical("ErrorRate");

@@ -57,7 +57,7 @@ fn many_requests() -> Vec<Kind> {
                 vec![Service { p95: always(1.5), errors: Box::new(|_, _, _| 0.2), ..stable() }],
             )
         }),
-        healthy("the status label is called code", || {
+        healthy("the status label is called code, 0.6 % errors", || {
             World::of(Service { status: ("code", "200", "503"), ..with(3.0, 0.006) })
         }),
     ]
