@@ -4,7 +4,7 @@
 //! A view over the incident, never a second truth, and pure: the same incident gives the same bytes.
 //! [`Report`] holds what is said, as JSON has it; the Markdown says the same in the sections of a
 //! [`Template`] that a company may edit. Every text in it counts as foreign, because any of them may
-//! quote one, and passes through [`markdown`] on its way.
+//! quote one, and is escaped on its way.
 
 mod impact;
 mod markdown;

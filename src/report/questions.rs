@@ -182,12 +182,12 @@ fn about_people(open: &mut Open, incident: &Incident) {
             DeliveryEnd::GivenUp(error) => Some(error),
             DeliveryEnd::Sent | DeliveryEnd::Superseded => None,
         });
-        let waiting = queue.waiting.iter().filter_map(|waiting| waiting.last_error.as_ref());
+        let waiting = queue.waiting.iter().rev().find_map(|waiting| waiting.last_error.as_ref());
         let reported = failure(incident, channel);
         if let Some(error) = given_up.clone().next_back() {
             let count = times(given_up.count());
             open.ask(format!("Who did not know? {channel} was not told, {count} and for good: {error}"));
-        } else if let Some(error) = waiting.last() {
+        } else if let Some(error) = waiting {
             open.ask(format!("Who does not know yet? Messages wait for {channel}: {error}"));
         } else if let Some(error) = reported {
             open.ask(format!("Who knew late? {channel} could not be told for some time: {error}"));

@@ -58,13 +58,12 @@ fn what_waits_is_counted_over_incidents_and_the_rollout_itself_with_the_oldest_o
         let states = [(RolloutName::new("spark"), Arc::new(state.clone()))];
         metrics.observe_states(states.iter().map(|(name, state)| (name, state)), at(seconds), 0);
         let text = metrics.render();
-        let value = move |channel: &str| {
+        move |channel: &str| {
             ["messages_undelivered", "message_oldest_undelivered_age_seconds"].map(|name| {
                 let series = format!("backstop_{name}{{channel=\"{channel}\"}} ");
                 text.lines().find_map(|line| line.strip_prefix(&series).map(str::to_owned))
             })
-        };
-        value
+        }
     };
     let values = |count: &str, age: &str| [Some(count.to_owned()), Some(age.to_owned())];
     let seen = look(&state, 100);
