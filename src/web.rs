@@ -6,6 +6,7 @@ mod api;
 mod auth;
 mod listing;
 mod next;
+pub mod slack;
 mod told;
 mod view;
 
