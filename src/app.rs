@@ -26,7 +26,7 @@ use crate::pipeline::Kinds;
 use crate::store::{IncidentStore, OpenedLater};
 use crate::supervision::Supervisor;
 use crate::web::slack::Interactions;
-use crate::web::{Access, Api, Readiness, admin_router, api_router};
+use crate::web::{Access, Api, PagerDutyInbound, Readiness, admin_router, api_router, pagerduty_router};
 use crate::webhook::auth::WebhookAuth;
 use crate::webhook::body::Budget;
 use crate::webhook::{self, Quarantine, Receiver, router};
@@ -105,7 +105,12 @@ impl App {
         let of_slack = slack.as_ref().map(Interactions::router).unwrap_or_default();
         let (limits, admin_limits) = Limits::of_process(config.rollouts.len());
         let guard = Guard::new(&limits, metrics.clone(), turned_away).reserving(is_of_a_person);
-        let routes = guarded(router(receiver).merge(of_slack).merge(api_router(api)), guard);
+        let pagerduty = config.people.pagerduty.as_ref().and_then(|config| config.webhook_secret.clone());
+        let pagerduty = pagerduty.map(|secret| PagerDutyInbound::new(worker.clone(), secret));
+        let from_people = pagerduty.map(pagerduty_router).into_iter();
+        let routes =
+            from_people.fold(router(receiver).merge(of_slack).merge(api_router(api)), axum::Router::merge);
+        let routes = guarded(routes, guard);
         let admin_guard = Guard::new(&admin_limits, metrics.clone(), |_, _| {});
         let admin_routes = guarded(admin_router(worker.clone(), readiness.clone()), admin_guard);
         let tls = config.server.tls.clone().map(|tls| Tls::open(tls, metrics.clone())).transpose()?;

@@ -16,6 +16,7 @@ mod rollout;
 mod secret;
 mod secret_watch;
 mod sections;
+mod signing;
 mod tls;
 mod token;
 
@@ -27,7 +28,10 @@ pub use client_tls::{ClientTlsConfig, ClientTlsError, LoadedClientTls};
 pub use flag_request::{BodyError, BodyTemplate, FlagMethod, ShareScale};
 pub use incident_report::{ReportConfig, TemplateFileError};
 pub use metrics::{DEFAULT_CANARY, MetricsConfig, example_labels, foreign_labels, quoted};
-pub use people::{PagerDutyConfig, PeopleConfig, SlackButtons, SlackConfig};
+pub use people::{
+    GrafanaConfig, LevelKeys, PageCall, PageFind, PageKind, PageTemplates, PagerDutyConfig, PeopleConfig,
+    SlackButtons, SlackConfig, StatusPageConfig, TeamsConfig, TextTemplate, UrlTemplate, WebhookConfig,
+};
 use reader::Reader;
 pub use reference::{KeyReference, REFERENCE};
 pub use report::{ConfigReport, Level, Problem};
@@ -35,6 +39,7 @@ pub use rollout::{FeatureFlagConfig, RolloutConfig, VerifyConfig};
 pub use secret::{SecretError, SecretFile, SecretState};
 pub use secret_watch::{SecretCounts, watch_secrets};
 pub use sections::{AlertmanagerConfig, EvidenceConfig, PrometheusConfig, ServerConfig, StoreConfig};
+pub use signing::SigningSecret;
 pub use tls::{LoadedTls, TlsConfig, TlsError, TlsVersion};
 pub use token::{BasicAuth, TokenSet};
 

@@ -5,9 +5,19 @@
 //! notice needs here is asked call by call ([`Channel::next_call`]), so that a process that ends between
 //! two calls goes on with the second.
 
+mod answers;
+mod clip;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod grafana;
+#[cfg(test)]
+mod http_fixtures;
+mod links;
+mod pagerduty;
 pub mod slack;
+mod status_page;
+mod teams;
+mod webhook;
 mod words;
 
 use std::fmt::Debug;
@@ -17,10 +27,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
+pub use grafana::Grafana;
+pub use links::{Link, links};
+pub use pagerduty::{PagerDuty, PagerDutyKeys, is_paged_as, of_pagerduty};
+pub use status_page::{
+    Atlassian, Components, Found, Public, PublicStatus, StatusPage, StatusPages, Templated,
+};
+pub use teams::Teams;
+pub use webhook::Webhook;
 pub use words::{Line, Mark, Piece, Words};
 
 use crate::incident::{
-    ChannelName, Incident, IncidentId, Notice, NoticeKind, References, Revision, RolloutName,
+    ChannelName, DeliveryEnd, Incident, IncidentId, Notice, NoticeKind, References, Revision, RolloutName,
 };
 
 /// The longest that one call to a channel may take, its answer included (reference notes on
@@ -96,6 +114,15 @@ impl Message {
         self.done.iter().any(|done| done == call)
     }
 
+    /// Whether an earlier notice of the incident was given up there: its last call may have arrived all
+    /// the same.
+    #[must_use]
+    pub fn was_given_up_before(&self, channel: &ChannelName) -> bool {
+        let queue = self.subject.incident().and_then(|incident| incident.deliveries.queues.get(channel));
+        let delivered = queue.into_iter().flat_map(|queue| queue.delivered.iter());
+        delivered.into_iter().any(|delivered| matches!(delivered.end, DeliveryEnd::GivenUp(_)))
+    }
+
     /// What separates this message from every other one of all times: for channels that look for it.
     #[must_use]
     pub fn id(&self) -> String {
@@ -116,6 +143,12 @@ pub struct Place {
 }
 
 impl Place {
+    /// The operator's page, at the incident.
+    #[must_use]
+    pub fn incident_url(&self, id: &IncidentId) -> String {
+        format!("{}/?incident={id}", self.external_url)
+    }
+
     /// Where the incident's report can be read; worth a link once the incident has closed.
     #[must_use]
     pub fn report_url(&self, id: &IncidentId) -> String {

@@ -4,6 +4,7 @@
 mod connections;
 mod error;
 mod reply;
+mod request;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use secrecy::{ExposeSecret, SecretString};
 pub use connections::{ConnectError, Connections};
 pub use error::{FetchError, OutboundError};
 pub use reply::Reply;
+pub use request::JsonRequest;
 
 use crate::config::{AccessConfig, Credentials, HeaderText, SecretFile};
 use reply::SentSecrets;
@@ -85,7 +87,7 @@ impl Outbound {
     /// # Errors
     /// See [`OutboundError`]; any HTTP status is a [`Reply`].
     pub async fn get(&self, url: Url) -> Result<Reply, OutboundError> {
-        self.send(self.client.get(url)).await
+        self.send(self.client.get(url), Vec::new()).await
     }
 
     /// Sends a POST with a JSON text.
@@ -101,8 +103,19 @@ impl Outbound {
     /// # Errors
     /// See [`OutboundError`]; any HTTP status is a [`Reply`].
     pub async fn send_json(&self, method: Method, url: Url, body: String) -> Result<Reply, OutboundError> {
+        self.request(JsonRequest::new(method, url, body)).await
+    }
+
+    /// Sends JSON that carries secrets or headers of its own.
+    ///
+    /// # Errors
+    /// As [`Outbound::send_json`].
+    pub async fn request(&self, request: JsonRequest) -> Result<Reply, OutboundError> {
+        let JsonRequest { method, url, body, headers, secrets } = request;
         let json = HeaderValue::from_static("application/json");
-        self.send(self.client.request(method, url).header(CONTENT_TYPE, json).body(body)).await
+        let builder = self.client.request(method, url).header(CONTENT_TYPE, json).headers(headers).body(body);
+        let secrets = secrets.iter().map(|secret| secret.expose_secret().to_owned()).collect();
+        self.send(builder, secrets).await
     }
 
     /// GET of JSON, for answers that must be 2xx.
@@ -134,11 +147,12 @@ impl Outbound {
         Ok((json, reply.date))
     }
 
-    async fn send(&self, request: RequestBuilder) -> Result<Reply, OutboundError> {
+    /// `secrets` are those that stand in the body or the address.
+    async fn send(&self, request: RequestBuilder, secrets: Vec<String>) -> Result<Reply, OutboundError> {
         let failed = |error: reqwest::Error| OutboundError::of(&error, self.timeout);
         let (request, passwords) = self.convince(request.timeout(self.timeout))?;
         let request = request.build().map_err(failed)?;
-        let sent = SentSecrets::of(&request, passwords);
+        let sent = SentSecrets::of(&request, [passwords, secrets].concat());
         let mut response = self.client.execute(request).await.map_err(failed)?;
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
@@ -166,9 +180,10 @@ impl Outbound {
         match &self.access.credentials {
             None => {}
             Some(Credentials::Bearer(file)) => {
-                let value =
-                    sensitive(&format!("Bearer {}", read(file)?.expose_secret()), AUTHORIZATION.as_str())?;
-                headers.insert(AUTHORIZATION, value);
+                headers.insert(AUTHORIZATION, token("Bearer", file)?);
+            }
+            Some(Credentials::Token { scheme, file }) => {
+                headers.insert(AUTHORIZATION, token(scheme, file)?);
             }
             Some(Credentials::Basic { username, password }) => {
                 let password = read(password)?;
@@ -181,8 +196,20 @@ impl Outbound {
     }
 }
 
+/// A path under a base address that may itself have a path (Alertmanager's `--web.external-url`, a proxy).
+#[must_use]
+pub fn under(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("{}/{path}", base.path().trim_end_matches('/')));
+    url
+}
+
 fn read(file: &SecretFile) -> Result<SecretString, OutboundError> {
     file.read().map_err(|error| OutboundError::NotReady(error.to_string()))
+}
+
+fn token(scheme: &str, file: &SecretFile) -> Result<HeaderValue, OutboundError> {
+    sensitive(&format!("{scheme} {}", read(file)?.expose_secret()), AUTHORIZATION.as_str())
 }
 
 fn sensitive(text: &str, header: &str) -> Result<HeaderValue, OutboundError> {

@@ -76,7 +76,7 @@ pub async fn build(
     let prometheus = config.prometheus.url.clone();
     let prometheus: Option<Arc<dyn RuleSource>> =
         prometheus.map(|url| Arc::new(Prometheus::new(from_prometheus, url)) as Arc<dyn RuleSource>);
-    let channels = build_channels(config, &mut connections)?;
+    let channels = build_channels(config, &mut connections, &clock)?;
     let recipients: Vec<_> = channels.values().map(|channel| recipient(channel.as_ref())).collect();
     let rollouts = build_rollouts(config, &mut connections, prometheus.as_ref(), &recipients)?;
 

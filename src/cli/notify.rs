@@ -89,7 +89,8 @@ pub(super) async fn run(args: &NotifyArgs, common: &Common) -> Outcome {
 /// # Errors
 /// In words: why a client can't be built.
 pub(super) fn built(config: &Config) -> Result<Channels, String> {
-    build_channels(config, &mut Connections::default()).map_err(|error| shown(&format!("{error:#}")))
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    build_channels(config, &mut Connections::default(), &clock).map_err(|error| shown(&format!("{error:#}")))
 }
 
 fn outcome(said: &[Said]) -> Outcome {

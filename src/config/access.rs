@@ -27,6 +27,8 @@ pub struct AccessConfig {
 pub enum Credentials {
     /// `Authorization: Bearer`, the file's first line.
     Bearer(SecretFile),
+    /// The same with another word in place of `Bearer`, for a system that wants one of its own.
+    Token { scheme: &'static str, file: SecretFile },
     /// `Authorization: Basic` (RFC 7617).
     Basic {
         /// Without a colon, which would end it.
@@ -70,11 +72,25 @@ impl AccessConfig {
         }
     }
 
+    /// The same, with the token sent under another scheme than `Bearer`.
+    #[must_use]
+    pub fn with_scheme(self, scheme: &'static str) -> Self {
+        let credentials = self.credentials.map(|credentials| match credentials {
+            Credentials::Bearer(file) | Credentials::Token { file, .. } => {
+                Credentials::Token { scheme, file }
+            }
+            basic @ Credentials::Basic { .. } => basic,
+        });
+        Self { credentials, ..self }
+    }
+
     /// Every secret file that is named, with the end of its key.
     pub(super) fn secret_files(&self) -> Vec<(String, &SecretFile)> {
         let credentials = match &self.credentials {
             None => None,
-            Some(Credentials::Bearer(file)) => Some(("bearer_token_file".to_owned(), file)),
+            Some(Credentials::Bearer(file) | Credentials::Token { file, .. }) => {
+                Some(("bearer_token_file".to_owned(), file))
+            }
             Some(Credentials::Basic { password, .. }) => {
                 Some(("basic_auth.password_file".to_owned(), password))
             }

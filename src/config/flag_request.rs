@@ -141,13 +141,13 @@ fn value(name: &str, feature: &str, revision: &str, percent: u8) -> Option<Strin
 }
 
 /// A text as it stands between the quotes of JSON.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let quoted = Value::from(text).to_string();
     quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or_default().to_owned()
 }
 
 /// The names in braces. JSON's own braces never hold a bare lower-case word.
-fn places(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn places(text: &str) -> impl Iterator<Item = &str> {
     text.split('{').skip(1).filter_map(|after| {
         let (name, _) = after.split_once('}')?;
         let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');

@@ -240,6 +240,15 @@ fn the_reference_lists_every_key_that_is_read_and_no_other() {
         "slack",
         "slack.mentions",
         "pagerduty",
+        "pagerduty.level_routing_keys",
+        "status_page",
+        "status_page.open",
+        "status_page.update",
+        "status_page.find",
+        "status_page.statuses",
+        "grafana",
+        "webhook",
+        "teams",
         "report",
         "rollouts",
         "rollouts.verify",
@@ -249,7 +258,17 @@ fn the_reference_lists_every_key_that_is_read_and_no_other() {
     let asked = reader.asked().into_iter();
     let asked: Vec<_> =
         asked.filter(|key| !tables.contains(&key.as_str()) && !key.ends_with(".basic_auth")).collect();
-    let systems = ["alertmanager", "prometheus", "rollouts.traffic", "rollouts.verify"];
+    let systems = [
+        "alertmanager",
+        "prometheus",
+        "pagerduty",
+        "status_page",
+        "grafana",
+        "webhook",
+        "teams",
+        "rollouts.traffic",
+        "rollouts.verify",
+    ];
     let of_each = |key: &str| systems.map(|system| key.replace("SYSTEM", system)).to_vec();
     let mut listed: Vec<_> = REFERENCE.iter().flat_map(|entry| of_each(entry.key)).collect();
     listed.sort();

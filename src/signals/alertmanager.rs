@@ -12,7 +12,7 @@ use super::matcher::equal;
 use super::{AlertSource, SignalError};
 use crate::decision::{AlertmanagerReading, ListedAlert, Watchdog};
 use crate::incident::{Alert, AlertStatus, Fingerprint};
-use crate::outbound::Outbound;
+use crate::outbound::{Outbound, under};
 
 /// One Alertmanager, asked by its API v2.
 #[derive(Debug, Clone)]
@@ -143,13 +143,6 @@ fn firing(alert: GettableAlert) -> Alert {
         generator_url: alert.generator_url,
         mapped_severity: None,
     }
-}
-
-/// A path under a base address that may itself have a path (`--web.external-url`).
-pub(super) fn under(base: &Url, path: &str) -> Url {
-    let mut url = base.clone();
-    url.set_path(&format!("{}/{path}", base.path().trim_end_matches('/')));
-    url
 }
 
 #[cfg(test)]

@@ -7,13 +7,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::alertmanager::under;
 use super::error::get;
 use super::matcher::equal;
 use super::{AlertRule, Difference, RuleAnswer, RuleSource, SignalError, in_brackets, rules_of};
 use crate::decision::PrometheusReading;
 use crate::incident::Alert;
-use crate::outbound::Outbound;
+use crate::outbound::{Outbound, under};
 use crate::text::shown;
 
 /// A rule that was not evaluated for this long says nothing of the present. Two default

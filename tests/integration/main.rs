@@ -25,6 +25,7 @@ mod load;
 mod logs;
 mod manual_rollbacks;
 mod odd_alerts;
+mod pagerduty_webhook;
 mod real_chain;
 mod reconciliation;
 mod relabelling;
