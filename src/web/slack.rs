@@ -24,7 +24,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use acting::Acting;
@@ -46,9 +46,12 @@ pub const PATH: &str = "/slack/interactions";
 /// The longest body. Slack sends the whole message with its blocks, which are under 10,000 characters.
 const MAX_BODY_BYTES: usize = 64 << 10;
 
-/// Bodies in memory together. They are read before it is known who sends them, so nobody else's may be
-/// kept out by them.
-const BUDGET_BYTES: usize = 1 << 20;
+/// Bodies that are read at once. It is not known yet who sends them, and they are served where people's
+/// requests are: whoever sends slowly must not take all of those places.
+const AT_ONCE: usize = 16;
+
+/// Their memory, apart from everybody else's.
+const BUDGET_BYTES: usize = AT_ONCE * MAX_BODY_BYTES;
 
 /// How long a body may take: Slack waits for 3 s in all.
 const BODY_TIMEOUT: Duration = Duration::from_secs(3);
@@ -67,6 +70,7 @@ pub struct Interactions {
 struct Door {
     clicks: Clicks,
     signing_secret: Option<SecretFile>,
+    at_once: Semaphore,
     budget: Budget,
     worker: Worker,
 }
@@ -82,6 +86,7 @@ impl Interactions {
         let door = Door {
             clicks: clicks.clone(),
             signing_secret: config.signing_secret.clone(),
+            at_once: Semaphore::new(AT_ONCE),
             budget: Budget::of(BUDGET_BYTES),
             worker: worker.clone(),
         };
@@ -138,6 +143,8 @@ impl Door {
             answer(StatusCode::UNAUTHORIZED, &why.to_string())
         };
         let signature = Signature::of(headers, self.worker.clock.now()).map_err(unsigned)?;
+        let busy = |_| answer(StatusCode::SERVICE_UNAVAILABLE, "too many requests at once: press it again");
+        let _place = self.at_once.try_acquire().map_err(busy)?;
         let read = read(body, MAX_BODY_BYTES, BODY_TIMEOUT, &self.budget).await;
         let (body, _reserved) = read.map_err(|error| {
             let status = match error {

@@ -25,6 +25,10 @@ const SILENT_FOR: Duration = Duration::from_secs(45);
 /// How long opening may take, from the first request on.
 const OPENING: Duration = Duration::from_secs(20);
 
+/// A connection that Slack ends sooner than this is not simply at its end: opening it again at once, and
+/// again, would be a loop without a pause.
+const LASTS: Duration = Duration::from_secs(10);
+
 /// The pause before it is opened again, doubling from the first to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -71,43 +75,46 @@ impl Socket {
             let (mut task, socket) = (JoinSet::new(), self.clone());
             // A task of its own: a panic harms only its own connection.
             task.spawn(async move { socket.connect().await });
+            let began = Instant::now();
             let ended = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
                 ended = task.join_next() => ended,
             };
-            let (end, was_open) = match ended {
-                Some(Ok(ended)) => ended,
+            let end = match ended {
+                Some(Ok(end)) => end,
                 Some(Err(_)) | None => {
                     self.metrics.task_panicked();
-                    (End::Broken("it broke off here; please report it".to_owned()), false)
+                    End::Broken("it broke off here; please report it".to_owned())
                 }
             };
-            pause = if was_open { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+            let has_lasted = began.elapsed() >= LASTS;
             match end {
-                End::Renew if was_open => continue,
+                End::Renew if has_lasted => continue,
                 End::Renew => {}
                 End::Broken(why) => {
                     tracing::warn!(why, "Slack's Socket Mode is not open; it is opened again");
                 }
             }
+            pause = if has_lasted { FIRST_PAUSE } else { pause };
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
             }
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
-    /// One connection, from opening to its end; and whether Slack has greeted on it.
-    async fn connect(self) -> (End, bool) {
+    /// One connection, from opening to its end.
+    async fn connect(self) -> End {
         match self.mode.open(Instant::now() + OPENING).await {
             Ok(connection) => self.listen(connection).await,
-            Err(trouble) => (End::Broken(trouble.to_string()), false),
+            Err(trouble) => End::Broken(trouble.to_string()),
         }
     }
 
-    async fn listen(self, mut connection: Connection) -> (End, bool) {
-        let (mut heard_at, mut is_greeted) = (Instant::now(), false);
+    async fn listen(self, mut connection: Connection) -> End {
+        let mut heard_at = Instant::now();
         let mut ping = tokio::time::interval(PING_EVERY);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -116,40 +123,39 @@ impl Socket {
                 _ = ping.tick() => {
                     if heard_at.elapsed() >= SILENT_FOR {
                         let why = format!("nothing came for {} s", SILENT_FOR.as_secs());
-                        return (End::Broken(why), is_greeted);
+                        return End::Broken(why);
                     }
                     match connection.send(Message::Ping(Default::default())).await {
                         Ok(()) => continue,
-                        Err(error) => return (End::Broken(kind(&error)), is_greeted),
+                        Err(error) => return End::Broken(kind(&error)),
                     }
                 }
             };
             let frame = match frame {
                 Some(Ok(frame)) => frame,
-                Some(Err(error)) => return (End::Broken(kind(&error)), is_greeted),
-                None => return (End::Broken("it was closed".to_owned()), is_greeted),
+                Some(Err(error)) => return End::Broken(kind(&error)),
+                None => return End::Broken("it was closed".to_owned()),
             };
             heard_at = Instant::now();
             self.metrics.socket_heard();
             let Message::Text(text) = frame else { continue };
-            match self.heard(&text, &mut is_greeted) {
+            match self.heard(&text) {
                 Heard::Nothing => {}
-                Heard::Renew => return (End::Renew, is_greeted),
+                Heard::Renew => return End::Renew,
                 Heard::Acknowledge(id) => {
                     let answer = serde_json::json!({ "envelope_id": id }).to_string();
                     if let Err(error) = connection.send(Message::text(answer)).await {
-                        return (End::Broken(kind(&error)), is_greeted);
+                        return End::Broken(kind(&error));
                     }
                 }
             }
         }
     }
 
-    fn heard(&self, text: &str, is_greeted: &mut bool) -> Heard {
+    fn heard(&self, text: &str) -> Heard {
         let Ok(envelope) = serde_json::from_str::<Envelope<'_>>(text) else { return Heard::Nothing };
         match (envelope.kind, envelope.payload) {
             ("hello", _) => {
-                *is_greeted = true;
                 tracing::info!("Slack's Socket Mode is open");
                 return Heard::Nothing;
             }

@@ -99,3 +99,19 @@ async fn another_apps_clicks_do_not_count() {
     assert_eq!(scene.post(&scene.click("U0ANA", "hold")).await, StatusCode::OK);
     assert_eq!((scene.clicks("ignored"), scene.phase()), (1, "grace"));
 }
+
+#[tokio::test]
+async fn whoever_sends_slowly_takes_few_places_and_not_for_long() {
+    let scene = Scene::new().await;
+    let slowly = || {
+        let request = scene.signed("", 0, "another-secret");
+        let (head, _) = request.into_parts();
+        let nothing = futures_util::stream::pending::<Result<bytes::Bytes, std::io::Error>>();
+        scene.send(Request::from_parts(head, Body::from_stream(nothing)))
+    };
+    let began = tokio::time::Instant::now();
+    let statuses = futures_util::future::join_all((0..20).map(|_| slowly())).await;
+    assert!(statuses.iter().all(|status| *status == StatusCode::SERVICE_UNAVAILABLE), "{statuses:?}");
+    assert!((3..10).contains(&began.elapsed().as_secs()), "those that are read are cut off after 3 s");
+    assert_eq!(scene.post(&scene.click("U0ANA", "hold")).await, StatusCode::OK);
+}

@@ -82,7 +82,7 @@ async fn a_click_by_socket_mode_is_acknowledged_and_acted_upon() {
 }
 
 #[tokio::test]
-async fn a_connection_that_slack_ends_is_opened_again_at_once() {
+async fn a_connection_that_slack_ends_or_that_breaks_off_is_opened_again() {
     let (sockets, scene) = Sockets::with_scene(3).await;
     let mut first = sockets.next().await;
     say(&mut first, &json!({ "type": "disconnect", "reason": "refresh_requested" })).await;
