@@ -25,6 +25,7 @@ use crate::metrics::{Metrics, WebhookOutcome};
 use crate::pipeline::Kinds;
 use crate::store::{IncidentStore, OpenedLater};
 use crate::supervision::Supervisor;
+use crate::web::slack::Interactions;
 use crate::web::{Access, Api, Readiness, admin_router, api_router};
 use crate::webhook::auth::WebhookAuth;
 use crate::webhook::body::Budget;
@@ -97,9 +98,13 @@ impl App {
             budget: Budget::default(),
         };
         let api = Api::new(worker.clone(), Arc::new(Access::new(&config.server)));
+        let slack = config.people.slack.as_ref();
+        let slack =
+            slack.map(|slack| Interactions::new(slack, worker.clone())).transpose().context("slack")?;
+        let of_slack = slack.as_ref().map(Interactions::router).unwrap_or_default();
         let (limits, admin_limits) = Limits::of_process(config.rollouts.len());
         let guard = Guard::new(&limits, metrics.clone(), turned_away).reserving(is_of_a_person);
-        let routes = guarded(router(receiver).merge(api_router(api)), guard);
+        let routes = guarded(router(receiver).merge(of_slack).merge(api_router(api)), guard);
         let admin_guard = Guard::new(&admin_limits, metrics.clone(), |_, _| {});
         let admin_routes = guarded(admin_router(worker.clone(), readiness.clone()), admin_guard);
         let tls = config.server.tls.clone().map(|tls| Tls::open(tls, metrics.clone())).transpose()?;
@@ -116,6 +121,9 @@ impl App {
         tasks.watch("store", ended_or_stopped(store, stop.clone()));
         tasks.spawn("worker", worker.run(stop.clone(), drain));
         tasks.spawn("watcher", watcher.run(stop.clone()));
+        if let Some(slack) = slack {
+            tasks.spawn("slack buttons", slack.run(stop.clone()));
+        }
         let reread = Arc::new(Notify::new());
         let secrets = config.secret_files().into_iter().map(|(_, file)| file.clone()).collect();
         let counted =

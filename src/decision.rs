@@ -86,6 +86,12 @@ pub enum Request {
         /// The stage, if the person names it.
         stage: Option<Stage>,
     },
+    /// The same, meant for one incident and for nothing else: a button that is pressed too late must not
+    /// roll back what the incident was never about.
+    RollBackIncident {
+        incident: IncidentId,
+        reason: String,
+    },
     Hold {
         incident: IncidentId,
         /// Until when; the rollout's setting if `None`.

@@ -2,6 +2,7 @@
 //! alerts work from the first failure on. Label values are closed lists or configured names.
 
 mod evidence;
+mod interactions;
 mod labels;
 mod loops;
 mod process;
@@ -16,6 +17,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+pub use interactions::ClickOutcome;
 pub use labels::{AlertOutcome, WebhookOutcome};
 use labels::{
     Cause, Kind, OfLoop, OfRollout, Outcome, RolloutReason, RolloutState, RolloutVerdict, SecretState, Source,
@@ -63,6 +65,7 @@ struct Families {
     tls_certificate_expiry: Gauge,
     log_lines_dropped: Family<Cause, Counter>,
     secret_files: Family<SecretState, Gauge>,
+    interactions: interactions::Interactions,
 }
 
 /// All metrics of the process. Clones share them.
@@ -124,6 +127,7 @@ impl Metrics {
                 touch(&families.verifications, &of_verdict(rollout, verdict));
             }
         }
+        families.interactions.initialise();
         families.store_healthy.set(1);
         self.log_lines_dropped(0, 0, 0);
         self.secret_files(0, 0, 0);
@@ -321,6 +325,7 @@ impl Metrics {
     pub fn render(&self) -> String {
         // It changes by itself as an hour ends.
         self.families.evidence_healthy.set(i64::from(self.is_evidence_healthy()));
+        self.families.interactions.look_at_the_clock();
         let mut text = String::new();
         match prometheus_client::encoding::text::encode(&mut text, &self.registry) {
             Ok(()) => text,

@@ -1,7 +1,7 @@
 //! Tells people: a notice, which is a fact, becomes a message in each channel's own form.
 //!
 //! A channel is one file behind one trait. It decides nothing: whether and when a message is sent,
-//! tried again or left out is decided in [`crate::decision`] and stored before it is sent. What a
+//! tried again or left out is decided elsewhere (`decision`) and stored before it is sent. What a
 //! notice needs here is asked call by call ([`Channel::next_call`]), so that a process that ends between
 //! two calls goes on with the second.
 

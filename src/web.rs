@@ -6,6 +6,7 @@ mod api;
 mod auth;
 mod listing;
 mod next;
+pub mod slack;
 mod view;
 
 pub use admin::{Readiness, admin_router};

@@ -47,7 +47,7 @@ reference! {
     "prometheus.url", "none", "Prometheus, for verification and as tie-breaker";
     "notifications.environment", "none", "Where this is, such as `prod-eu`; stands in every message";
     "notifications.dashboard_url", "none", "A dashboard that messages link to";
-    "slack.token_file", "required in [slack]", "The bot's token, `xoxb-…`; its scopes: see Slack";
+    "slack.token_file", "required in [slack]", "The bot's token, `xoxb-…`; its scopes: see \"Slack\" below";
     "slack.channel", "#spark-incidents", "Where messages go: a name or, better, an id; the bot must be a member";
     "slack.api_url", "https://slack.com/api", "The API's address; plain `http` only on this machine";
     "slack.signing_secret_file", "none", "Checks the clicks that Slack posts to `/slack/interactions`; every line is accepted";

@@ -161,6 +161,14 @@ impl SecretFile {
         take(held.map(|held| held.lines.as_slice()).unwrap_or_default())
     }
 
+    /// Whether one of its lines convinces: for a secret with which others sign. Every one is tried. Once
+    /// the secret is gone none does.
+    #[must_use]
+    pub fn any_convinces(&self, convinces: impl Fn(&str) -> bool) -> bool {
+        let tried = |any, line: &SecretString| convinces(line.expose_secret()) | any;
+        self.accepted_lines(|lines| lines.iter().fold(false, tried))
+    }
+
     /// What the last looks came to. One that has run for 5 s hangs, which leaves the secret unclear.
     #[must_use]
     pub fn state(&self) -> SecretState {

@@ -110,6 +110,13 @@ fn hold(draft: &mut Draft<'_>, id: &IncidentId, reason: Reason, span: TimeDelta)
 pub(super) fn person(draft: &mut Draft<'_>, actor: &str, request: &Request) -> Option<Reason> {
     match request {
         Request::RollBack { reason, stage } => Some(roll_back(draft, actor, reason, *stage)),
+        Request::RollBackIncident { incident, reason } => {
+            let phase = phase_of(draft, incident)?;
+            if !matches!(phase, Phase::Grace { .. } | Phase::Held(_) | Phase::Failed { .. }) {
+                return wrong_state(draft, incident, &phase, "its rollback is under way already");
+            }
+            Some(roll_back(draft, actor, reason, None))
+        }
         Request::Hold { incident, until } => {
             let until = until.unwrap_or(draft.context.now + draft.context.policy.hold);
             let phase = phase_of(draft, incident)?;

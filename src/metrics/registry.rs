@@ -86,6 +86,7 @@ pub(super) fn of(families: &Families) -> Registry {
     r.register("tasks_panicked", "Tasks that broke off", families.tasks_panicked.clone());
     register_health(&mut r, families);
     register_server(&mut r, families);
+    families.interactions.register(&mut r);
     r
 }
 

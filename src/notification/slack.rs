@@ -14,8 +14,9 @@ mod check;
 mod connector;
 mod lookup;
 mod pacing;
+mod socket;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod text;
 mod trouble;
 
@@ -27,7 +28,7 @@ use tokio::time::Instant;
 
 pub use api::{Api, MessagePlace};
 pub use buttons::{Button, HOLD};
-pub use connector::tls;
+pub use socket::{Connection, SocketMode, kind};
 pub use trouble::Trouble;
 
 use super::{CALL_TIMEOUT, Channel, Message, Place, SendError, Sent, Words};
@@ -66,7 +67,7 @@ impl Slack {
     /// The configured Slack; nothing is sent yet.
     ///
     /// # Errors
-    /// When the machine's certificates can't be read.
+    /// When there is no usable cryptography.
     pub fn new(config: &SlackConfig, place: Place) -> std::io::Result<Self> {
         Ok(Self {
             api: Api::new(config)?,
@@ -120,7 +121,8 @@ fn is_id(channel: &str) -> bool {
 }
 
 /// Where the subject's message is.
-fn root_of(references: &References) -> Option<MessagePlace> {
+#[must_use]
+pub fn root_of(references: &References) -> Option<MessagePlace> {
     let (channel, ts) = references.get(CHANNEL).zip(references.get(TS))?;
     Some(MessagePlace { channel: channel.clone(), ts: ts.clone() })
 }

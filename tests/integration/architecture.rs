@@ -54,6 +54,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("execution", &["text", "config", "incident", "outbound", "clock"]),
     ("signals", &["text", "incident", "outbound", "decision"]),
     ("verification", &["text", "incident", "outbound", "clock", "execution", "signals"]),
+    ("notification", &["text", "incident", "config", "outbound", "clock"]),
     ("metrics", &["incident"]),
     (
         "pipeline",
@@ -65,6 +66,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "execution",
             "logging",
             "metrics",
+            "notification",
             "randomness",
             "signals",
             "store",
@@ -76,7 +78,18 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("listener", &["config", "logging", "metrics", "supervision"]),
     (
         "web",
-        &["text", "incident", "config", "decision", "logging", "metrics", "pipeline", "store", "webhook"],
+        &[
+            "text",
+            "incident",
+            "config",
+            "decision",
+            "logging",
+            "metrics",
+            "notification",
+            "pipeline",
+            "store",
+            "webhook",
+        ],
     ),
 ];
 
@@ -110,7 +123,9 @@ fn outside_crates_are_used_only_where_they_belong() {
     let rules: &[(&str, &[&str])] = &[
         ("axum::", &["webhook", "web", "listener", "app", "demo"]),
         ("hyper::", &["listener", "webhook", "demo"]),
-        ("rustls::", &["config", "listener", "cli"]),
+        ("rustls::", &["config", "listener", "cli", "notification"]),
+        ("slack_morphism", &["notification"]),
+        ("tokio_tungstenite", &["notification", "web", "demo"]),
         ("x509_cert", &["config"]),
         ("rlimit", &["listener"]),
         ("reqwest::Client", &["outbound"]),

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use crate::decision::world::World;
-use crate::decision::{Confirmation, Input, Mode, Reading, Request};
+use crate::decision::{Confirmation, Input, Mode, Reading, Refusal, Request};
 use crate::incident::{Reason, Share, Stage, StepOutcome};
 
 fn by_hand(words: &str, stage: Option<u8>) -> Request {
@@ -126,5 +126,31 @@ fn a_name_that_would_forge_a_line_can_not() {
     for notice in world.incident().notices.iter() {
         let text = notice.sentence();
         assert!(!text.contains('\n'), "{text}");
+    }
+}
+
+#[test]
+fn a_rollback_that_is_meant_for_one_incident_strikes_nothing_else() {
+    let of = |incident| Request::RollBackIncident { incident, reason: "a button".to_owned() };
+    let mut world = World::with_canary();
+    world.warning("Latency");
+    let pressed = world.id();
+    assert_eq!(world.person(of(pressed.clone())), Some(Reason::Manual));
+    assert_eq!(cause(&world), expected("a button", "Manual (ada)", Reason::Manual));
+    assert_eq!(world.person(of(pressed.clone())), None, "twice is once");
+    assert!(world.refusal.as_ref().is_some_and(|refusal| refusal.to_string().contains("under way already")));
+    world.step(StepOutcome::Failed);
+    assert_eq!(world.person(of(pressed.clone())), Some(Reason::Manual), "what failed is tried again");
+    world.finish();
+    for phase in ["rolled_back", "grace"] {
+        if phase == "grace" {
+            // The same revision runs again, and warns again: that is another incident.
+            world.wait(60);
+            world.share(25);
+            world.warning("ErrorRate");
+        }
+        assert_eq!(world.person(of(pressed.clone())), None);
+        assert!(matches!(&world.refusal, Some(Refusal::NotOpen(id)) if *id == pressed), "{phase}");
+        assert_eq!((world.rollbacks(), world.phase()), (1, phase));
     }
 }

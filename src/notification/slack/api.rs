@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use rustls::ClientConfig;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::Value;
 use slack_morphism::prelude::*;
 use tokio::time::Instant;
 
-use super::connector::{Connector, connector};
+use super::connector::{Connector, connector, tls};
 use super::pacing::Pacer;
 use super::trouble::{Trouble, understood};
 use crate::config::{SecretFile, SlackConfig};
@@ -29,6 +30,7 @@ pub struct MessagePlace {
 #[derive(Debug, Clone)]
 pub struct Api {
     client: Arc<SlackClient<Connector>>,
+    tls: Arc<ClientConfig>,
     token: SecretFile,
     app_token: Option<SecretFile>,
     pacer: Arc<Pacer>,
@@ -38,14 +40,21 @@ impl Api {
     /// A client that has not asked anything yet.
     ///
     /// # Errors
-    /// When the machine's certificates can't be read.
+    /// When there is no usable cryptography.
     pub fn new(config: &SlackConfig) -> std::io::Result<Self> {
+        let tls = tls(config)?;
         Ok(Self {
-            client: Arc::new(SlackClient::new(connector(config)?)),
+            client: Arc::new(SlackClient::new(connector(config, tls.clone()))),
+            tls: Arc::new(tls),
             token: config.token.clone(),
             app_token: config.app_token.clone(),
             pacer: Arc::new(Pacer::new()),
         })
+    }
+
+    /// The TLS of connections beside the API.
+    pub(super) fn tls(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.tls)
     }
 
     /// Posts a message that people see, at the pace that Slack allows.

@@ -101,7 +101,6 @@ fn told_lines(words: &Words, kind: NoticeKind) -> Vec<(&'static str, &Line)> {
 /// The same as plain text, without anything that Slack could find wrong.
 pub(super) fn plain(content: SlackMessageContent, refused_for: &str) -> SlackMessageContent {
     let metadata = content.metadata.filter(|_| !refused_for.contains("metadata"));
-    // An update with a text and no blocks removes those that were there (Slack, chat.update).
     SlackMessageContent { blocks: None, metadata, ..content }
 }
 

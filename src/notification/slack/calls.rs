@@ -23,7 +23,8 @@ const GONE: &[&str] = &[
 ];
 
 /// Why nothing can be added to the thread; the message is sent outside of it then.
-const THREAD_GONE: &[&str] = &["thread_not_found", "message_not_found", "channel_not_found", "is_archived"];
+const THREAD_GONE: &[&str] =
+    &["thread_not_found", "invalid_thread_ts", "message_not_found", "channel_not_found", "is_archived"];
 
 /// What is done about a message that may have arrived.
 enum Again {
@@ -154,7 +155,8 @@ impl Slack {
         };
         match self.api.update(&request(content.clone()), until).await {
             Err(trouble) if trouble.may_be_about_content() => {
-                let plain = blocks::plain(content, &refused(&trouble));
+                // Left out, the old blocks would stay, and say what is no longer so.
+                let plain = blocks::plain(content, &refused(&trouble)).with_blocks(Vec::new());
                 self.api.update(&request(plain), until).await
             }
             other => other,

@@ -3,7 +3,7 @@
 mod buttons;
 mod calls;
 mod checks;
-mod fake;
+pub(crate) mod fake;
 mod golden;
 mod limits;
 

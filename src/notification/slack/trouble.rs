@@ -164,9 +164,11 @@ fn remedy(code: &str) -> Option<&'static str> {
             "an administrator of the workspace has to act"
         }
         // Of an update or a reply: it is sent as a new message.
-        "message_not_found" | "thread_not_found" | "cant_update_message" | "edit_window_closed" => {
-            "the message can't be changed any more"
-        }
+        "message_not_found"
+        | "thread_not_found"
+        | "invalid_thread_ts"
+        | "cant_update_message"
+        | "edit_window_closed" => "the message can't be changed any more",
         _ => return None,
     })
 }

@@ -28,7 +28,9 @@ fn may_lead_to_a_rollback(input: &Input) -> bool {
         Input::Alert { alert, .. } => {
             alert.status == AlertStatus::Firing && alert.severity() == Severity::Critical
         }
-        Input::Person { request, .. } => matches!(request, Request::RollBack { .. }),
+        Input::Person { request, .. } => {
+            matches!(request, Request::RollBack { .. } | Request::RollBackIncident { .. })
+        }
         Input::MessageBegun { .. } | Input::MessageEnded { .. } => false,
         Input::Missed { .. }
         | Input::ShareRead

@@ -193,6 +193,14 @@ async fn what_is_not_there_is_sent_again() {
 }
 
 #[tokio::test]
+async fn a_reply_is_not_taken_for_sent_because_the_message_of_the_same_notice_is_there() {
+    let scene = Scene::new().await;
+    let sent = scene.slack.send(ROOT, &message(NoticeKind::Escalated)).await.expect("sent");
+    scene.slack.send(REPLY, &in_doubt(NoticeKind::Escalated, &[ROOT], sent.references)).await.expect("sent");
+    assert_eq!(scene.posted().len(), 2);
+}
+
+#[tokio::test]
 async fn where_nobody_can_look_a_page_is_sent_again_and_what_informs_is_not() {
     for (kind, expected) in [(NoticeKind::RollbackFailed, 1), (NoticeKind::GraceOpened, 0)] {
         let scene = Scene::new().await;
@@ -236,9 +244,12 @@ async fn an_alarm_is_not_lost_to_a_block_that_slack_does_not_like() {
             .expect("sent as text");
         for tries in [scene.posted(), scene.fake.asked("chat.update")] {
             assert_eq!(tries.len(), 2, "{code}");
-            assert!(tries[0].get("blocks").is_some() && tries[1].get("blocks").is_none(), "{code}");
+            assert!(!tries[0]["blocks"].as_array().expect("blocks").is_empty(), "{code}");
             assert!(tries[1]["text"].as_str().expect("a text").contains("ROLLBACK FAILED"), "{code}");
         }
+        assert_eq!(scene.posted()[1].get("blocks"), None, "{code}");
+        let of_update = &scene.fake.asked("chat.update")[1]["blocks"];
+        assert_eq!(*of_update, json!([]), "the old ones must not stay");
         assert_eq!(scene.posted()[1]["metadata"]["event_type"], "backstop", "it can still be found");
     }
 }

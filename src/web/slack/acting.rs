@@ -1,0 +1,198 @@
+//! Does what a button says: looks at where the incident stands, whether the user may, and asks the
+//! journal. Who is refused is told so, and nobody else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::operators::Operators;
+use super::payload::Click;
+use crate::decision::{Input, Request};
+use crate::incident::{ChannelName, Incident};
+use crate::metrics::ClickOutcome;
+use crate::notification::slack::{Api, Button, HOLD, NAME, root_of};
+use crate::pipeline::Worker;
+use crate::text::shown;
+
+/// How long telling one person may take. Nobody waits for it.
+const TELLING: Duration = Duration::from_secs(10);
+
+/// How long the end of the process waits for it.
+const LAST_TELLINGS: Duration = Duration::from_secs(2);
+
+/// People that are being told something at once, at most.
+const MOST_TELLINGS: usize = 16;
+
+/// The reason and the words of what is asked for without any.
+const BY_A_BUTTON: &str = "by a button in Slack";
+
+/// What came of a click, and what the user is told of it.
+pub(super) type Came = (ClickOutcome, Option<String>);
+
+/// Acts on clicks, one after the other: what the second finds is what the first has left.
+#[derive(Debug)]
+pub(super) struct Acting {
+    pub(super) worker: Worker,
+    pub(super) api: Api,
+    pub(super) operators: Operators,
+}
+
+impl Acting {
+    /// Acts until `stop`, and then on what was taken before.
+    pub(super) async fn run(self, mut clicks: mpsc::Receiver<Click>, stop: CancellationToken) {
+        let (acting, mut tellings) = (Arc::new(self), JoinSet::new());
+        loop {
+            let click = tokio::select! {
+                biased;
+                () = stop.cancelled(), if !clicks.is_closed() => {
+                    clicks.close();
+                    continue;
+                }
+                click = clicks.recv() => click,
+            };
+            let Some(click) = click else { break };
+            while tellings.len() >= MOST_TELLINGS {
+                let _told_or_not = tellings.join_next().await;
+            }
+            while tellings.try_join_next().is_some() {}
+            let (outcome, answer) = acting.act_apart(&click).await;
+            acting.worker.metrics.click(outcome);
+            if let Some(answer) = answer {
+                tellings.spawn(Arc::clone(&acting).tell(click, answer));
+            }
+        }
+        let rest = async { while tellings.join_next().await.is_some() {} };
+        let _told_or_not = tokio::time::timeout(LAST_TELLINGS, rest).await;
+        stop.cancelled().await;
+    }
+
+    /// In a task of its own: a panic harms only its own click.
+    async fn act_apart(self: &Arc<Self>, click: &Click) -> Came {
+        let (acting, of_task) = (Arc::clone(self), click.clone());
+        let mut task = JoinSet::new();
+        task.spawn(async move { acting.act(&of_task).await });
+        match task.join_next().await {
+            Some(Ok(came)) => came,
+            Some(Err(_)) | None => {
+                self.worker.metrics.task_panicked();
+                tracing::error!(incident = %click.incident, "a click broke off");
+                (
+                    ClickOutcome::Failed,
+                    Some("Backstop has failed to do this: use `backstop incident`.".to_owned()),
+                )
+            }
+        }
+    }
+
+    async fn tell(self: Arc<Self>, click: Click, answer: String) {
+        let (until, thread) = (Instant::now() + TELLING, click.thread_ts.as_deref());
+        if let Err(error) = self.api.whisper(&click.user, &click.channel, thread, &answer, until).await {
+            tracing::warn!(%error, user = click.user, answer, "who pressed a button could not be told");
+        }
+    }
+
+    pub(super) async fn act(&self, click: &Click) -> Came {
+        let Some(button) = Button::of_action(&click.action) else { return (ClickOutcome::Ignored, None) };
+        let Some(incident) = self.incident(click) else {
+            return refused("This incident has ended: see `backstop incident show`.");
+        };
+        if !is_its_message(&incident, click) {
+            return refused("This is not the incident's own message: press the button there.");
+        }
+        if let Some(denied) = self.denied(button, click).await {
+            tracing::warn!(actor = click.actor, incident = %incident.id, button = button.action(), "a click was not permitted");
+            return denied;
+        }
+        if !Button::of(&incident).contains(&button) {
+            return refused(&too_late(button, &incident));
+        }
+        self.ask(button, click, &incident).await
+    }
+
+    fn incident(&self, click: &Click) -> Option<Arc<Incident>> {
+        let states = self.worker.journal.states();
+        states.values().find_map(|state| state.known_incident(&click.incident).cloned())
+    }
+
+    async fn denied(&self, button: Button, click: &Click) -> Option<Came> {
+        if !button.needs_an_operator() {
+            return None;
+        }
+        let otherwise = "`backstop rollback` and the API do the same with a token.";
+        let answer = match self.operators.allow(&click.user, &self.api).await {
+            Ok(true) => return None,
+            Ok(false) if self.operators.are_named() => format!(
+                "You may not do this here: your id {} is not among slack.operators, nor in slack.operator_group. {otherwise}",
+                click.user
+            ),
+            Ok(false) => format!("Nobody may do this here: slack.operators is not set. {otherwise}"),
+            Err(trouble) => format!("Slack does not say whether you may do this: {trouble}. {otherwise}"),
+        };
+        Some((ClickOutcome::NotPermitted, Some(answer)))
+    }
+
+    async fn ask(&self, button: Button, click: &Click, incident: &Incident) -> Came {
+        let Some(rollout) = self.worker.rollouts.get(&incident.rollout) else {
+            return refused("Its rollout is no longer configured.");
+        };
+        if matches!(button, Button::RollBack | Button::TryAgain) {
+            // Read first, as for everybody who asks: with nothing on the canary there is nothing to do.
+            self.worker.read_share(rollout).await;
+        }
+        let input = Input::Person { actor: click.actor.clone(), request: self.request(button, incident) };
+        match self.worker.journal.ask(&rollout.name, input).await {
+            Err(error) => (ClickOutcome::Failed, Some(format!("Backstop could not take this: {error}."))),
+            Ok((ruling, durable)) => match (ruling.refusal, durable) {
+                (Some(refusal), _) => refused(&format!("Not done: {refusal}.")),
+                (None, false) => {
+                    let answer = "Done, and not stored yet: it is forgotten if Backstop ends before its store can be written.";
+                    (ClickOutcome::Done, Some(answer.to_owned()))
+                }
+                // The message itself changes with everything else.
+                (None, true) if button == Button::TryAgain => {
+                    (ClickOutcome::Done, Some("It is tried again now.".to_owned()))
+                }
+                (None, true) => (ClickOutcome::Done, None),
+            },
+        }
+    }
+
+    fn request(&self, button: Button, incident: &Incident) -> Request {
+        let incident = incident.id.clone();
+        match button {
+            Button::RollBack | Button::TryAgain => {
+                Request::RollBackIncident { incident, reason: BY_A_BUTTON.to_owned() }
+            }
+            Button::Hold => Request::Hold { incident, until: Some(self.worker.clock.now() + HOLD) },
+            Button::EndHold => Request::Resume { incident },
+            Button::Acknowledge => Request::Acknowledge { incident },
+            Button::Close => Request::Close { incident, words: BY_A_BUTTON.to_owned() },
+        }
+    }
+}
+
+fn refused(answer: &str) -> Came {
+    (ClickOutcome::Refused, Some(answer.to_owned()))
+}
+
+/// Whether the click is of the message that shows how the incident stands. Whoever can post in another
+/// channel could show its buttons there.
+fn is_its_message(incident: &Incident, click: &Click) -> bool {
+    let queue = incident.deliveries.queues.get(&ChannelName::new(NAME));
+    let root = queue.and_then(|queue| root_of(&queue.references));
+    root.is_some_and(|root| root.channel == click.channel && root.ts == click.message_ts)
+}
+
+fn too_late(button: Button, incident: &Incident) -> String {
+    match (button, &incident.acknowledged_by) {
+        (Button::Acknowledge, Some(actor)) => format!("{} has acknowledged it already.", shown(actor)),
+        _ => {
+            let stands = incident.phase.sentence();
+            format!("\u{201c}{}\u{201d} is not possible: {}.", button.label(), stands.trim_end_matches('.'))
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! Clicks, good and bad, over a worker that runs and a Slack that is a fake.
+
+mod clicks;
+mod http;
+mod scene;
+mod socket;
