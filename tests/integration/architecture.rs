@@ -127,7 +127,7 @@ fn outside_crates_are_used_only_where_they_belong() {
         ("hyper::", &["listener", "webhook", "demo"]),
         ("rustls::", &["config", "listener", "cli", "notification"]),
         ("slack_morphism", &["notification"]),
-        ("tokio_tungstenite", &["notification", "web"]),
+        ("tokio_tungstenite", &["notification", "web", "demo"]),
         ("x509_cert", &["config"]),
         ("rlimit", &["listener"]),
         ("reqwest::Client", &["outbound"]),
