@@ -13,6 +13,9 @@ use serde::de::DeserializeOwned;
 use super::monitoring::{
     AlertmanagerSettings, Programs, PrometheusSettings, ScrapeTarget, Server, free_port,
 };
+use super::people::People;
+use super::people::pagerduty::ROUTING_KEY;
+use super::people::slack::BOT_TOKEN;
 use super::trading_api::{CANARY_VERSION, STABLE_VERSION, TradingApi};
 use crate::app::App;
 use crate::config::{Config, SecretFile};
@@ -52,6 +55,8 @@ pub struct Stage {
     pub app: App,
     /// Prometheus and Alertmanager, where they are installed.
     pub monitoring: Option<RealMonitoring>,
+    /// In place of Slack and PagerDuty, which can't run here: it records what people would have seen.
+    pub people: People,
     pub evidence: PathBuf,
     /// As an operator, and as Alertmanager.
     operator: Outbound,
@@ -68,11 +73,12 @@ impl Stage {
         // Alertmanager has to know where Backstop will listen, and Backstop where Alertmanager does.
         let listen = free_port().context("no free port")?;
         let tokens = Tokens::write(folder)?;
+        let people = People::start().await.context("nobody can be told: no free port")?;
         let monitoring = match programs {
             Some(programs) => Some(start_monitoring(folder, programs, &tokens, listen, api.address()).await?),
             None => None,
         };
-        let text = configuration(listen, &tokens, &api, monitoring.as_ref());
+        let text = configuration(listen, &tokens, &api, monitoring.as_ref()) + &channels(&tokens, &people);
         let file = folder.join("backstop.toml");
         std::fs::write(&file, text).with_context(|| format!("{} can't be written", file.display()))?;
         let config = Config::load(&file)?;
@@ -80,7 +86,8 @@ impl Stage {
         let by = |files: &[SecretFile]| Outbound::new(TIMEOUT, files.first().cloned());
         let operator = by(&config.server.operator_tokens)?;
         let webhook = by(&config.server.webhook_tokens)?;
-        Ok(Self { api, app, monitoring, evidence: config.evidence.directory, operator, webhook })
+        let evidence = config.evidence.directory;
+        Ok(Self { api, app, monitoring, people, evidence, operator, webhook })
     }
 
     /// Reads Backstop's API.
@@ -108,18 +115,25 @@ impl Stage {
 struct Tokens {
     webhook: PathBuf,
     operator: PathBuf,
+    slack: PathBuf,
+    pagerduty: PathBuf,
 }
 
 impl Tokens {
     fn write(folder: &Path) -> anyhow::Result<Self> {
         let randomness = Randomness::unforeseen();
-        let write = |name: &str| {
+        let write = |name: &str, secret: String| {
             let path = folder.join(name);
             let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path);
-            let written = file.and_then(|mut file| writeln!(file, "{}", randomness.token()));
+            let written = file.and_then(|mut file| writeln!(file, "{secret}"));
             written.with_context(|| format!("{} can't be written", path.display())).map(|()| path)
         };
-        Ok(Self { webhook: write("webhook-token")?, operator: write("operator-token")? })
+        Ok(Self {
+            webhook: write("webhook-token", randomness.token())?,
+            operator: write("operator-token", randomness.token())?,
+            slack: write("slack-token", BOT_TOKEN.to_owned())?,
+            pagerduty: write("pagerduty-key", ROUTING_KEY.to_owned())?,
+        })
     }
 }
 
@@ -160,6 +174,28 @@ async fn start_monitoring(
     };
     let prometheus = programs.prometheus(folder, &prometheus).await?;
     Ok(RealMonitoring { alertmanager, prometheus })
+}
+
+/// The channel that the demo's Slack has.
+pub const CHANNEL: &str = "spark-incidents";
+
+fn channels(tokens: &Tokens, people: &People) -> String {
+    format!(
+        "[notifications]
+environment = \"demo\"
+[slack]
+token_file = {slack:?}
+channel = \"#{CHANNEL}\"
+api_url = \"{api}\"
+[pagerduty]
+routing_key_file = {pagerduty:?}
+url = \"{events}\"
+",
+        slack = tokens.slack.display().to_string(),
+        pagerduty = tokens.pagerduty.display().to_string(),
+        api = people.url("/slack/api"),
+        events = people.url(""),
+    )
 }
 
 fn configuration(

@@ -18,6 +18,7 @@ mod flag_api;
 mod floor;
 mod footprint;
 mod growth;
+mod notifiers;
 mod own_commit;
 mod profile;
 mod report;
@@ -72,6 +73,7 @@ type Part = for<'a> fn(&'a Plan, &'a mut Report) -> Pin<Box<dyn Future<Output = 
 const PARTS: &[(&str, Part)] = &[
     ("webhook", |plan, report| Box::pin(webhook::run(plan, report))),
     ("critical", |plan, report| Box::pin(critical::run(plan, report))),
+    ("notifiers", |plan, report| Box::pin(notifiers::run(plan, report))),
     ("profile", |plan, report| Box::pin(profile::run(plan, report))),
     ("body", |plan, report| Box::pin(storm::one_body(plan, report))),
     ("sockets", |plan, report| Box::pin(storm::many_sockets(plan, report))),

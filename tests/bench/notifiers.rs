@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
+use backstop::demo::people::Answer;
 use backstop::demo::people::People;
 use backstop::demo::people::pagerduty::ROUTING_KEY;
-use backstop::demo::people::script::Answer;
 use backstop::demo::people::slack::BOT_TOKEN;
 use backstop::demo::people::statuspage::{API_KEY, PAGE};
 
@@ -33,7 +33,15 @@ impl Side {
         let api = FlagApi::start(samples + 1).await;
         let site = Site::new(&api, samples + 1);
         if let Some(people) = people {
-            site.add(&sections(people), &[("slack", BOT_TOKEN), ("pagerduty", ROUTING_KEY), ("page", API_KEY), ("signing", "signing-secret-of-the-benchmark")]);
+            site.add(
+                &sections(people),
+                &[
+                    ("slack", BOT_TOKEN),
+                    ("pagerduty", ROUTING_KEY),
+                    ("page", API_KEY),
+                    ("signing", "signing-secret-of-the-benchmark"),
+                ],
+            );
         }
         let served = site.serve().await;
         api.all_polled().await;
@@ -79,6 +87,11 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) {
     }
     assert!(people.calls().len() >= samples, "the channels were never called");
     let what = "critical -> POST acknowledged with every channel hanging";
-    report.ratio(&format!("{what}, p50 (floor: without channels)"), silent.times.p50(), hanging.times.p50(), Some(1.1));
+    report.ratio(
+        &format!("{what}, p50 (floor: without channels)"),
+        silent.times.p50(),
+        hanging.times.p50(),
+        Some(1.1),
+    );
     report.ratio(&format!("{what}, p99"), silent.times.p99(), hanging.times.p99(), Some(1.5));
 }

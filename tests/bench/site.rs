@@ -65,6 +65,15 @@ impl Site {
         Self { folder, config, listen, admin }
     }
 
+    /// Adds sections to the configuration, and the secrets that they name.
+    pub(crate) fn add(&self, sections: &str, secrets: &[(&str, &str)]) {
+        for (name, secret) in secrets {
+            std::fs::write(self.folder.path().join(name), secret).expect("written");
+        }
+        let text = std::fs::read_to_string(&self.config).expect("read");
+        std::fs::write(&self.config, format!("{sections}{text}")).expect("written");
+    }
+
     pub(crate) fn database(&self) -> PathBuf {
         self.folder.path().join("data/backstop.db")
     }

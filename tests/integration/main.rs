@@ -26,6 +26,7 @@ mod logs;
 mod manual_rollbacks;
 mod odd_alerts;
 mod pagerduty_webhook;
+mod people;
 mod real_chain;
 mod reconciliation;
 mod relabelling;

@@ -1,13 +1,27 @@
 //! Buttons in Slack, from the press to the evidence.
 
+use backstop::demo::people::slack::Thread;
+use backstop::web::IncidentView;
+
 use super::world::{CHANNEL, OPERATOR, World, warning};
 use crate::support::{PATIENCE, wait_for};
+
+/// The warning's message, once it is recorded where it is: a click that comes before is no person's.
+async fn shown(world: &World) -> Thread {
+    let thread = world.thread_says("WARNING").await;
+    let is_recorded = |incident: &IncidentView| {
+        let mut told = incident.notifications.iter().flat_map(|notification| &notification.channels);
+        told.any(|told| told.channel == "slack" && told.state == "sent")
+    };
+    world.site.incident("the record of the message", is_recorded).await;
+    thread
+}
 
 #[tokio::test]
 async fn a_persons_click_rolls_back_and_their_name_is_in_the_evidence() {
     let world = World::start("1h").await;
     world.post(&warning("Latency")).await;
-    let thread = world.thread_says("WARNING").await;
+    let thread = shown(&world).await;
     let url = world.site.url("/slack/interactions");
     let pressed = world.people.slack().press(&url, OPERATOR, CHANNEL, &thread.root.ts, "roll_back").await;
     assert_eq!(pressed.expect("answered").status, 200);
@@ -27,7 +41,7 @@ async fn a_persons_click_rolls_back_and_their_name_is_in_the_evidence() {
 async fn a_stranger_is_told_so_privately_and_nothing_happens() {
     let world = World::start("1h").await;
     world.post(&warning("Latency")).await;
-    let thread = world.thread_says("WARNING").await;
+    let thread = shown(&world).await;
     let url = world.site.url("/slack/interactions");
     let pressed = world.people.slack().press(&url, "U0STRANGER", CHANNEL, &thread.root.ts, "roll_back").await;
     assert_eq!(pressed.expect("answered").status, 200);

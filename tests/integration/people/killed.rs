@@ -1,8 +1,8 @@
 //! SIGKILL between a message that arrived and the record that it did, for each channel: after the
 //! restart it is looked for, and nobody is told twice what can be known.
 
+use backstop::demo::people::Answer;
 use backstop::demo::people::pagerduty::AlertState;
-use backstop::demo::people::script::Answer;
 
 use super::world::{CHANNEL, World, critical};
 use crate::support::PATIENCE;
@@ -57,7 +57,7 @@ async fn grafanas_annotation_is_found_by_its_tags_and_ended() {
     let world = killed_at("POST /api/annotations").await;
     let ended = |people: &backstop::demo::people::People| {
         let annotations = people.grafana().annotations;
-        annotations.iter().any(|one| one.time_end.is_some()).then_some(annotations)
+        annotations.iter().any(|one| one.time_end_milliseconds.is_some()).then_some(annotations)
     };
     let annotations = world.people.wait_until("the end of the region", PATIENCE, ended).await;
     let annotations = annotations.unwrap_or_else(|error| panic!("{error}"));

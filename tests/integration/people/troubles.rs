@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use backstop::demo::people::Answer;
 use backstop::demo::people::pagerduty::AlertState;
-use backstop::demo::people::script::Answer;
 
 use super::world::{World, critical};
 use crate::support::{PATIENCE, wait_for};
@@ -46,7 +46,7 @@ async fn a_channel_that_refuses_is_reported_in_another() {
     world.post(&critical("ErrorRate")).await;
     let says = |people: &backstop::demo::people::People| {
         let thread = people.slack().threads(super::world::CHANNEL).pop()?;
-        let said = |reply: &backstop::demo::people::slack::workspace::Post| {
+        let said = |reply: &backstop::demo::people::slack::Post| {
             reply.current().text.contains("pagerduty") && reply.is_broadcast
         };
         thread.replies.iter().any(said).then_some(())

@@ -2,7 +2,7 @@
 
 use backstop::demo::people::People;
 use backstop::demo::people::pagerduty::{Alert, AlertState, ROUTING_KEY};
-use backstop::demo::people::slack::workspace::Thread;
+use backstop::demo::people::slack::Thread;
 use backstop::demo::people::slack::{BOT_TOKEN, SIGNING_SECRET};
 use backstop::demo::people::statuspage::{API_KEY, COMPONENTS, PAGE};
 use backstop::demo::trading_api::TradingApi;
@@ -77,6 +77,7 @@ impl World {
         let api = TradingApi::start(25, 10).await.expect("started");
         let people = People::start().await.expect("a free port");
         people.slack().add_user(OPERATOR, "ana");
+        people.slack().add_user("U0STRANGER", "eve");
         let site = Site::new(&sections(&people), &rollout_toml("spark-trading", MATCH, grace, &api));
         let teams = people.url(&format!("/teams/workflows/1?sig={TEAMS_SECRET}"));
         for (name, secret) in [
