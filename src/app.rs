@@ -26,7 +26,9 @@ use crate::pipeline::Kinds;
 use crate::store::{IncidentStore, OpenedLater};
 use crate::supervision::Supervisor;
 use crate::web::slack::Interactions;
-use crate::web::{Access, Api, PagerDutyInbound, Readiness, admin_router, api_router, pagerduty_router};
+use crate::web::{
+    Access, Api, PAGERDUTY_PATH, PagerDutyInbound, Readiness, admin_router, api_router, pagerduty_router,
+};
 use crate::webhook::auth::WebhookAuth;
 use crate::webhook::body::Budget;
 use crate::webhook::{self, Quarantine, Receiver, router};
@@ -202,7 +204,8 @@ fn turned_away(metrics: &Metrics, uri: &axum::http::Uri) {
     }
 }
 
-/// What a person asks for changes something, and must be possible in a storm of webhooks.
+/// What a person asks for changes something, and must be possible in a storm of webhooks: Alertmanager's,
+/// or of whoever finds the address that PagerDuty posts to.
 fn is_of_a_person(method: &axum::http::Method, uri: &axum::http::Uri) -> bool {
-    *method == axum::http::Method::POST && uri.path() != webhook::PATH
+    *method == axum::http::Method::POST && ![webhook::PATH, PAGERDUTY_PATH].contains(&uri.path())
 }

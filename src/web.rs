@@ -16,6 +16,6 @@ pub use api::{Api, api_router};
 pub use auth::{Access, Denied};
 pub use listing::Listings;
 pub use next::NextView;
-pub use pagerduty::{PagerDutyInbound, pagerduty_router};
+pub use pagerduty::{PAGERDUTY_PATH, PagerDutyInbound, pagerduty_router};
 pub use told::{ChannelView, NotificationView, UndeliveredView};
 pub use view::{IncidentView, RolloutView};

@@ -220,6 +220,7 @@ pub struct Notice {
 
 #[derive(Deserialize)]
 #[serde(untagged)]
+#[expect(clippy::large_enum_variant, reason = "it is taken apart as it is read")]
 enum StoredNotice {
     Old(DateTime<Utc>, NoticeKind, String),
     Fact {

@@ -132,10 +132,8 @@ impl RolloutState {
 
     /// Makes room for a new incident, without forgetting what is left to be done for the old one.
     fn retire_incident(&mut self) {
-        if let Some(old) = self.incident.take() {
-            if old.is_unfinished() {
-                self.unfinished.insert(old.id.clone(), old);
-            }
+        if let Some(old) = self.incident.take().filter(|old| old.is_unfinished()) {
+            self.unfinished.insert(old.id.clone(), old);
         }
         while self.unfinished.len() > MOST_UNFINISHED {
             self.unfinished.pop_first();

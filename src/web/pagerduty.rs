@@ -26,7 +26,7 @@ use crate::text::{kept, shown};
 use crate::webhook::body::{BODY_TIMEOUT, BodyError, Budget, read};
 
 /// Where PagerDuty posts.
-const PATH: &str = "/pagerduty/webhook";
+pub const PAGERDUTY_PATH: &str = "/pagerduty/webhook";
 
 /// Its signatures, several while its secret is rotated: `v1=<hex>,v1=<hex>`.
 const SIGNATURE: &str = "x-pagerduty-signature";
@@ -132,7 +132,7 @@ impl PagerDutyInbound {
 
 /// The one route. It checks the signature by itself.
 pub fn pagerduty_router(inbound: PagerDutyInbound) -> Router {
-    Router::new().route(PATH, post(receive)).with_state(Arc::new(inbound))
+    Router::new().route(PAGERDUTY_PATH, post(receive)).with_state(Arc::new(inbound))
 }
 
 fn answer(status: StatusCode, outcome: &'static str) -> Response {
@@ -151,7 +151,7 @@ async fn receive(State(inbound): State<Arc<PagerDutyInbound>>, headers: HeaderMa
         }
     };
     if !inbound.is_signed(&headers, &body) {
-        tracing::warn!("a message to {PATH} is not signed with `pagerduty.webhook_secret_file`");
+        tracing::warn!("a message to {PAGERDUTY_PATH} is not signed with `pagerduty.webhook_secret_file`");
         return answer(StatusCode::UNAUTHORIZED, "not_signed");
     }
     match serde_json::from_slice::<Delivery>(&body) {
