@@ -1,5 +1,7 @@
 //! `backstop demo`: the whole flow, as it happens, with nothing pretended.
 
+mod people;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,8 +16,7 @@ use super::serve::Signals;
 use super::{Common, Outcome};
 use crate::clock::{Clock, SystemClock};
 use crate::demo::monitoring::{INSTALL_HINT, Programs};
-use crate::demo::people::People;
-use crate::demo::stage::{CHANNEL, GRACE, REQUESTS_PER_SECOND, Stage};
+use crate::demo::stage::{GRACE, REQUESTS_PER_SECOND, Stage};
 use crate::demo::trading_api::Regression;
 use crate::evidence::EvidenceDir;
 use crate::text::shown;
@@ -26,9 +27,6 @@ const LIMIT: Duration = Duration::from_secs(100);
 
 /// How long the canary serves well before the regression: rates need something to compare with.
 const WARM_UP: Duration = Duration::from_secs(7);
-
-/// How long people may be told after the last incident has ended.
-const TOLD_WITHIN: Duration = Duration::from_secs(15);
 
 /// How often the API is asked for news.
 const POLL: Duration = Duration::from_millis(100);
@@ -145,7 +143,7 @@ async fn show(args: &DemoArgs, told: fn(&str)) -> anyhow::Result<(Stage, PathBuf
     tokio::time::sleep(WARM_UP).await;
     let rolled_back = a_critical_rolls_back(&stage, &mut timeline).await?;
     let cancelled = a_warning_recovers(&stage, &mut timeline, &rolled_back).await?;
-    what_people_saw(&stage, &rolled_back, told).await?;
+    people::saw(&stage, &rolled_back, told).await?;
     let seconds = started.elapsed().as_secs_f64();
     told(&format!("\nall of it was verified, in {seconds:.0} s; the evidence: {}", stage.evidence.display()));
     let evidence = stage.evidence.clone();
@@ -266,27 +264,6 @@ async fn a_warning_recovers(
     );
     timeline.say("the canary was not touched: it still has its 25 %");
     Ok(done)
-}
-
-/// Shows the thread and the page as people would have seen them.
-async fn what_people_saw(stage: &Stage, rolled_back: &IncidentView, told: fn(&str)) -> anyhow::Result<()> {
-    let is_told = |people: &People| {
-        let threads = people.slack().threads(CHANNEL);
-        let says = |text: &str| threads.iter().any(|thread| thread.root.current().text.contains(text));
-        (says("ROLLED BACK") && says("RECOVERED")).then_some(())
-    };
-    stage.people.wait_until("both ends in Slack", TOLD_WITHIN, is_told).await?;
-    told("\nwhat people saw (Slack and PagerDuty are played by a server that records):\n");
-    told(&stage.people.slack().transcript(CHANNEL));
-    let pagerduty = stage.people.pagerduty();
-    ensure!(!pagerduty.alerts.is_empty(), "nobody was paged for {}", rolled_back.id);
-    for alert in &pagerduty.alerts {
-        let events = alert.events.iter();
-        let events = events.map(|event| format!("{} at {}", event.action, event.at.format("%H:%M:%S")));
-        let (summary, events) = (shown(&alert.summary), events.collect::<Vec<_>>().join(", "));
-        told(&format!("PagerDuty ({}): {summary}\n    {events}", shown(&alert.severity)));
-    }
-    Ok(())
 }
 
 /// Prints what is new, with the seconds since the start.

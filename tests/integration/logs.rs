@@ -6,6 +6,8 @@ use std::os::fd::OwnedFd;
 use std::process::Stdio;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+
 use backstop::demo::trading_api::TradingApi;
 use tokio::process::{Child, Command};
 
@@ -75,12 +77,18 @@ async fn terminated(mut child: Child) -> Option<i32> {
 }
 
 /// Each of these is a line of the log.
+/// Requests that are under way at once.
+const AT_ONCE: usize = 20;
+
 async fn strangers(site: &Site, requests: usize) {
-    let client = reqwest::Client::new();
-    for _ in 0..requests {
-        let wrong = client.post(site.url("/api/v1/alertmanager")).bearer_auth("wrong-token");
-        assert_eq!(wrong.body("{}").send().await.expect("an answer").status(), 401);
-    }
+    let (client, url) = (reqwest::Client::new(), site.url("/api/v1/alertmanager"));
+    // Several at once: on a slow machine they would else come so slowly that each may be logged.
+    let requests = futures_util::stream::iter(0..requests);
+    let each = |_| async {
+        let wrong = client.post(&url).bearer_auth("wrong-token").body("{}");
+        assert_eq!(wrong.send().await.expect("an answer").status(), 401);
+    };
+    requests.for_each_concurrent(AT_ONCE, each).await;
 }
 
 async fn livez(site: &Site) -> Option<()> {
