@@ -143,10 +143,10 @@ pub struct Place {
 }
 
 impl Place {
-    /// The operator's page, at the incident.
+    /// Where the incident can be read.
     #[must_use]
     pub fn incident_url(&self, id: &IncidentId) -> String {
-        format!("{}/?incident={id}", self.external_url)
+        format!("{}/api/v1/incidents/{id}", self.external_url)
     }
 
     /// Where the incident's report can be read; worth a link once the incident has closed.

@@ -55,7 +55,7 @@ mod tests {
         let message = fixtures::message(NoticeKind::RollbackFailed);
         let found = links(&message, &fixtures::place());
         let found: Vec<_> = found.iter().map(|link| (link.text, link.url.as_str())).collect();
-        let incident = format!("https://backstop.example/?incident={}", message.subject.id());
+        let incident = format!("https://backstop.example/api/v1/incidents/{}", message.subject.id());
         assert_eq!(
             found,
             [
