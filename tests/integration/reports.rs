@@ -137,3 +137,45 @@ async fn without_a_channel_there_is_nothing_to_test_and_that_is_said() {
     assert!(code == 0 && text.contains("no channel is configured"), "{code} {text}{said}");
     assert!(!run(&site, &["check-config"]).await.1.contains("channel"), "nobody asked");
 }
+
+#[tokio::test]
+async fn who_could_not_be_told_is_named_by_status_metrics_report_and_every_trial() {
+    let api = TradingApi::start(25, 10).await.expect("started");
+    let site = Site::simple("5m", &api);
+    std::fs::write(site.folder.path().join("slack"), "xoxb-0123456789abcdef").expect("written");
+    // Nobody listens there.
+    let slack =
+        format!("[slack]\ntoken_file = \"slack\"\napi_url = \"http://{}/api\"\n", crate::support::own_port());
+    site.edit("[alertmanager]", &format!("{slack}[alertmanager]"));
+    let (code, text, said) = run(&site, &["notify", "test"]).await;
+    assert!(code == 1 && text.starts_with("slack: FAILED: "), "{code} {text}{said}");
+    let (code, text, said) = run(&site, &["check-config", "--online"]).await;
+    assert!(
+        code == 1 && text.contains("slack: FAILED: ") && text.contains("is valid"),
+        "{code} {text}{said}"
+    );
+    let (_, json, _) = run(&site, &["check-config", "--online", "--output=json"]).await;
+    let checked: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!((&checked["valid"], &checked["channels"][0]["ok"]), (&true.into(), &false.into()));
+
+    let mut server = site.spawn().await;
+    assert_eq!(site.post(body("CanaryErrorRateCritical", "critical", &now(), None)).await, 200);
+    site.incident("the end", |incident| incident.state == "rolled_back").await;
+    let refused = crate::support::wait_for("a refused try", || async {
+        let (_, status, _) = run(&site, &["status"]).await;
+        let line = status.lines().find(|line| line.contains("slack has not been told since"))?.to_owned();
+        line.contains("last error: ").then_some(line)
+    });
+    let line = refused.await;
+    assert!(line.contains("messages wait") || line.contains("message waits"), "{line}");
+    let rollouts: Value = site.read("/api/v1/rollouts").await.expect("an answer");
+    assert_eq!(rollouts[0]["undelivered"][0]["channel"], "slack", "{rollouts}");
+    let told = &rollouts[0]["incident"]["notifications"][0];
+    assert_eq!((&told["id"], &told["channels"][0]["state"]), (&1.into(), &"waiting".into()), "{told}");
+    assert!(site.metric("backstop_messages_undelivered{channel=\"slack\"}").await >= 1.0);
+    assert!(site.metric("backstop_messages_total{channel=\"slack\",outcome=\"failed\"}").await >= 1.0);
+    let id = rollouts[0]["incident"]["id"].as_str().expect("an id");
+    let (_, report, _) = run(&site, &["incident", "report", id]).await;
+    assert!(report.contains("Who does not know yet? Messages wait for slack"), "{report}");
+    server.kill().await.expect("killed");
+}
