@@ -81,9 +81,10 @@ impl Kept {
         tokio::task::spawn_blocking(move || runtime.block_on(work)).await.expect("a store that works")
     }
 
-    async fn append(&self, batch: Batch) -> Result<u64, StoreError> {
+    /// Appends and notes it in one go: a process that is killed between the two has appended all the same.
+    async fn append(&self, batch: Batch, note: impl FnOnce() + Send + 'static) -> Result<u64, StoreError> {
         let store = Arc::clone(&self.store);
-        self.wait(async move { store.append(batch).await }).await
+        self.wait(async move { store.append(batch).await.inspect(|_| note()) }).await
     }
 
     async fn load(&self) -> Result<Loaded, StoreError> {
@@ -154,6 +155,20 @@ impl World {
         self.lock().ledger.say(at, text);
     }
 
+    /// Events became durable.
+    fn note(&self, events: &[StoredAs]) {
+        let now = self.now();
+        for stored in events {
+            self.say(format!("stored {}", crate::ledger::brief(stored)));
+            let mut inner = self.lock();
+            let Inner { traffic, monitoring, ledger, people, .. } = &mut *inner;
+            People::stored(people, stored);
+            let site = SITES.iter().position(|site| *site == stored.rollout.as_str()).unwrap_or_default();
+            let promise = ledger.stored(stored, now, &traffic[site], monitoring);
+            self.keep(inner, promise);
+        }
+    }
+
     /// The state as the disk has it.
     pub(crate) async fn stored_states(
         &self,
@@ -197,18 +212,8 @@ impl IncidentStore for World {
                 tokio::time::sleep(span).await;
             }
         }
-        let events: Vec<StoredAs> = batch.events.clone();
-        let appended = self.store.append(batch).await?;
-        let now = self.now();
-        for stored in &events {
-            self.say(format!("stored {}", crate::ledger::brief(stored)));
-            let mut inner = self.lock();
-            let Inner { traffic, monitoring, ledger, people, .. } = &mut *inner;
-            People::stored(people, stored);
-            let site = SITES.iter().position(|site| *site == stored.rollout.as_str()).unwrap_or_default();
-            let promise = ledger.stored(stored, now, &traffic[site], monitoring);
-            self.keep(inner, promise);
-        }
+        let (world, events) = (self.clone(), batch.events.clone());
+        let appended = self.store.append(batch, move || world.note(&events)).await?;
         self.step().await;
         Ok(appended)
     }

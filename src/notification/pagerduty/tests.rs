@@ -59,6 +59,11 @@ async fn every_notice_is_told_as_in_its_golden_file() {
         assert_eq!(outcome, Ok(()), "{kind}");
         let sent = fake.asked().into_iter().map(|asked| json!({ "path": asked.path, "body": asked.json() }));
         golden("pagerduty", kind.as_str(), &sent.collect());
+        let Setup { fake, mut pagerduty, .. } = setup().await;
+        pagerduty.keys.others = None;
+        assert_eq!(deliver(&pagerduty, &mut fixtures::longest_message(*kind)).await.1, Ok(()), "{kind}");
+        let sent = fake.asked().into_iter().map(|asked| json!({ "path": asked.path, "body": asked.json() }));
+        golden("pagerduty", &format!("{kind}.longest"), &sent.collect());
     }
 }
 

@@ -36,6 +36,9 @@ async fn every_notice_that_matters_is_a_card_as_in_its_golden_file() {
         let asked = fake.asked();
         assert!(asked[0].path.ends_with(SIGNATURE), "{}", asked[0].path);
         golden("teams", kind.as_str(), &asked[0].json());
+        let Setup { fake, teams, .. } = setup_in(fixtures::longest_place()).await;
+        assert_eq!(deliver(&teams, &mut fixtures::longest_message(*kind)).await.1, Ok(()), "{kind}");
+        golden("teams", &format!("{kind}.longest"), &fake.asked()[0].json());
     }
 }
 

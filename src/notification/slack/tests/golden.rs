@@ -8,7 +8,7 @@ use super::super::blocks::{self, Told};
 use super::super::{is_loud, is_told_by_root};
 use crate::config::SlackButtons;
 use crate::incident::NoticeKind;
-use crate::notification::fixtures::{message, place};
+use crate::notification::fixtures::{longest_message, longest_place, message, place};
 use crate::notification::{Message, Place};
 
 /// What is sent for a notice: the message as the first of its subject, and later the reply.
@@ -24,29 +24,32 @@ pub(super) fn sent(message: &Message, place: &Place) -> Vec<(&'static str, Value
 #[test]
 fn every_kind_of_message_is_as_its_file_says() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/notifications/slack");
-    let mut known: Vec<_> = NoticeKind::ALL.iter().map(|kind| format!("{kind}.json")).collect();
+    let mut cases = Vec::new();
+    for kind in NoticeKind::ALL {
+        cases.push((format!("{kind}.json"), message(*kind), place()));
+        cases.push((format!("{kind}.longest.json"), longest_message(*kind), longest_place()));
+    }
+    let mut known: Vec<_> = cases.iter().map(|(name, ..)| name.clone()).collect();
     known.sort();
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::create_dir_all(&folder).expect("a folder");
     }
-    for kind in NoticeKind::ALL {
-        let sent: serde_json::Map<_, _> = sent(&message(*kind), &place())
-            .into_iter()
-            .map(|(call, content)| (call.to_owned(), content))
-            .collect();
+    for (name, message, place) in cases {
+        let sent: serde_json::Map<_, _> =
+            sent(&message, &place).into_iter().map(|(call, content)| (call.to_owned(), content)).collect();
         let text = serde_json::to_string_pretty(&json!(sent)).expect("JSON") + "\n";
-        let path = folder.join(format!("{kind}.json"));
+        let path = folder.join(&name);
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
             std::fs::write(&path, &text).expect("written");
         }
         let file =
             std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        assert_eq!(text, file, "{kind} differs: run again with UPDATE_GOLDEN=1, and read the difference");
+        assert_eq!(text, file, "{name} differs: run again with UPDATE_GOLDEN=1, and read the difference");
     }
     let mut files: Vec<_> = std::fs::read_dir(&folder)
         .expect("a folder")
         .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
         .collect();
     files.sort();
-    assert_eq!(files, known, "a file for each kind, and no other");
+    assert_eq!(files, known, "two files for each kind, and no other");
 }
