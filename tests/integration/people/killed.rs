@@ -77,3 +77,14 @@ async fn a_webhook_that_may_have_arrived_comes_again_with_the_same_delivery() {
     assert_eq!(delivery(&calls[0]), delivery(&calls[1]));
     world.stop().await;
 }
+
+#[tokio::test]
+async fn teams_where_nobody_can_look_gets_the_same_again_and_then_the_end() {
+    let world = killed_at("/teams/*").await;
+    let calls = world.people.wait_for_calls("/teams/*", 3, PATIENCE).await;
+    let calls = calls.unwrap_or_else(|error| panic!("{error}"));
+    let says = |number: usize, word: &str| String::from_utf8_lossy(&calls[number].body).contains(word);
+    assert!(says(0, "ROLLING BACK") && says(1, "ROLLING BACK"), "what may have arrived comes again");
+    assert!(says(2, "ROLLED BACK"), "and then how it ended");
+    world.stop().await;
+}
