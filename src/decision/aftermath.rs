@@ -1,7 +1,11 @@
 //! What follows after an incident has closed: its alerts end, and whoever was woken for them may know.
 
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
 use super::draft::Draft;
-use crate::incident::{AlertStatus, Incident, IncidentId, NoticeFact};
+use crate::incident::{AlertStatus, Event, Fingerprint, Incident, IncidentId, NoticeFact};
 
 /// Raises the end of the alerts of every rollback whose alerts have all resolved. Before that nothing
 /// says that the trouble is over: a page that is resolved with its alert still firing comes again. Nor is
@@ -16,6 +20,22 @@ pub(super) fn alerts_ended(draft: &mut Draft<'_>) {
     let about = draft.about.clone();
     for id in over {
         draft.notice(&id, NoticeFact::AlertsEnded);
+    }
+    draft.about = about;
+}
+
+/// Records the end of an alert with the closed incidents that wait for it: their report would say for
+/// ever that it fires.
+pub(super) fn resolved(draft: &mut Draft<'_>, fingerprint: &Fingerprint, ends_at: DateTime<Utc>) {
+    let fires = |incident: &&Arc<Incident>| {
+        let attached = incident.alerts.find(fingerprint);
+        incident.awaits_end_of_alerts() && attached.is_some_and(|attached| attached.alert.ends_at.is_none())
+    };
+    let known = draft.state.unfinished.values().chain(&draft.state.incident);
+    let waiting: Vec<IncidentId> = known.filter(fires).map(|incident| incident.id.clone()).collect();
+    let about = draft.about.clone();
+    for id in waiting {
+        draft.incident_event(&id, Event::AlertResolved { fingerprint: fingerprint.clone(), ends_at });
     }
     draft.about = about;
 }
@@ -65,6 +85,26 @@ mod tests {
         world.resolve("Latency");
         world.resolve("Latency");
         assert_eq!(ends(&world), 1);
+    }
+
+    #[test]
+    fn a_closed_incident_knows_when_each_of_its_alerts_ended() {
+        let mut world = World::with_canary();
+        world.critical("Errors");
+        world.critical("Latency");
+        world.finish();
+        world.wait(60);
+        world.resolve("Errors");
+        let fire = |world: &World| {
+            let alerts = world.incident().alerts.iter().map(|attached| &attached.alert);
+            alerts
+                .filter(|alert| alert.ends_at.is_none())
+                .map(|alert| alert.name().to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(fire(&world), ["Latency"]);
+        world.resolve("Latency");
+        assert_eq!(fire(&world), [""; 0]);
     }
 
     #[test]

@@ -299,6 +299,7 @@ fn resolved(draft: &mut Draft<'_>, alert: &Alert) -> Reason {
     }
     let seen = Alert { ends_at: Some(ends_at), ..alert.clone() };
     draft.rollout_event(Event::AlertSeen { alert: seen, not_before: None });
+    super::aftermath::resolved(draft, &alert.fingerprint, ends_at);
     let Some(open) = draft.state.open_incident() else { return Reason::ResolvedElsewhere };
     if !open.carries(&alert.fingerprint) {
         return Reason::ResolvedElsewhere;
