@@ -9,6 +9,8 @@
 //!  the world ◀── execution, verification, signals, evidence ◀── pipeline::Worker ◀┘
 //!       │                                                             │
 //!       └────────────── what was seen: inputs ───────────────▶ pipeline::Journal
+//!
+//!  people ◀── notification: a queue for each incident and channel, part of the state ◀── pipeline::Worker
 //! ```
 //! An input (an alert, a person's request, a reading, a result) is decided at once, whatever the disk
 //! does, and stored in the next commit; only then is a webhook answered 200, and only then does
@@ -35,6 +37,8 @@
 //! - A started rollback is never interrupted. Only traffic that is not off makes it failed: open, and
 //!   tried again, or left to a person where trying again could strike what runs by then.
 //! - What comes from outside is bounded by count and by length, and reaches a person only through [`text`].
+//! - A notice is a fact that is stored with its decision, and a message is stored before it is sent: one
+//!   that may have arrived is looked for before it is sent again, and no channel waits for another.
 //! - Secrets are a type that can't be printed.
 //!
 //! # Deliberately absent
