@@ -1,7 +1,5 @@
 //! What follows after an incident has closed: its alerts end, and whoever was woken for them may know.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
 
 use super::draft::Draft;
@@ -12,31 +10,33 @@ use crate::incident::{AlertStatus, Event, Fingerprint, Incident, IncidentId, Not
 /// it said while another incident of the same revision is open: then the trouble is that one's.
 pub(super) fn alerts_ended(draft: &mut Draft<'_>) {
     let open = draft.state.open_incident().map(Incident::revision);
-    let known = draft.state.unfinished.values().chain(&draft.state.incident);
-    let over = known.filter(|incident| {
+    let over = ids(draft, |incident| {
         incident.awaits_end_of_alerts() && open != Some(incident.revision()) && is_over(draft, incident)
     });
-    let over: Vec<IncidentId> = over.map(|incident| incident.id.clone()).collect();
-    let about = draft.about.clone();
-    for id in over {
-        draft.notice(&id, NoticeFact::AlertsEnded);
-    }
-    draft.about = about;
+    aside(draft, over, |draft, id| draft.notice(id, NoticeFact::AlertsEnded));
 }
 
 /// Records the end of an alert with the closed incidents that wait for it: their report would say for
 /// ever that it fires.
 pub(super) fn resolved(draft: &mut Draft<'_>, fingerprint: &Fingerprint, ends_at: DateTime<Utc>) {
-    let fires = |incident: &&Arc<Incident>| {
+    let waiting = ids(draft, |incident| {
         let attached = incident.alerts.find(fingerprint);
         incident.awaits_end_of_alerts() && attached.is_some_and(|attached| attached.alert.ends_at.is_none())
-    };
-    let known = draft.state.unfinished.values().chain(&draft.state.incident);
-    let waiting: Vec<IncidentId> = known.filter(fires).map(|incident| incident.id.clone()).collect();
+    });
+    aside(draft, waiting, |draft, id| {
+        draft.incident_event(id, Event::AlertResolved { fingerprint: fingerprint.clone(), ends_at });
+    });
+}
+
+fn ids(draft: &Draft<'_>, wanted: impl Fn(&Incident) -> bool) -> Vec<IncidentId> {
+    let known = draft.state.known_incidents().filter(|incident| wanted(incident));
+    known.map(|incident| incident.id.clone()).collect()
+}
+
+/// Records something of other incidents than the one that the input is about.
+fn aside(draft: &mut Draft<'_>, ids: Vec<IncidentId>, record: impl Fn(&mut Draft<'_>, &IncidentId)) {
     let about = draft.about.clone();
-    for id in waiting {
-        draft.incident_event(&id, Event::AlertResolved { fingerprint: fingerprint.clone(), ends_at });
-    }
+    ids.iter().for_each(|id| record(draft, id));
     draft.about = about;
 }
 

@@ -163,17 +163,15 @@ impl Incident {
                 let is_put_off = self.escalation.is_some_and(|known| known.next == *next);
                 self.escalation = Some(Escalation { next: *next, due_at: *due_at, is_put_off });
             }
-            Event::NoticeRaised { to, .. } => {
+            Event::NoticeRaised { .. } => {
                 let Some(notice) = Notice::of(at, event) else { return };
                 self.noticed(&notice);
-                self.deliveries.raise(&notice, to);
                 self.notices.push(notice);
+                self.deliveries.apply(at, event);
             }
-            Event::MessageBegun { channel, notice, .. } => self.deliveries.begin(channel, *notice),
-            Event::MessageEnded { channel, notice, call, outcome } => {
-                self.deliveries.end(at, channel, *notice, call, outcome);
+            Event::MessageBegun { .. } | Event::MessageEnded { .. } | Event::MessagesSuperseded { .. } => {
+                self.deliveries.apply(at, event);
             }
-            Event::MessagesSuperseded { channel, notices } => self.deliveries.supersede(at, channel, notices),
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Bounded, ChannelName, Notice, NoticeId};
+use super::{Bounded, ChannelName, Event, Notice, NoticeId};
 
 /// What a channel needs to go on with what it began: ids of messages on the other side, by name.
 pub type References = BTreeMap<String, String>;
@@ -127,7 +127,24 @@ impl Deliveries {
         NoticeId(self.last_notice.saturating_add(1))
     }
 
-    pub(super) fn raise(&mut self, notice: &Notice, to: &[ChannelName]) {
+    /// Applies one event of a message; any other changes nothing here.
+    pub(super) fn apply(&mut self, at: DateTime<Utc>, event: &Event) {
+        match event {
+            Event::NoticeRaised { to, .. } => {
+                if let Some(notice) = Notice::of(at, event) {
+                    self.raise(&notice, to);
+                }
+            }
+            Event::MessageBegun { channel, notice, .. } => self.begin(channel, *notice),
+            Event::MessageEnded { channel, notice, call, outcome } => {
+                self.end(at, channel, *notice, call, outcome);
+            }
+            Event::MessagesSuperseded { channel, notices } => self.supersede(at, channel, notices),
+            _ => {}
+        }
+    }
+
+    fn raise(&mut self, notice: &Notice, to: &[ChannelName]) {
         let Some(NoticeId(number)) = notice.id else { return };
         self.last_notice = self.last_notice.max(number);
         let notice = Arc::new(notice.clone());
@@ -146,7 +163,7 @@ impl Deliveries {
     }
 
     /// Marks a call as begun: if no end of it is recorded, it may have arrived.
-    pub(super) fn begin(&mut self, channel: &ChannelName, notice: NoticeId) {
+    fn begin(&mut self, channel: &ChannelName, notice: NoticeId) {
         if let Some((_, waiting)) = self.find(channel, notice) {
             waiting.attempts += 1;
             // A process that ended in between leaves it so, and what it sent is not known.
@@ -155,7 +172,7 @@ impl Deliveries {
         }
     }
 
-    pub(super) fn end(
+    fn end(
         &mut self,
         at: DateTime<Utc>,
         channel: &ChannelName,
@@ -192,7 +209,7 @@ impl Deliveries {
         }
     }
 
-    pub(super) fn supersede(&mut self, at: DateTime<Utc>, channel: &ChannelName, notices: &[NoticeId]) {
+    fn supersede(&mut self, at: DateTime<Utc>, channel: &ChannelName, notices: &[NoticeId]) {
         for notice in notices {
             let Some((index, _)) = self.find(channel, *notice) else { continue };
             if let Some(queue) = self.queues.get_mut(channel) {
@@ -208,13 +225,8 @@ impl Deliveries {
     }
 
     pub(super) fn clock_stepped(&mut self, by: TimeDelta) {
-        let names: Vec<_> = self.queues.keys().cloned().collect();
-        for name in names {
-            let Some(queue) = self.queues.get_mut(&name) else { continue };
-            for waiting in &mut queue.waiting {
-                waiting.not_before = waiting.not_before.map(|at| at + by);
-            }
-        }
+        let waiting = self.queues.values_mut().flat_map(|queue| &mut queue.waiting);
+        waiting.filter_map(|waiting| waiting.not_before.as_mut()).for_each(|at| *at += by);
     }
 
     fn find(&mut self, channel: &ChannelName, notice: NoticeId) -> Option<(usize, &mut Waiting)> {

@@ -32,3 +32,16 @@ pub(crate) fn opened_by_warning(cause: &str) -> OpenedIncident {
         alert: None,
     }
 }
+
+/// A notice that goes to these channels.
+pub(crate) fn raised(number: u32, fact: super::NoticeFact, to: &[&str]) -> super::Event {
+    super::Event::NoticeRaised {
+        kind: fact.kind(),
+        id: Some(super::NoticeId(number)),
+        fact: Some(Box::new(fact)),
+        stage: None,
+        share: None,
+        to: to.iter().map(|name| super::ChannelName::new(*name)).collect(),
+        text: String::new(),
+    }
+}

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Deliveries, Event, Incident, IncidentId, KnownAlerts, Notice, Revision, Share, StoredAs, Triage,
-};
+use super::{Deliveries, Event, Incident, IncidentId, KnownAlerts, Revision, Share, StoredAs, Triage};
 
 /// How long rollbacks are remembered: the longest span that a decision asks about
 /// ("the third in a day").
@@ -86,7 +84,6 @@ impl RolloutState {
             }
             Event::WatchdogLost { .. } => self.watchdog_lost = true,
             Event::WatchdogBack => self.watchdog_lost = false,
-            event if stored.incident.is_none() && is_of_a_delivery(event) => self.deliver(at, event),
             Event::ClockStepped { by_milliseconds } => self.clock_stepped(stored, *by_milliseconds),
             Event::IncidentOpened(opened) => {
                 if let Some(id) = &stored.incident {
@@ -119,7 +116,7 @@ impl RolloutState {
     }
 
     fn apply_to_incident(&mut self, stored: &StoredAs) {
-        let Some(id) = &stored.incident else { return };
+        let Some(id) = &stored.incident else { return self.deliveries.apply(stored.at, &stored.event) };
         if let Some(current) = self.incident.as_mut().filter(|incident| incident.id == *id) {
             Arc::make_mut(current).apply(stored.at, &stored.event);
         } else if let Some(earlier) = self.unfinished.get_mut(id) {
@@ -147,28 +144,14 @@ impl RolloutState {
         last.or_else(|| self.unfinished.get(id))
     }
 
-    /// Everything on its way to people: of the rollout itself, and of each incident that is known.
-    pub fn deliveries(&self) -> impl Iterator<Item = &Deliveries> {
-        let incidents = self.unfinished.values().chain(&self.incident);
-        std::iter::once(&self.deliveries).chain(incidents.map(|incident| &incident.deliveries))
+    /// Every incident that is still known: those of which something is left to be done, and the last.
+    pub fn known_incidents(&self) -> impl Iterator<Item = &Arc<Incident>> {
+        self.unfinished.values().chain(&self.incident)
     }
 
-    fn deliver(&mut self, at: DateTime<Utc>, event: &Event) {
-        match event {
-            Event::NoticeRaised { to, .. } => {
-                if let Some(notice) = Notice::of(at, event) {
-                    self.deliveries.raise(&notice, to);
-                }
-            }
-            Event::MessageBegun { channel, notice, .. } => self.deliveries.begin(channel, *notice),
-            Event::MessageEnded { channel, notice, call, outcome } => {
-                self.deliveries.end(at, channel, *notice, call, outcome);
-            }
-            Event::MessagesSuperseded { channel, notices } => {
-                self.deliveries.supersede(at, channel, notices);
-            }
-            _ => {}
-        }
+    /// Everything on its way to people: of the rollout itself, and of each incident that is known.
+    pub fn deliveries(&self) -> impl Iterator<Item = &Deliveries> {
+        std::iter::once(&self.deliveries).chain(self.known_incidents().map(|incident| &incident.deliveries))
     }
 
     /// When something was last stored here that is still remembered, on the clock as it was set then.
@@ -235,16 +218,6 @@ impl CanaryRun {
             (None, _) | (_, None) => true,
         }
     }
-}
-
-fn is_of_a_delivery(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::NoticeRaised { .. }
-            | Event::MessageBegun { .. }
-            | Event::MessageEnded { .. }
-            | Event::MessagesSuperseded { .. }
-    )
 }
 
 fn ends_an_incident(event: &Event) -> bool {

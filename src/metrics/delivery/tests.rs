@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::incident::fixtures::opened_by_warning;
+use crate::incident::fixtures::{self, opened_by_warning};
 use crate::incident::{
     ChannelName, Event, IncidentId, MessageOutcome, NoticeFact, NoticeId, Reason, References, RolloutName,
     RolloutState, StoredAs,
@@ -16,16 +16,7 @@ fn at(seconds: i64) -> DateTime<Utc> {
 }
 
 fn raised(number: u32, to: &[&str]) -> Event {
-    let fact = NoticeFact::GraceCancelled { reason: Reason::NoCanary };
-    Event::NoticeRaised {
-        kind: fact.kind(),
-        id: Some(NoticeId(number)),
-        fact: Some(Box::new(fact)),
-        stage: None,
-        share: None,
-        to: to.iter().map(|name| ChannelName::new(*name)).collect(),
-        text: String::new(),
-    }
+    fixtures::raised(number, NoticeFact::GraceCancelled { reason: Reason::NoCanary }, to)
 }
 
 fn ended(number: u32, outcome: MessageOutcome) -> Event {

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use super::*;
-use crate::incident::fixtures::opened_by_warning;
+use crate::incident::fixtures::{opened_by_warning, raised};
 use crate::incident::{
     Event, Incident, IncidentId, MessageOutcome, NoticeFact, References, RolloutName, RolloutState, StoredAs,
 };
@@ -12,18 +12,6 @@ use crate::web::IncidentView;
 
 fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
-}
-
-fn raised(number: u32, fact: NoticeFact, to: &[&str]) -> Event {
-    Event::NoticeRaised {
-        kind: fact.kind(),
-        id: Some(NoticeId(number)),
-        fact: Some(Box::new(fact)),
-        stage: None,
-        share: None,
-        to: to.iter().map(|name| ChannelName::new(*name)).collect(),
-        text: String::new(),
-    }
 }
 
 fn noted(number: u32, to: &[&str]) -> Event {
