@@ -5,6 +5,7 @@
 //! done follows from the state alone ([`due()`]): a restart finds the same work again without
 //! remembering anything else.
 
+mod advance;
 mod aftermath;
 mod alerts;
 mod clock;
@@ -19,6 +20,7 @@ mod label_name;
 mod notices;
 #[cfg(test)]
 mod people;
+mod plan;
 mod policy;
 #[cfg(test)]
 mod promise_tests;
@@ -33,18 +35,20 @@ pub(crate) mod world;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+pub use advance::next;
 pub use confirmation::{AlertmanagerReading, Confirmation, ListedAlert, PrometheusReading, weigh};
 pub use delivery::{MessageId, Sending};
 use draft::Draft;
 pub use due::{Command, Due, due};
 pub use escalation::ESCALATE_EVERY;
 pub use label_name::is_legacy_label_name;
-pub use policy::{Mode, OnUnverified, Policy, Recipient};
+pub use plan::{Next, Standing, next_step};
+pub use policy::{Mode, OnUnverified, PlanPolicy, Policy, Recipient};
 pub use watchdog::Watchdog;
 
 use crate::incident::{
-    Alert, BlobRef, EvidenceFile, Fingerprint, IncidentId, Reason, RolloutName, RolloutState, Share,
-    SnapshotPoint, Stage, StepRecord, StoredAs, Verification,
+    Alert, BlobRef, EvidenceFile, Fingerprint, IncidentId, Observation, Reason, RolloutName, RolloutState,
+    Share, SnapshotPoint, Stage, StepRecord, StoredAs, Verification,
 };
 
 /// What is known of the canary's share at this instant.
@@ -71,6 +75,8 @@ pub struct Context<'a> {
     /// The number in the id of a rollout's first incident ever; those after it count on.
     pub nonce: u16,
     pub reading: Reading,
+    /// The target's latest observation, and when it was asked for; `None`: none since the start.
+    pub observed: Option<(DateTime<Utc>, &'a Observation)>,
     /// When the share was last read as 0 %, since the start of the process.
     pub last_zero_at: Option<DateTime<Utc>>,
     /// The earliest instant at which the input's alert can have begun; set only while clocks
@@ -140,6 +146,13 @@ pub enum Input {
         asked: Vec<(Fingerprint, DateTime<Utc>)>,
         answer: Confirmation,
         answers: Vec<String>,
+    },
+    /// The target was observed for a rollback's next step; the context has what was seen.
+    Looked {
+        incident: IncidentId,
+        attempt: u32,
+        /// Why it could not be, for so long that it is to be reported.
+        error: Option<String>,
     },
     StepEnded {
         incident: IncidentId,
@@ -229,8 +242,11 @@ pub fn decide(state: RolloutState, input: &Input, context: &Context<'_>) -> Deci
         Input::Confirmation { incident, asked, answer, answers } => {
             grace::confirmed(&mut draft, incident, asked, (*answer, answers))
         }
+        Input::Looked { incident, attempt, error } => {
+            advance::looked(&mut draft, incident, *attempt, error.as_deref())
+        }
         Input::StepEnded { incident, attempt, step } => {
-            rollback::step_ended(&mut draft, incident, *attempt, step)
+            advance::step_ended(&mut draft, incident, *attempt, step)
         }
         Input::Verified { incident, attempt, verification } => {
             rollback::verified(&mut draft, incident, *attempt, verification)

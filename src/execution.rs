@@ -3,16 +3,16 @@
 //! Every step is an absolute value that converges, so repeating one after a crash is harmless.
 
 mod feature_flag;
-mod traffic_off;
+mod step;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 pub use feature_flag::{FeatureFlag, ReadRequest, SetRequest};
-pub use traffic_off::{StepLimits, traffic_off};
+pub use step::{StepLimits, run_step};
 
-use crate::incident::{Answer, Share};
+use crate::incident::{Answer, Observation, Step};
 use crate::outbound::OutboundError;
 
 /// Why a change was not acknowledged; each variant says what the caller can do.
@@ -31,6 +31,9 @@ pub enum ActError {
     /// It may have been carried out: read before saying anything.
     #[error("outcome unknown: {}", .0.text)]
     Unknown(Answer),
+    /// Not sent: what the step depends on holds no longer. Observe, and decide again.
+    #[error("not now: {}", .0.text)]
+    NotNow(Answer),
 }
 
 impl ActError {
@@ -38,7 +41,10 @@ impl ActError {
     #[must_use]
     pub fn answer(&self) -> &Answer {
         match self {
-            Self::Refused(answer) | Self::Retry { answer, .. } | Self::Unknown(answer) => answer,
+            Self::Refused(answer)
+            | Self::Retry { answer, .. }
+            | Self::Unknown(answer)
+            | Self::NotNow(answer) => answer,
         }
     }
 
@@ -47,7 +53,7 @@ impl ActError {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Retry { after, .. } => *after,
-            Self::Refused(_) | Self::Unknown(_) => None,
+            Self::Refused(_) | Self::Unknown(_) | Self::NotNow(_) => None,
         }
     }
 }
@@ -74,24 +80,27 @@ pub enum ReadError {
     NotUnderstood(String),
 }
 
-/// Moves the traffic between stable and canary.
+/// What a rollout's rollback acts upon: whatever moves its traffic, and its workloads where they are known.
+///
+/// A new one is one adapter here and one kind in the configuration.
 #[async_trait]
-pub trait TrafficRouter: Send + Sync + std::fmt::Debug {
-    /// The request that [`TrafficRouter::set_share`] sends, for evidence; free of secrets.
-    fn describe_set(&self, share: Share) -> String;
+pub trait Target: Send + Sync + std::fmt::Debug {
+    /// What [`Target::apply`] sends for this step, for evidence; free of secrets.
+    fn describe(&self, step: Step) -> String;
 
-    /// Sets the canary's share. Absolute and idempotent.
+    /// Carries the step out, or finds it carried out. It checks the step's own conditions itself, as
+    /// late as it can: what was observed before may have changed.
     ///
     /// # Errors
     /// See [`ActError`].
-    async fn set_share(&self, share: Share) -> Result<Answer, ActError>;
+    async fn apply(&self, step: Step) -> Result<Answer, ActError>;
 
-    /// Whether a place to read the share from is configured.
-    fn can_read(&self) -> bool;
+    /// Whether there is a place to observe it.
+    fn can_observe(&self) -> bool;
 
-    /// Reads the canary's share from the system itself, never from what was last sent to it.
+    /// Reads how things stand from the system itself, never from what was last sent to it.
     ///
     /// # Errors
     /// See [`ReadError`].
-    async fn read_share(&self) -> Result<Share, ReadError>;
+    async fn observe(&self) -> Result<Observation, ReadError>;
 }

@@ -20,14 +20,17 @@ mod labels;
 mod names_tests;
 mod notice;
 mod notice_words;
+mod observation;
 #[cfg(test)]
 mod old_versions_tests;
 mod phase;
+mod plan;
 mod reaction;
 mod reason;
 mod records;
 mod rollout;
 mod severity;
+mod step;
 mod told;
 mod triage;
 mod words;
@@ -43,14 +46,17 @@ pub use ids::{ChannelName, Fingerprint, IncidentId, Revision, RolloutName, Stage
 pub use known_alerts::{AlertState, KnownAlerts};
 pub use labels::Labels;
 pub use notice::{AlertFact, Level, Notice, NoticeFact, NoticeId, Repeated};
+pub use observation::{LastChange, Observation, Pods, Workloads};
 pub use phase::{GraceCause, Hold, Phase};
+pub use plan::{Goal, Pause, Plan, Progress};
 pub use reaction::Reaction;
 pub use reason::{NoticeKind, Reason};
 pub use records::{
-    Answer, Attempt, BlobRef, Check, CheckName, CheckOutcome, EvidenceFile, Share, SnapshotPoint, Step,
-    StepOutcome, StepRecord, Verdict, Verification,
+    Answer, Attempt, BlobRef, Check, CheckName, CheckOutcome, EvidenceFile, SnapshotPoint, StepOutcome,
+    StepRecord, Verdict, Verification,
 };
 pub use rollout::{CanaryRun, RolloutState};
 pub use severity::{Severity, SeverityMap};
+pub use step::{Share, Step};
 pub use told::{Backlog, Telling};
 pub use triage::Triage;

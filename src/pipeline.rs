@@ -10,7 +10,7 @@ mod fixtures;
 mod journal;
 mod look_back;
 mod observed;
-mod observed_router;
+mod observed_target;
 mod perform;
 mod reconcile;
 mod rollouts;

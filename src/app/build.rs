@@ -11,9 +11,9 @@ use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::config::{Config, RolloutConfig};
-use crate::decision::{Policy, Recipient};
+use crate::decision::{PlanPolicy, Policy, Recipient};
 use crate::evidence::EvidenceFolders;
-use crate::execution::{FeatureFlag, ReadRequest, SetRequest, StepLimits, TrafficRouter};
+use crate::execution::{FeatureFlag, ReadRequest, SetRequest, StepLimits, Target};
 use crate::incident::{Revision, RolloutName};
 use crate::metrics::Metrics;
 use crate::outbound::Connections;
@@ -210,7 +210,7 @@ fn build_rollout(
     let read = traffic.read_url.clone();
     let read =
         read.map(|url| ReadRequest { url, pointer: traffic.read_pointer.clone(), scale: traffic.scale });
-    let router: Arc<dyn TrafficRouter> = Arc::new(FeatureFlag::new(to_traffic, set, read));
+    let target: Arc<dyn Target> = Arc::new(FeatureFlag::new(to_traffic, set, read));
     let healthz = verify.healthz_url.clone().zip(verify.stable_version.clone());
     let healthz = healthz.map(|(url, stable_version)| Healthz { url, stable_version });
     let to_application = connections.to(&verify.access, APPLICATION_TIMEOUT).context("verify")?;
@@ -224,15 +224,16 @@ fn build_rollout(
             grace: delta(*grace),
             hold: delta(*hold),
             on_unverified: *on_unverified,
+            plan: PlanPolicy::TrafficOnly,
             verify_window: delta(verify.window),
             rollback_deadline: delta(limits.longest(traffic.timeout) + verify.window + DEADLINE_MARGIN),
             reading_valid: delta(config.alertmanager.poll_interval * POLLS_VALID),
             watchdog_timeout: delta(config.alertmanager.watchdog_timeout),
             recipients: recipients.to_vec(),
         },
-        router: Arc::clone(&router),
+        target: Arc::clone(&target),
         verifier: Verifier {
-            router,
+            target,
             application: Application::new(to_application, healthz, verify.metrics_url.clone()),
             prometheus: prometheus.cloned(),
         },

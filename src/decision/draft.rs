@@ -198,9 +198,17 @@ impl<'a> Draft<'a> {
         }
         let repeated = self.repeated();
         let due_at = self.context.now + self.context.policy.rollback_deadline;
-        let event =
-            Event::RollbackStarted { reason, attempt: 1, due_at: Some(due_at), cause: Some(cause.clone()) };
-        self.incident_event(id, event);
+        let plan = self.context.policy.plan.for_severity(self.severity_of(id, &cause));
+        self.incident_event(
+            id,
+            Event::RollbackStarted {
+                reason,
+                attempt: 1,
+                due_at: Some(due_at),
+                cause: Some(cause.clone()),
+                plan: Some(plan),
+            },
+        );
         super::escalation::plan(self, id);
         let alert = cause.alert.as_ref().and_then(|alert| self.open(id)?.alerts.find(alert));
         let alert = alert.map(|attached| AlertFact::of(&attached.alert));
@@ -209,6 +217,7 @@ impl<'a> Draft<'a> {
         if let Some(repeated) = repeated {
             self.notice(id, NoticeFact::RepeatedRollback(repeated));
         }
+        super::advance::advance(self, id);
         reason
     }
 
@@ -221,8 +230,15 @@ impl<'a> Draft<'a> {
         cause: Option<Cause>,
     ) -> Reason {
         let attempt = attempt + 1;
-        self.incident_event(id, Event::RollbackStarted { reason, attempt, due_at: None, cause });
-        reason
+        let event = Event::RollbackStarted { reason, attempt, due_at: None, cause, plan: None };
+        self.incident_event(id, event);
+        super::advance::advance(self, id).unwrap_or(reason)
+    }
+
+    /// How urgent what made a rollback begin is; a person's request is as urgent as can be.
+    fn severity_of(&self, id: &IncidentId, cause: &Cause) -> Severity {
+        let alert = cause.alert.as_ref().and_then(|alert| self.open(id)?.alerts.find(alert));
+        alert.map_or(Severity::Critical, |attached| attached.alert.severity())
     }
 
     fn repeated(&self) -> Option<Repeated> {

@@ -28,6 +28,11 @@ pub enum Command {
         attempt: u32,
         step: Step,
     },
+    /// Observe the target until the rollback's next step can be decided on.
+    Look {
+        incident: IncidentId,
+        attempt: u32,
+    },
     /// Read the world until there is a verdict.
     Verify {
         incident: IncidentId,
@@ -60,6 +65,7 @@ impl Command {
         match self {
             Self::RunStep { .. } => true,
             Self::ReadShare
+            | Self::Look { .. }
             | Self::Verify { .. }
             | Self::Confirm { .. }
             | Self::Snapshot { .. }
@@ -74,6 +80,7 @@ impl Command {
     pub fn incident(&self) -> Option<&IncidentId> {
         match self {
             Self::RunStep { incident, .. }
+            | Self::Look { incident, .. }
             | Self::Verify { incident, .. }
             | Self::Confirm { incident }
             | Self::Snapshot { incident, .. }
@@ -168,10 +175,11 @@ fn drive(incident: &Incident, policy: &Policy, plan: &mut Plan) {
         }
         Phase::Held(hold) => plan.at(hold.until, Command::Confirm { incident: incident_id() }),
         Phase::RollingBack { attempt, .. } => {
-            // One step for now; with more, the first that this attempt has not done.
-            for step in Step::PLAN {
-                plan.now(Command::RunStep { incident: incident_id(), attempt: *attempt, step: *step });
-            }
+            let (incident_id, attempt) = (incident_id(), *attempt);
+            plan.now(match incident.progress.step {
+                Some(step) => Command::RunStep { incident: incident_id, attempt, step },
+                None => Command::Look { incident: incident_id, attempt },
+            });
         }
         Phase::Verifying { since, until, attempt } => {
             let (attempt, since, until) = (*attempt, *since, *until);

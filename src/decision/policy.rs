@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 
-use crate::incident::{ChannelName, NoticeKind, Revision};
+use crate::incident::{ChannelName, Goal, NoticeKind, Plan, Revision, Severity};
 
 /// What Backstop may do for a rollout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,47 @@ pub struct Recipient {
     pub first_within: Option<TimeDelta>,
 }
 
+/// What a rollback has to reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlanPolicy {
+    /// The target moves traffic, and knows nothing of what serves.
+    TrafficOnly,
+    /// It has workloads, too: the protocol's `stable --replicas=3`, weight 0, `canary --replicas=0`.
+    Workloads {
+        /// The stable version's replicas that carry all of the traffic.
+        replicas: u16,
+        /// After so long any ready endpoint has to carry it, for a critical and for a person's request.
+        critical_after_seconds: u32,
+        /// The same for a warning.
+        warning_after_seconds: u32,
+        /// What was begun on the canary has so long to end.
+        drain_seconds: u32,
+    },
+}
+
+impl PlanPolicy {
+    /// The plan of a rollback that began for something this urgent.
+    #[must_use]
+    pub fn for_severity(self, severity: Severity) -> Plan {
+        match self {
+            Self::TrafficOnly => Plan { goals: vec![Goal::TrafficOff] },
+            Self::Workloads { replicas, critical_after_seconds, warning_after_seconds, drain_seconds } => {
+                let all_after_seconds = match severity {
+                    Severity::Critical => critical_after_seconds,
+                    Severity::Warning | Severity::Unknown => warning_after_seconds,
+                };
+                Plan {
+                    goals: vec![
+                        Goal::StableReplicas { at_least: replicas },
+                        Goal::ShiftTraffic { replicas, all_after_seconds },
+                        Goal::CanaryDown { drain_seconds, replicas },
+                    ],
+                }
+            }
+        }
+    }
+}
+
 /// A rollout's settings. They are an argument of each decision and not part of the state: a changed
 /// one holds for open incidents too.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +89,7 @@ pub struct Policy {
     /// How long a hold lasts unless the person says otherwise.
     pub hold: TimeDelta,
     pub on_unverified: OnUnverified,
+    pub plan: PlanPolicy,
     /// How long a verification may take to reach its verdict.
     pub verify_window: TimeDelta,
     /// How long a whole rollback may take, verification included, before it is reported that it has not

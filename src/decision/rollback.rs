@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use super::{Context, Draft, Reading};
 use crate::incident::{
     Attempt, BlobRef, CheckOutcome, Event, EvidenceFile, Incident, IncidentId, NoticeFact, NoticeKind, Phase,
-    Reason, SnapshotPoint, StepOutcome, StepRecord, Verdict, Verification,
+    Reason, SnapshotPoint, StepOutcome, Verdict, Verification,
 };
 use crate::text::{kept, shown};
 
@@ -50,28 +50,6 @@ fn may_retry(incident: &Incident, reason: Reason, readable: bool) -> bool {
 /// that is reported every five minutes for days is no longer read.
 fn is_reported(attempt: u32) -> bool {
     attempt.is_power_of_two()
-}
-
-/// Ignored where it belongs to an attempt that is no longer the current one.
-pub(super) fn step_ended(
-    draft: &mut Draft<'_>,
-    id: &IncidentId,
-    attempt: u32,
-    step: &StepRecord,
-) -> Option<Reason> {
-    let open = draft.open(id)?;
-    if !matches!(open.phase, Phase::RollingBack { attempt: current, .. } if current == attempt) {
-        return None;
-    }
-    draft.incident_event(id, Event::StepEnded(step.clone()));
-    if step.outcome.is_done() {
-        let until = draft.now() + draft.context.policy.verify_window;
-        draft.incident_event(id, Event::VerificationStarted { until });
-        return None;
-    }
-    let last = step.attempts.last();
-    let answer = last.map_or_else(|| "no attempt could be made".to_owned(), |last| last.answer.text.clone());
-    Some(fail(draft, id, Reason::StepFailed, format!("{}: {answer}", step.sentence())))
 }
 
 /// A verification reached its verdict.

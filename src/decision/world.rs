@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Command, Confirmation, Context, Input, Mode, OnUnverified, Policy, Reading, Refusal, Request, decide, due,
+    Command, Confirmation, Context, Input, Mode, OnUnverified, PlanPolicy, Policy, Reading, Refusal, Request,
+    decide, due,
 };
 use crate::incident::fixtures::firing;
 use crate::incident::{
     Alert, AlertStatus, Answer, Attempt, Check, CheckName, CheckOutcome, Event, Fingerprint, Incident,
-    IncidentId, Reason, Revision, RolloutName, RolloutState, Share, Step, StepOutcome, StepRecord, StoredAs,
-    Verdict, Verification,
+    IncidentId, Observation, Reason, Revision, RolloutName, RolloutState, Share, Step, StepOutcome,
+    StepRecord, StoredAs, Verdict, Verification,
 };
 
 pub(super) struct World {
@@ -20,6 +21,7 @@ pub(super) struct World {
     pub(super) policy: Policy,
     pub(super) now: DateTime<Utc>,
     pub(super) reading: Reading,
+    pub(super) observed: Option<Observation>,
     pub(super) last_zero_at: Option<DateTime<Utc>>,
     pub(super) not_before: Option<DateTime<Utc>>,
     pub(super) watchdog_silent_seconds: u64,
@@ -38,6 +40,7 @@ pub(crate) fn armed_policy() -> Policy {
         grace: TimeDelta::minutes(5),
         hold: TimeDelta::minutes(30),
         on_unverified: OnUnverified::RollBack,
+        plan: PlanPolicy::TrafficOnly,
         verify_window: TimeDelta::minutes(10),
         rollback_deadline: TimeDelta::minutes(12),
         reading_valid: TimeDelta::seconds(30),
@@ -54,6 +57,7 @@ impl World {
             policy: armed_policy(),
             now: "2026-11-24T03:00:00Z".parse().expect("a time"),
             reading: Reading::Never,
+            observed: None,
             last_zero_at: None,
             not_before: None,
             watchdog_silent_seconds: 0,
@@ -74,6 +78,7 @@ impl World {
             now: self.now,
             nonce: self.nonce,
             reading: self.reading,
+            observed: self.observed.as_ref().map(|observed| (self.now, observed)),
             last_zero_at: self.last_zero_at,
             not_before: self.not_before,
             watchdog_silent_seconds: Some(self.watchdog_silent_seconds),
@@ -165,6 +170,7 @@ impl World {
             request: "POST".to_owned(),
             answer: Answer { status: Some(200), text: "ok".to_owned() },
             read_back: None,
+            observed: None,
             read_failed: false,
             outcome,
         };

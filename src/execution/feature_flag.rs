@@ -8,9 +8,9 @@ use reqwest::{Method, Url};
 
 pub use reading::ReadRequest;
 
-use super::{ActError, ReadError, TrafficRouter};
+use super::{ActError, ReadError, Target};
 use crate::config::{BodyTemplate, FlagMethod};
-use crate::incident::{Answer, Share};
+use crate::incident::{Answer, Observation, Share, Step};
 use crate::outbound::{MAX_SMALL_ANSWER_BYTES, Outbound};
 
 /// The request that sets the share, as it is configured.
@@ -44,6 +44,15 @@ impl FeatureFlag {
     }
 }
 
+/// The share that a step sets; `None`: a flag has nothing that the step could change.
+fn share_of(step: Step) -> Option<Share> {
+    match step {
+        Step::TrafficOff => Some(Share::ZERO),
+        Step::Shift { share, .. } => Some(share),
+        Step::StableUp { .. } | Step::CanaryDown { .. } => None,
+    }
+}
+
 /// An address for evidence: a query's values may be secrets, its names are not.
 fn without_query_values(url: &Url) -> String {
     let Some(query) = url.query() else { return url.to_string() };
@@ -59,13 +68,18 @@ fn without_query_values(url: &Url) -> String {
 }
 
 #[async_trait]
-impl TrafficRouter for FeatureFlag {
-    fn describe_set(&self, share: Share) -> String {
+impl Target for FeatureFlag {
+    fn describe(&self, step: Step) -> String {
         let method = self.set.method.as_str();
-        format!("{method} {} {}", without_query_values(&self.set.url), self.body(share))
+        let body = share_of(step).map_or_else(String::new, |share| self.body(share));
+        format!("{method} {} {body}", without_query_values(&self.set.url))
     }
 
-    async fn set_share(&self, share: Share) -> Result<Answer, ActError> {
+    async fn apply(&self, step: Step) -> Result<Answer, ActError> {
+        let Some(share) = share_of(step) else {
+            let text = format!("a feature flag can't {}", step.words());
+            return Err(ActError::Refused(Answer { status: None, text }));
+        };
         let method = match self.set.method {
             FlagMethod::Post => Method::POST,
             FlagMethod::Put => Method::PUT,
@@ -90,14 +104,14 @@ impl TrafficRouter for FeatureFlag {
         }
     }
 
-    fn can_read(&self) -> bool {
+    fn can_observe(&self) -> bool {
         self.read.is_some()
     }
 
-    async fn read_share(&self) -> Result<Share, ReadError> {
+    async fn observe(&self) -> Result<Observation, ReadError> {
         let Some(read) = &self.read else { return Err(ReadError::NotConfigured) };
         let reply = self.outbound.get(read.url.clone()).await.map_err(ReadError::NoAnswer)?;
-        read.share(&reply)
+        read.share(&reply).map(Observation::of_share)
     }
 }
 

@@ -8,8 +8,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::words::time;
 use super::{
     AttachedAlert, Bounded, Cause, Deliveries, Escalation, Event, Fingerprint, GraceCause, Hold, Incident,
-    IncidentId, Level, NoteEntry, Notice, NoticeFact, NoticeKind, OpenedIncident, Phase, Reason, RolloutName,
-    Severity, StepRecord, Trigger,
+    IncidentId, Level, NoteEntry, Notice, NoticeFact, NoticeKind, OpenedIncident, Phase, Plan, Progress,
+    Reason, RolloutName, Severity, StepRecord, Trigger,
 };
 use crate::text::shown;
 
@@ -30,6 +30,8 @@ impl Incident {
             alerts: opened.alert.iter().cloned().map(Arc::new).collect::<Vec<_>>().into(),
             causes: Bounded::default(),
             steps: Bounded::default(),
+            plan: Plan::default(),
+            progress: Progress::default(),
             step_begun_at: None,
             failures: BTreeMap::new(),
             verification: None,
@@ -111,8 +113,11 @@ impl Incident {
             | Event::Superseded { .. }
             | Event::Closed { .. }
             | Event::RolledBack => self.close(at, event),
-            Event::RollbackStarted { reason, attempt, due_at, cause } => {
+            Event::RollbackStarted { reason, attempt, due_at, cause, plan } => {
                 self.start_rollback(at, *attempt, *due_at, cause.as_ref());
+                if let Some(plan) = plan {
+                    self.plan.clone_from(plan);
+                }
                 let text = match cause {
                     Some(cause) => format!("the rollback begins, for {}", cause_in_words(cause)),
                     None => format!("the rollback begins, attempt {attempt}"),
@@ -124,7 +129,19 @@ impl Incident {
                 let text = format!("a further cause: {}", cause_in_words(cause));
                 self.note(at, event.name(), Some(cause.reason), text);
             }
+            Event::StepStarted { step, .. } => {
+                self.progress.step = Some(*step);
+                self.progress.waiting = None;
+                self.step_begun_at = Some(at);
+            }
+            Event::RollbackWaiting { reason, observed, .. } => {
+                self.progress.waiting = Some(*reason);
+                self.step_begun_at = None;
+                let seen = observed.as_ref().map_or_else(String::new, |seen| format!(" ({})", seen.words()));
+                self.note(at, event.name(), None, format!("{}{seen}", reason.sentence()));
+            }
             Event::StepEnded(step) => {
+                self.progress.ended(step);
                 let step = StepRecord { decided_at: self.step_begun_at.take(), ..step.clone() };
                 self.note(at, event.name(), None, step.sentence());
                 self.steps.push(step);
@@ -195,6 +212,7 @@ impl Incident {
     ) {
         self.phase = Phase::RollingBack { attempt, since: at };
         self.step_begun_at = Some(at);
+        self.progress = Progress::default();
         let first = self.rollback_started_at.is_none();
         self.rollback_started_at.get_or_insert(at);
         self.rollback_due_at = self.rollback_due_at.or(due_at);
@@ -208,11 +226,13 @@ impl Incident {
     /// What is due, is due after the same span as before; what has happened keeps its time.
     fn clock_stepped(&mut self, at: DateTime<Utc>, by_milliseconds: i64) {
         let by = TimeDelta::milliseconds(by_milliseconds);
+        self.progress.clock_stepped(by);
         let due = [&mut self.grace_ends_at, &mut self.rollback_due_at];
         let escalation = self.escalation.as_mut().map(|escalation| &mut escalation.due_at);
         due.into_iter().flatten().chain(escalation).for_each(|due| *due += by);
         match &mut self.phase {
             Phase::Held(hold) => hold.until += by,
+            Phase::RollingBack { since, .. } => *since += by,
             Phase::Verifying { since, until, .. } => {
                 *since += by;
                 *until += by;
@@ -220,7 +240,6 @@ impl Incident {
             Phase::Failed { retry_at, .. } => *retry_at = retry_at.map(|retry_at| retry_at + by),
             Phase::Opened
             | Phase::Grace { .. }
-            | Phase::RollingBack { .. }
             | Phase::RolledBack
             | Phase::Cancelled { .. }
             | Phase::Declined { .. }

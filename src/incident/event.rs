@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Alert, BlobRef, Cause, ChannelName, EvidenceFile, Fingerprint, GraceCause, IncidentId, Level,
-    MessageOutcome, NoticeFact, NoticeId, NoticeKind, Reason, Revision, RolloutName, Severity, Share,
-    SnapshotPoint, Stage, StepRecord, Trigger, Verification,
+    MessageOutcome, NoticeFact, NoticeId, NoticeKind, Observation, Pause, Plan, Reason, Revision,
+    RolloutName, Severity, Share, SnapshotPoint, Stage, Step, StepRecord, Trigger, Verification,
 };
 
 /// One stored event with its place in the journal.
@@ -171,9 +171,28 @@ pub enum Event {
         /// causes were, whose cause is the opening.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cause: Option<Cause>,
+        /// What it is to reach; stored with the first attempt. `None` there in rollbacks that were stored
+        /// before plans were: those take the traffic off and nothing else.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        plan: Option<Plan>,
     },
     /// A further cause arrived while the rollback runs. The first that acted is the reason.
     CauseAdded(Cause),
+    /// A step begins. Without its end in the journal it may have been carried out, in whole or in part.
+    StepStarted {
+        step: Step,
+        /// What it was decided upon.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        observed: Option<Observation>,
+    },
+    /// The next step can't begin yet.
+    RollbackWaiting {
+        reason: Pause,
+        /// Then it is decided anew in any case; `None`: when what is observed changes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<DateTime<Utc>>,
+        observed: Option<Observation>,
+    },
     /// A step ended, done or not: its record says which.
     StepEnded(StepRecord),
     /// All steps are done; verification begins.
@@ -277,6 +296,8 @@ impl Event {
             | Self::Closed { .. }
             | Self::CauseAdded(_)
             | Self::RollbackStarted { .. }
+            | Self::StepStarted { .. }
+            | Self::RollbackWaiting { .. }
             | Self::StepEnded(_)
             | Self::VerificationStarted { .. }
             | Self::VerificationEnded(_)
@@ -317,6 +338,8 @@ impl Event {
             Self::Closed { .. } => "closed",
             Self::CauseAdded(_) => "cause_added",
             Self::RollbackStarted { .. } => "rollback_started",
+            Self::StepStarted { .. } => "step_started",
+            Self::RollbackWaiting { .. } => "rollback_waiting",
             Self::StepEnded(_) => "step_ended",
             Self::VerificationStarted { .. } => "verification_started",
             Self::VerificationEnded(_) => "verification_ended",

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Alert, AttachedAlerts, BlobRef, Bounded, Cause, Deliveries, EvidenceFile, IncidentId, Level, Notice,
-    OpenedIncident, Phase, Reason, Revision, RolloutName, Severity, Share, SnapshotPoint, Stage, StepRecord,
-    Trigger, Verification,
+    OpenedIncident, Phase, Plan, Progress, Reason, Revision, RolloutName, Severity, Share, SnapshotPoint,
+    Stage, StepRecord, Trigger, Verification,
 };
 
 /// One line of an incident's history: what happened or was decided, and why.
@@ -60,6 +60,12 @@ pub struct Incident {
     pub alerts: AttachedAlerts,
     /// The steps that ended, done or not, in the order they ended.
     pub steps: Bounded<StepRecord>,
+    /// What its rollback is to reach.
+    #[serde(default)]
+    pub plan: Plan,
+    /// How far the current attempt is.
+    #[serde(default)]
+    pub progress: Progress,
     /// Since when a step is under way of which nothing is recorded yet.
     #[serde(default)]
     pub step_begun_at: Option<DateTime<Utc>>,

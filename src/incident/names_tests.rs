@@ -108,6 +108,7 @@ fn a_step_whose_read_back_failed_is_not_said_to_have_nowhere_to_be_read() {
             request: "POST".to_owned(),
             answer: Answer { status: None, text: String::new() },
             read_back: None,
+            observed: None,
             read_failed,
             outcome,
         };
@@ -139,6 +140,7 @@ fn somebody_is_woken_for_what_needs_a_person_and_for_nothing_else() {
         (NoticeKind::RollbackNotVerified, true),
         (NoticeKind::RollbackFailed, true),
         (NoticeKind::RollbackOverdue, true),
+        (NoticeKind::RollbackWaits, true),
         (NoticeKind::GraceCancelled, false),
         (NoticeKind::GraceHeld, false),
         (NoticeKind::IncidentSuperseded, false),

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Alert, Cause, ChannelName, Event, NoticeKind, Reason, Revision, Share, Stage, Verdict};
+use super::{Alert, Cause, ChannelName, Event, NoticeKind, Pause, Reason, Revision, Share, Stage, Verdict};
 use crate::text::{kept, kept_within};
 
 /// The longest summary or description of an alert that a message can show.
@@ -114,6 +114,10 @@ pub enum NoticeFact {
         /// None: it waits for a person.
         retry_at: Option<DateTime<Utc>>,
     },
+    /// The rollback can't go on before something changes outside.
+    RollbackWaits {
+        waiting: Pause,
+    },
     RollbackOverdue {
         since: DateTime<Utc>,
         stands: String,
@@ -182,6 +186,7 @@ impl NoticeFact {
             Self::RollbackEnded { .. } => NoticeKind::RollbackEnded,
             Self::RollbackNotVerified { .. } => NoticeKind::RollbackNotVerified,
             Self::RollbackFailed { .. } => NoticeKind::RollbackFailed,
+            Self::RollbackWaits { .. } => NoticeKind::RollbackWaits,
             Self::RollbackOverdue { .. } => NoticeKind::RollbackOverdue,
             Self::Acknowledged { .. } => NoticeKind::Acknowledged,
             Self::IncidentSuperseded { .. } => NoticeKind::IncidentSuperseded,

@@ -86,6 +86,7 @@ impl NoticeFact {
                 };
                 format!("attempt {attempt} did not roll back: {}; {next}", shown(detail))
             }
+            Self::RollbackWaits { waiting } => format!("the rollback waits. {}", waiting.sentence()),
             Self::RollbackOverdue { since, stands } => {
                 let seconds = (at - *since).num_seconds();
                 format!(

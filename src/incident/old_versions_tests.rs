@@ -62,7 +62,13 @@ fn what_a_rollback_began_for_outlives_being_stored() {
         share: None,
         share_read_at: None,
     };
-    let event = Event::RollbackStarted { reason: cause.reason, attempt: 1, due_at: None, cause: Some(cause) };
+    let event = Event::RollbackStarted {
+        reason: cause.reason,
+        attempt: 1,
+        due_at: None,
+        cause: Some(cause),
+        plan: None,
+    };
     let incident = Some(IncidentId::new("i"));
     let stored = StoredAs { at, rollout: RolloutName::new("r"), incident, event };
     let text = serde_json::to_string(&stored).expect("serialised");

@@ -77,6 +77,8 @@ named! {
         Acknowledged => "acknowledged", "A person has taken note.";
 
         StepFailed => "step_failed", "A step could not be carried out.";
+        NotObserved => "not_observed", "What the next step depends on could not be read.";
+        Obstacle => "obstacle", "The rollback can't go on before a person mends what is said here.";
         NotVerified => "not_verified", "Something read back is wrong.";
         NotReadable => "not_readable", "What matters could not be read back.";
         TrafficReturned => "traffic_returned", "The canary has traffic again although it was rolled back.";
@@ -92,6 +94,7 @@ named! {
         RollbackEnded => "rollback_ended", "A rollback has ended, with its verdict.";
         RollbackNotVerified => "rollback_not_verified", "The traffic was read back as off the canary, and something else that was read back is wrong.";
         RollbackFailed => "rollback_failed", "A rollback failed or can't be verified.";
+        RollbackWaits => "rollback_waits", "A rollback can't go on yet: the stable version lacks ready pods.";
         RollbackOverdue => "rollback_overdue", "A rollback has not ended within its deadline.";
         GraceCancelled => "grace_cancelled", "A grace was cancelled.";
         GraceHeld => "grace_held", "A grace is on hold.";
@@ -141,6 +144,7 @@ impl NoticeKind {
             Self::RollbackFailed
             | Self::RollbackNotVerified
             | Self::RollbackOverdue
+            | Self::RollbackWaits
             | Self::RepeatedRollback
             | Self::Escalated
             | Self::WatchdogLost => true,

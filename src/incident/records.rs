@@ -3,42 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-/// The canary's share of the traffic in per cent, 0 to 100.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Share(pub u8);
-
-impl Share {
-    /// No traffic on the canary.
-    pub const ZERO: Self = Self(0);
-}
-
-impl std::fmt::Display for Share {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} %", self.0)
-    }
-}
-
-/// One step of a rollback: an absolute value, so that repeating it is harmless.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Step {
-    /// Set the canary's share of the traffic to 0 %, and read it back.
-    TrafficOff,
-}
-
-impl Step {
-    /// The steps of a rollback, in order.
-    pub const PLAN: &'static [Self] = &[Self::TrafficOff];
-
-    /// The text used in JSON, logs and metrics.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::TrafficOff => "traffic_off",
-        }
-    }
-}
+use super::{Observation, Share, Step};
 
 /// How a step, or one attempt at it, came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +18,8 @@ pub enum StepOutcome {
     Failed,
     /// Sent, and no answer came: it may have been applied.
     Unknown,
+    /// Not sent: what it depended on held no longer.
+    NotNow,
 }
 
 impl StepOutcome {
@@ -61,7 +28,7 @@ impl StepOutcome {
     pub fn is_done(self) -> bool {
         match self {
             Self::Done | Self::DoneUnread => true,
-            Self::NotEffective | Self::Failed | Self::Unknown => false,
+            Self::NotEffective | Self::Failed | Self::Unknown | Self::NotNow => false,
         }
     }
 }
@@ -89,6 +56,9 @@ pub struct Attempt {
     /// What was read back afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_back: Option<Share>,
+    /// All that was read back, where that is more than the share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed: Option<Observation>,
     /// Whether there is a place to read it back, and reading failed; the answer's text says why.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub read_failed: bool,

@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::{Attempt, CheckName, CheckOutcome, Phase, Share, Step, StepOutcome, StepRecord, Verdict};
+use super::{
+    Attempt, CheckName, CheckOutcome, Observation, Phase, Pods, Share, Step, StepOutcome, StepRecord, Verdict,
+};
 use crate::text::shown;
 
 /// A time as people are shown it: RFC 3339, UTC, to the second.
@@ -14,10 +16,36 @@ pub(super) fn time(at: DateTime<Utc>) -> String {
 impl Step {
     /// What it does, such as `take the traffic off the canary`.
     #[must_use]
-    pub fn words(self) -> &'static str {
+    pub fn words(self) -> String {
         match self {
-            Self::TrafficOff => "take the traffic off the canary",
+            Self::TrafficOff | Self::Shift { share: Share::ZERO, .. } => {
+                "take the traffic off the canary".to_owned()
+            }
+            Self::Shift { share, .. } => format!("lower the canary's share of the traffic to {share}"),
+            Self::StableUp { replicas } => format!("raise the stable version to {replicas} replicas"),
+            Self::CanaryDown { .. } => "scale the canary to 0 replicas".to_owned(),
         }
+    }
+}
+
+impl Observation {
+    /// What was seen, such as `25 %; stable 1 of 3 ready, canary 3 of 3 ready`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let mut words = self.share.to_string();
+        if !self.bypasses.is_empty() {
+            words.push_str(&format!(", and by rule: {}", shown(&self.bypasses.join(", "))));
+        }
+        if let Some(known) = &self.workloads {
+            words.push_str(&format!("; stable {}, canary {}", known.stable.words(), known.canary.words()));
+        }
+        words
+    }
+}
+
+impl Pods {
+    fn words(self) -> String {
+        format!("{} of {} ready", self.ready_endpoints, self.wanted)
     }
 }
 
@@ -42,6 +70,7 @@ impl StepOutcome {
             Self::NotEffective => "acknowledged, but what was read back says otherwise",
             Self::Failed => "not carried out",
             Self::Unknown => "sent, and no answer came; it may have been carried out",
+            Self::NotNow => "not sent: what it depended on held no longer",
         }
     }
 }

@@ -126,6 +126,8 @@ fn sentence(event: &Event, at: DateTime<Utc>) -> String {
         Event::RollbackStarted { attempt, .. } => {
             format!("the rollback is tried again, for the {attempt}. time")
         }
+        Event::StepStarted { step, .. } => format!("begins to {}", step.words()),
+        Event::RollbackWaiting { reason, .. } => format!("the rollback waits: {}", reason.sentence()),
         Event::StepEnded(step) => step.sentence(),
         Event::VerificationStarted { until } => {
             format!("what the rollback came to is read back, until {until} at the longest")

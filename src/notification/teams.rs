@@ -97,6 +97,7 @@ impl Channel for Teams {
             | NoticeKind::RollbackNotVerified
             | NoticeKind::RollbackFailed
             | NoticeKind::RollbackOverdue
+            | NoticeKind::RollbackWaits
             | NoticeKind::RepeatedRollback
             | NoticeKind::Escalated
             | NoticeKind::ChannelFailed

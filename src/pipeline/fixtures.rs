@@ -9,8 +9,8 @@ use tokio::sync::watch;
 
 use super::Rollout;
 use crate::decision::world::armed_policy;
-use crate::execution::{ActError, ReadError, StepLimits, TrafficRouter};
-use crate::incident::{Answer, RolloutName, Share};
+use crate::execution::{ActError, ReadError, StepLimits, Target};
+use crate::incident::{Answer, Observation, RolloutName, Share, Step};
 use crate::outbound::Outbound;
 use crate::verification::{Application, Verifier};
 
@@ -35,36 +35,36 @@ impl Flag {
 }
 
 #[async_trait]
-impl TrafficRouter for Flag {
-    fn describe_set(&self, _: Share) -> String {
+impl Target for Flag {
+    fn describe(&self, _: Step) -> String {
         String::new()
     }
 
-    async fn set_share(&self, _: Share) -> Result<Answer, ActError> {
+    async fn apply(&self, _: Step) -> Result<Answer, ActError> {
         unreachable!("nobody works here")
     }
 
-    fn can_read(&self) -> bool {
+    fn can_observe(&self) -> bool {
         self.share.is_some()
     }
 
-    async fn read_share(&self) -> Result<Share, ReadError> {
+    async fn observe(&self) -> Result<Observation, ReadError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         drop(self.hangs.subscribe().wait_for(|hangs| !hangs).await);
-        self.share.ok_or(ReadError::NotConfigured)
+        self.share.ok_or(ReadError::NotConfigured).map(Observation::of_share)
     }
 }
 
 pub(super) fn rollout(flag: Arc<Flag>) -> Rollout {
     let _second_is_an_error = rustls::crypto::ring::default_provider().install_default();
     let outbound = Outbound::new(Duration::from_secs(1), None).expect("a client");
-    let router: Arc<dyn TrafficRouter> = flag;
+    let target: Arc<dyn Target> = flag;
     let application = Application::new(outbound, None, None);
     Rollout {
         name: name(),
         policy: armed_policy(),
-        router: Arc::clone(&router),
-        verifier: Verifier { router, application, prometheus: None },
+        target: Arc::clone(&target),
+        verifier: Verifier { target, application, prometheus: None },
         step_limits: StepLimits::default(),
         verify_interval: Duration::from_secs(1),
     }

@@ -17,7 +17,7 @@ use watchdogs::Watchdogs;
 
 use crate::clock::{Clock, Moment};
 use crate::decision::{Reading, Watchdog};
-use crate::incident::{Alert, Fingerprint, RolloutName, Share};
+use crate::incident::{Alert, Fingerprint, Observation, RolloutName, Share};
 
 /// Clocks that differ by less count as equal: HTTP's `Date` has whole seconds, and a request takes its
 /// time too.
@@ -35,6 +35,7 @@ pub struct Observed {
 #[derive(Debug)]
 struct Inner {
     readings: BTreeMap<RolloutName, ShareReading>,
+    observations: BTreeMap<RolloutName, (Moment, Arc<Observation>)>,
     listed: BTreeMap<RolloutName, Listed>,
     clocks_ahead: BTreeMap<String, TimeDelta>,
     /// By how much this clock was set since another one was last compared with it.
@@ -65,6 +66,7 @@ impl Observed {
     pub fn new(clock: Arc<dyn Clock>, watchdog: Watchdog) -> Self {
         let inner = Inner {
             readings: BTreeMap::new(),
+            observations: BTreeMap::new(),
             listed: BTreeMap::new(),
             clocks_ahead: BTreeMap::new(),
             set_by: TimeDelta::zero(),
@@ -100,6 +102,26 @@ impl Observed {
                 inner.readings.insert(rollout.clone(), ShareReading { asked_at, at, share, zero_at });
             }
         }
+    }
+
+    /// Records an observation that was asked for at `asked_at`, and the share that it says.
+    pub fn target(&self, rollout: &RolloutName, asked_at: Moment, observation: Observation) {
+        self.share(rollout, asked_at, observation.whole_share());
+        let mut inner = self.lock();
+        if inner.observations.get(rollout).is_none_or(|(latest, _)| *latest <= asked_at) {
+            inner.observations.insert(rollout.clone(), (asked_at, Arc::new(observation)));
+        }
+    }
+
+    /// The latest observation with when it was asked for, on the wall clock that shows `now`.
+    #[must_use]
+    pub fn observation(
+        &self,
+        rollout: &RolloutName,
+        now: DateTime<Utc>,
+    ) -> Option<(DateTime<Utc>, Arc<Observation>)> {
+        let (at, observation) = self.lock().observations.get(rollout).cloned()?;
+        Some((self.on_wall(at, now), observation))
     }
 
     /// The latest reading with when it was asked for, and when the share was last asked for and read

@@ -7,19 +7,27 @@ use backon::{ExponentialBuilder, Retryable};
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
-use super::observed_router::ObservedRouter;
+use super::observed_target::ObservedTarget;
 use super::{Rollout, Submission, Worker};
-use crate::decision::{Command, Input};
+use crate::decision::{self, Command, Input, Next};
 use crate::evidence::{EvidenceBlobs, Recorded};
-use crate::execution::traffic_off;
+use crate::execution::{ReadError, run_step};
 use crate::incident::{
-    Alert, BlobRef, Incident, IncidentId, RolloutName, Share, SnapshotPoint, Step, StepRecord,
+    Alert, BlobRef, Incident, IncidentId, Observation, RolloutName, SnapshotPoint, Step, StepRecord,
 };
 use crate::verification::VerifyTimes;
 
 /// The longest a reading of the share may delay a decision: a critical waits for it. Shorter than
 /// a reading of 0 % is relied upon after it was asked for, or a slow one could never be.
 const READ_TIMEOUT: Duration = Duration::from_millis(1_500);
+
+/// The pause between two looks at a target while a rollback can't go on: what it waits for are pods,
+/// which take seconds.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// After so long without an observation the rollback is called failed, so that people know; it is tried
+/// again.
+const LOOK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The first and the longest pause before a result is submitted, or evidence written, again.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -35,6 +43,7 @@ impl Worker {
             Command::RunStep { incident, attempt, step } => {
                 self.run_step(rollout, incident, attempt, step).await
             }
+            Command::Look { incident, attempt } => self.look(rollout, incident, attempt).await,
             Command::Verify { incident, attempt, since, until } => {
                 self.verify(rollout, incident, attempt, since, until).await;
             }
@@ -50,7 +59,7 @@ impl Worker {
 
     /// Reads the share now and submits it.
     pub async fn read_share(&self, rollout: &Rollout) {
-        if rollout.router.can_read() {
+        if rollout.target.can_observe() {
             self.observe_share(rollout).await;
         }
         self.report(&rollout.name, Input::ShareRead).await;
@@ -58,24 +67,59 @@ impl Worker {
 
     async fn observe_share(&self, rollout: &Rollout) {
         let asked_at = self.observed.moment();
-        let share = read_share(rollout).await;
-        self.observed.share(&rollout.name, asked_at, share);
+        match observe(rollout).await {
+            Ok(observation) => self.observed.target(&rollout.name, asked_at, observation),
+            Err(error) => {
+                tracing::warn!(rollout = %rollout.name, error, "the canary's share can't be read");
+                self.observed.share(&rollout.name, asked_at, None);
+            }
+        }
     }
 
     async fn run_step(&self, rollout: &Rollout, incident: IncidentId, attempt: u32, step: Step) {
         let share_before = self.share_reader.before_acting(rollout).await;
-        let step = match step {
-            Step::TrafficOff => {
-                let clock = self.clock.as_ref();
-                let router = ObservedRouter { rollout, observed: &self.observed, clock };
-                let jitter = || self.randomness.jitter();
-                traffic_off(&router, clock, rollout.step_limits, jitter).await
-            }
-        };
-        let step = StepRecord { share_before, ..step };
+        let clock = self.clock.as_ref();
+        let target = ObservedTarget { rollout, observed: &self.observed, clock };
+        let record = run_step(&target, step, clock, rollout.step_limits, || self.randomness.jitter()).await;
+        let step = StepRecord { share_before, ..record };
         self.report(&rollout.name, Input::StepEnded { incident, attempt, step }).await;
         self.observed.step_ended(&rollout.name);
         self.report(&rollout.name, Input::ShareRead).await;
+    }
+
+    /// Observes until the next step can be decided on, or why it can't has to be recorded.
+    async fn look(&self, rollout: &Rollout, id: IncidentId, attempt: u32) {
+        let began = tokio::time::Instant::now();
+        let mut error = None;
+        while rollout.target.can_observe() {
+            let asked_at = self.observed.moment();
+            error = match observe(rollout).await {
+                Ok(observation) => {
+                    self.observed.target(&rollout.name, asked_at, observation);
+                    None
+                }
+                Err(error) => Some(error),
+            };
+            let Some(incident) = self.incident(&rollout.name, &id) else { return };
+            let now = self.clock.now();
+            let observed = self.observed.observation(&rollout.name, now);
+            let observed = observed.as_ref().map(|(at, observation)| (*at, observation.as_ref()));
+            match decision::next(&incident, observed, now) {
+                None => return,
+                Some(Next::Wait { reason, .. }) if incident.progress.waiting == Some(reason) => {}
+                Some(Next::Look) => {
+                    if error.is_some() && began.elapsed() >= LOOK_PATIENCE {
+                        break;
+                    }
+                }
+                Some(Next::Do(_) | Next::Wait { .. } | Next::Stuck(_) | Next::Done) => {
+                    error = None;
+                    break;
+                }
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        self.report(&rollout.name, Input::Looked { incident: id, attempt, error }).await;
     }
 
     async fn verify(
@@ -101,7 +145,7 @@ impl Worker {
         let alerts: Vec<Alert> = incident.alerts.iter().map(|attached| attached.alert.clone()).collect();
         let ((), (answer, answers)) = tokio::join!(
             async {
-                if rollout.router.can_read() {
+                if rollout.target.can_observe() {
                     self.observe_share(rollout).await;
                 }
             },
@@ -217,18 +261,11 @@ fn untiring() -> ExponentialBuilder {
     ExponentialBuilder::new().with_min_delay(FIRST_PAUSE).with_max_delay(LONGEST_PAUSE).without_max_times()
 }
 
-/// Reads the share within [`READ_TIMEOUT`]; `None`: it could not be read.
-async fn read_share(rollout: &Rollout) -> Option<Share> {
-    match tokio::time::timeout(READ_TIMEOUT, rollout.router.read_share()).await {
-        Ok(Ok(share)) => Some(share),
-        Ok(Err(error)) => {
-            tracing::warn!(rollout = %rollout.name, %error, "the canary's share can't be read");
-            None
-        }
-        Err(_) => {
-            tracing::warn!(rollout = %rollout.name, timeout_seconds = READ_TIMEOUT.as_secs_f64(), "the canary's share can't be read in time");
-            None
-        }
+/// Observes the target within [`READ_TIMEOUT`], or says why that was not possible.
+async fn observe(rollout: &Rollout) -> Result<Observation, String> {
+    match tokio::time::timeout(READ_TIMEOUT, rollout.target.observe()).await {
+        Ok(observed) => observed.map_err(|error: ReadError| error.to_string()),
+        Err(_) => Err(format!("no answer within {} s", READ_TIMEOUT.as_secs_f64())),
     }
 }
 

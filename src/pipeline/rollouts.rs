@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::decision::Policy;
-use crate::execution::{StepLimits, TrafficRouter};
+use crate::execution::{StepLimits, Target};
 use crate::incident::{Alert, RolloutName};
 use crate::verification::Verifier;
 
@@ -14,7 +14,7 @@ use crate::verification::Verifier;
 pub struct Rollout {
     pub name: RolloutName,
     pub policy: Policy,
-    pub router: Arc<dyn TrafficRouter>,
+    pub target: Arc<dyn Target>,
     pub verifier: Verifier,
     pub step_limits: StepLimits,
     /// The pause between two rounds of a verification.

@@ -103,6 +103,7 @@ fn has_a_decision(kind: NoticeKind) -> bool {
         | NoticeKind::RollbackStarted
         | NoticeKind::RollbackEnded
         | NoticeKind::RollbackFailed
+        | NoticeKind::RollbackWaits
         | NoticeKind::Acknowledged
         | NoticeKind::IncidentSuperseded
         | NoticeKind::IncidentClosed => true,

@@ -63,7 +63,13 @@ pub(super) async fn keeps_the_contract(store: &dyn IncidentStore) {
         stored(
             Some(2),
             start(),
-            Event::RollbackStarted { reason: Reason::Manual, attempt: 1, due_at: None, cause: None },
+            Event::RollbackStarted {
+                reason: Reason::Manual,
+                attempt: 1,
+                due_at: None,
+                cause: None,
+                plan: None,
+            },
         ),
     ]);
     assert_eq!(append(store, events.clone()).await.expect("appended"), 6);

@@ -8,8 +8,8 @@ use chrono::{DateTime, Utc};
 use super::alerts::expressions;
 use super::{Application, judge};
 use crate::clock::Clock;
-use crate::execution::TrafficRouter;
-use crate::incident::{Alert, Check, CheckName, CheckOutcome, Share, Verification};
+use crate::execution::Target;
+use crate::incident::{Alert, Check, CheckName, CheckOutcome, Verification};
 use crate::signals::RuleSource;
 
 /// From when to when a verification reads, and how often.
@@ -25,7 +25,7 @@ pub struct VerifyTimes {
 /// Everything that can be read of one rollout.
 #[derive(Debug, Clone)]
 pub struct Verifier {
-    pub router: Arc<dyn TrafficRouter>,
+    pub target: Arc<dyn Target>,
     pub application: Application,
     pub prometheus: Option<Arc<dyn RuleSource>>,
 }
@@ -72,15 +72,19 @@ impl Verifier {
 
     async fn share(&self) -> Check {
         let name = CheckName::TrafficShare;
-        if !self.router.can_read() {
+        if !self.target.can_observe() {
             let detail = "traffic.read_url is not configured".to_owned();
             return Check { name, outcome: CheckOutcome::NotConfigured, detail };
         }
-        match self.router.read_share().await {
-            Ok(Share::ZERO) => Check { name, outcome: CheckOutcome::Pass, detail: "0 %".to_owned() },
-            Ok(share) => {
-                Check { name, outcome: CheckOutcome::Fail, detail: format!("{share} on the canary") }
+        match self.target.observe().await {
+            Ok(observed) if observed.is_off() => {
+                Check { name, outcome: CheckOutcome::Pass, detail: observed.words() }
             }
+            Ok(observed) => Check {
+                name,
+                outcome: CheckOutcome::Fail,
+                detail: format!("{} on the canary", observed.words()),
+            },
             Err(error) => Check { name, outcome: CheckOutcome::Unknown, detail: error.to_string() },
         }
     }

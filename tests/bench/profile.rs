@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use backstop::clock::{Clock, SystemClock};
 use backstop::config::{BodyTemplate, FlagMethod, ShareScale};
-use backstop::decision::{Context, Decided, Input, Mode, OnUnverified, Policy, Reading, decide};
-use backstop::execution::{FeatureFlag, ReadRequest, SetRequest, TrafficRouter};
+use backstop::decision::{Context, Decided, Input, Mode, OnUnverified, PlanPolicy, Policy, Reading, decide};
+use backstop::execution::{FeatureFlag, ReadRequest, SetRequest, Target};
 use backstop::incident::{
-    Alert, BlobRef, Event, Revision, RolloutName, RolloutState, SeverityMap, Share, StoredAs,
+    Alert, BlobRef, Event, Observation, Revision, RolloutName, RolloutState, SeverityMap, Share, Step,
+    StoredAs,
 };
 use backstop::outbound::Outbound;
 use backstop::pipeline::blob_ref;
@@ -41,12 +42,12 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) {
         feature: "v1.4.0".to_owned(),
         revision: "v1.4.0".to_owned(),
     };
-    let router = FeatureFlag::new(outbound, set, Some(read));
+    let target = FeatureFlag::new(outbound, set, Some(read));
     let mut times = [(); STAGES.len()].map(|()| Times::new());
     let mut seq = 0;
     let (mut floor, mut floors, mut smallest) = (Floor::new(folder.path()), Times::new(), Times::new());
     // The first finds no connection to the API yet.
-    router.read_share().await.expect("read");
+    target.observe().await.expect("read");
     for number in 0..plan.samples(500, 20) {
         let body = single("r0", "critical", number);
         let began = Instant::now();
@@ -72,11 +73,11 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) {
         smallest.add(began.elapsed());
 
         let began = Instant::now();
-        router.set_share(Share::ZERO).await.expect("set");
+        target.apply(Step::TrafficOff).await.expect("set");
         times[3].add(began.elapsed());
 
         let began = Instant::now();
-        assert_eq!(router.read_share().await, Ok(Share::ZERO));
+        assert_eq!(target.observe().await, Ok(Observation::of_share(Share::ZERO)));
         times[4].add(began.elapsed());
     }
     table(&times, report);
@@ -94,6 +95,7 @@ pub(crate) fn decided(state: RolloutState, alert: Alert, blob: &BlobRef, number:
         grace: TimeDelta::minutes(5),
         hold: TimeDelta::minutes(30),
         on_unverified: OnUnverified::RollBack,
+        plan: PlanPolicy::TrafficOnly,
         verify_window: TimeDelta::minutes(10),
         reading_valid: TimeDelta::seconds(40),
         watchdog_timeout: TimeDelta::minutes(3),
@@ -105,6 +107,7 @@ pub(crate) fn decided(state: RolloutState, alert: Alert, blob: &BlobRef, number:
         now,
         nonce: u16::try_from(number).expect("few"),
         reading: Reading::At { at: now, share: Some(Share(25)) },
+        observed: None,
         last_zero_at: None,
         not_before: None,
         watchdog_silent_seconds: Some(1),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use backstop::decision::{
-    Command, Confirmation, Context, Input, Mode, OnUnverified, Policy, Reading, decide, due,
+    Command, Confirmation, Context, Input, Mode, OnUnverified, PlanPolicy, Policy, Reading, decide, due,
 };
 use backstop::incident::{Alert, AlertStatus, Fingerprint, Revision, RolloutName, RolloutState, Share};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -94,6 +94,7 @@ impl Walk {
             grace: TimeDelta::minutes(5),
             hold: TimeDelta::minutes(30),
             on_unverified: OnUnverified::RollBack,
+            plan: PlanPolicy::TrafficOnly,
             verify_window: TimeDelta::minutes(10),
             rollback_deadline: TimeDelta::minutes(12),
             reading_valid: TimeDelta::seconds(30),
@@ -112,6 +113,7 @@ impl Walk {
             now: self.now,
             nonce: self.nonce,
             reading: Reading::At { at: self.now, share: Some(Share(5)) },
+            observed: None,
             last_zero_at: None,
             not_before: None,
             watchdog_silent_seconds: Some(0),

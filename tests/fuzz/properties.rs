@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use backstop::clock::{Clock, SystemClock};
-use backstop::decision::{Context, Input, Mode, OnUnverified, Policy, Reading, decide};
+use backstop::decision::{Context, Input, Mode, OnUnverified, PlanPolicy, Policy, Reading, decide};
 use backstop::incident::{Alert, Event, Revision, RolloutName, RolloutState, SeverityMap, Share, StoredAs};
 use backstop::webhook::{MAX_LISTED, Payload, UnreadableAlert, parse};
 use chrono::TimeDelta;
@@ -69,6 +69,7 @@ fn folds(alert: &Alert) {
         grace: TimeDelta::minutes(5),
         hold: TimeDelta::minutes(30),
         on_unverified: OnUnverified::RollBack,
+        plan: PlanPolicy::TrafficOnly,
         verify_window: TimeDelta::minutes(10),
         reading_valid: TimeDelta::seconds(40),
         watchdog_timeout: TimeDelta::minutes(3),
@@ -84,6 +85,7 @@ fn folds(alert: &Alert) {
         now,
         nonce: 7,
         reading: Reading::At { at: now, share: Some(Share(25)) },
+        observed: None,
         last_zero_at: Some(now),
         not_before: None,
         watchdog_silent_seconds: Some(1),

@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use backstop::clock::{Clock, SteppedClock};
-use backstop::decision::{AlertmanagerReading, Input, ListedAlert, Mode, OnUnverified, Policy, Watchdog};
+use backstop::decision::{
+    AlertmanagerReading, Input, ListedAlert, Mode, OnUnverified, PlanPolicy, Policy, Watchdog,
+};
 use backstop::evidence::{EvidenceFolders, KnownFile, WrittenEarlier};
-use backstop::execution::{ActError, ReadError, StepLimits, TrafficRouter};
+use backstop::execution::{ActError, ReadError, StepLimits, Target};
 use backstop::incident::{
-    Alert, AlertStatus, Answer, Fingerprint, Labels, Revision, RolloutName, SeverityMap, Share,
+    Alert, AlertStatus, Answer, Fingerprint, Labels, Observation, Revision, RolloutName, SeverityMap, Share,
+    Step,
 };
 use backstop::metrics::Metrics;
 use backstop::outbound::Outbound;
@@ -103,23 +106,23 @@ impl AlertSource for Fake {
 struct Off;
 
 #[async_trait]
-impl TrafficRouter for Off {
-    fn describe_set(&self, _: Share) -> String {
+impl Target for Off {
+    fn describe(&self, _: Step) -> String {
         String::new()
     }
-    async fn set_share(&self, _: Share) -> Result<Answer, ActError> {
+    async fn apply(&self, _: Step) -> Result<Answer, ActError> {
         Ok(Answer { status: Some(200), text: String::new() })
     }
-    fn can_read(&self) -> bool {
+    fn can_observe(&self) -> bool {
         true
     }
-    async fn read_share(&self) -> Result<Share, ReadError> {
-        Ok(Share::ZERO)
+    async fn observe(&self) -> Result<Observation, ReadError> {
+        Ok(Observation::of_share(Share::ZERO))
     }
 }
 
 fn rollout() -> Rollout {
-    let router = Arc::new(Off);
+    let target = Arc::new(Off);
     let application = Application::new(Outbound::new(EVERY, None).expect("a client"), None, None);
     Rollout {
         name: RolloutName::new("spark"),
@@ -130,14 +133,15 @@ fn rollout() -> Rollout {
             grace: TimeDelta::minutes(5),
             hold: TimeDelta::minutes(30),
             on_unverified: OnUnverified::RollBack,
+            plan: PlanPolicy::TrafficOnly,
             verify_window: TimeDelta::minutes(10),
             rollback_deadline: TimeDelta::minutes(12),
             reading_valid: TimeDelta::seconds(40),
             watchdog_timeout: TimeDelta::minutes(3),
             recipients: Vec::new(),
         },
-        router: router.clone(),
-        verifier: Verifier { router, application, prometheus: None },
+        target: target.clone(),
+        verifier: Verifier { target, application, prometheus: None },
         step_limits: StepLimits::default(),
         verify_interval: Duration::from_secs(5),
     }

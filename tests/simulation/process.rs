@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::Request as HttpRequest;
 use backstop::clock::SteppedClock;
-use backstop::decision::{OnUnverified, Policy, Request, Watchdog};
+use backstop::decision::{OnUnverified, PlanPolicy, Policy, Request, Watchdog};
 use backstop::execution::StepLimits;
 use backstop::incident::{Revision, RolloutName, SeverityMap};
 use backstop::metrics::Metrics;
@@ -69,6 +69,7 @@ fn rollout(world: &World, plan: &Plan, site: usize, deployments: u32) -> Rollout
         grace: GRACE,
         hold: TimeDelta::seconds(20),
         on_unverified: OnUnverified::RollBack,
+        plan: PlanPolicy::TrafficOnly,
         verify_window: TimeDelta::seconds(5),
         rollback_deadline: TimeDelta::seconds(30),
         reading_valid: TimeDelta::seconds(4),

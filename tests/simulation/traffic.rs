@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use backstop::execution::{ActError, ReadError, TrafficRouter};
-use backstop::incident::{Answer, Share};
+use backstop::execution::{ActError, ReadError, Target};
+use backstop::incident::{Answer, Observation, Share, Step};
 use backstop::outbound::OutboundError;
 use chrono::{DateTime, Utc};
 
@@ -95,16 +95,16 @@ pub(crate) struct Flag {
 }
 
 #[async_trait]
-impl TrafficRouter for Flag {
-    fn describe_set(&self, share: Share) -> String {
-        format!("set {share}")
+impl Target for Flag {
+    fn describe(&self, step: Step) -> String {
+        step.as_str().to_owned()
     }
 
-    async fn set_share(&self, share: Share) -> Result<Answer, ActError> {
+    async fn apply(&self, step: Step) -> Result<Answer, ActError> {
         let Self { world, site, .. } = self;
         world.step().await;
         let never =
-            if share == Share::ZERO { Ok(()) } else { Err("Backstop gave a canary traffic".to_owned()) };
+            if step.takes_traffic_off() { Ok(()) } else { Err("Backstop gave a canary traffic".to_owned()) };
         world.keep(world.lock(), never);
         let states = world.stored_states().await;
         let now = world.now();
@@ -139,11 +139,11 @@ impl TrafficRouter for Flag {
         }
     }
 
-    fn can_read(&self) -> bool {
+    fn can_observe(&self) -> bool {
         self.readable
     }
 
-    async fn read_share(&self) -> Result<Share, ReadError> {
+    async fn observe(&self) -> Result<Observation, ReadError> {
         let Self { world, site, .. } = self;
         world.step().await;
         let (on_read, then) = {
@@ -163,7 +163,7 @@ impl TrafficRouter for Flag {
                 if then == 0 {
                     world.lock().traffic[*site].told_zero_at = Some(asked_at);
                 }
-                return Ok(Share(then));
+                return Ok(Observation::of_share(Share(then)));
             }
         }
         let now = world.now();
@@ -172,6 +172,6 @@ impl TrafficRouter for Flag {
         if traffic.share == 0 {
             traffic.told_zero_at = Some(now);
         }
-        Ok(Share(traffic.share))
+        Ok(Observation::of_share(Share(traffic.share)))
     }
 }

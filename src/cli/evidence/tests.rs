@@ -57,7 +57,8 @@ fn write(dir: &EvidenceDir) -> String {
     let (rollout, now) = (RolloutName::new("r"), SystemClock.now());
     let mut incident =
         Incident::open(IncidentId::compose(&rollout, now, 1), rollout, now, opened_by_warning("x"));
-    let begun = Event::RollbackStarted { reason: Reason::Manual, attempt: 1, due_at: None, cause: None };
+    let begun =
+        Event::RollbackStarted { reason: Reason::Manual, attempt: 1, due_at: None, cause: None, plan: None };
     incident.apply(now, &begun);
     dir.write(&incident, &EvidenceBlobs::default(), false, now, &[]).expect("written");
     incident.id.to_string()

@@ -32,7 +32,13 @@ pub(in crate::evidence) fn incident(number: u16, cause: &str, trigger: Trigger) 
     let mut incident = Incident::open(IncidentId::compose(&rollout, at(), number), rollout, at(), opened);
     incident.apply(
         at(),
-        &Event::RollbackStarted { reason: Reason::CriticalAlert, attempt: 1, due_at: None, cause: None },
+        &Event::RollbackStarted {
+            reason: Reason::CriticalAlert,
+            attempt: 1,
+            due_at: None,
+            cause: None,
+            plan: None,
+        },
     );
     incident
 }

@@ -32,7 +32,7 @@ fn opened(alert: AttachedAlert) -> Incident {
 }
 
 fn started(cause: Option<Cause>) -> Event {
-    Event::RollbackStarted { reason: Reason::CriticalAlert, attempt: 1, due_at: None, cause }
+    Event::RollbackStarted { reason: Reason::CriticalAlert, attempt: 1, due_at: None, cause, plan: None }
 }
 
 fn step(seconds: i64, outcome: StepOutcome, read_back: Option<u8>) -> Event {
@@ -42,6 +42,7 @@ fn step(seconds: i64, outcome: StepOutcome, read_back: Option<u8>) -> Event {
         request: String::new(),
         answer: Answer { status: Some(200), text: String::new() },
         read_back: read_back.map(Share),
+        observed: None,
         read_failed: false,
         outcome,
     };

@@ -44,7 +44,10 @@ impl Told {
 
     fn rolls_back(&mut self, begins: i64, verdict: Verdict) {
         let reason = Reason::CriticalAlert;
-        self.tell(begins, Event::RollbackStarted { reason, attempt: 1, due_at: None, cause: None });
+        self.tell(
+            begins,
+            Event::RollbackStarted { reason, attempt: 1, due_at: None, cause: None, plan: None },
+        );
         self.step(begins);
         self.tell(begins + 40, Event::VerificationStarted { until: at(begins + 60_000) });
         let check =
@@ -63,6 +66,7 @@ impl Told {
             request: String::new(),
             answer: Answer { status: Some(200), text: String::new() },
             read_back: Some(Share::ZERO),
+            observed: None,
             read_failed: false,
             outcome,
         };

@@ -123,7 +123,7 @@ async fn a_grace_that_is_told_late_ends_where_its_rollback_began() {
     let Subject::Incident(incident) = &mut message.subject else { panic!("an incident") };
     let incident = Arc::make_mut(incident);
     let (reason, cause) = (Reason::WarningAlert, None);
-    incident.apply(began_at, &Event::RollbackStarted { reason, attempt: 1, due_at: None, cause });
+    incident.apply(began_at, &Event::RollbackStarted { reason, attempt: 1, due_at: None, cause, plan: None });
     incident.apply(ended_at, &Event::RolledBack);
     let ended = fixtures::message(NoticeKind::RollbackEnded).notice;
     message.notice = Arc::new(Notice { at: ended_at, ..ended.as_ref().clone() });

@@ -90,6 +90,7 @@ fn of_kind(message: &Message, levels: bool) -> Vec<Call> {
         Kind::RollbackStarted
         | Kind::RollbackFailed
         | Kind::RollbackOverdue
+        | Kind::RollbackWaits
         | Kind::RollbackNotVerified
         | Kind::RepeatedRollback
         | Kind::WatchdogLost => vec![trigger(Level::FIRST)],

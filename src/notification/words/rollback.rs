@@ -67,6 +67,13 @@ impl Said {
                     .safe(on_canary("No", notice.share))
                     .next(next)
             }
+            NoticeFact::RollbackWaits { waiting } => {
+                let what = waiting.sentence().trim_end_matches('.');
+                Self::new(Mark::Red, "ROLLBACK WAITS", what)
+                    .done("The canary keeps its traffic for now.")
+                    .safe(on_canary("No", notice.share))
+                    .next("Get a pod of the stable version ready: the rollback goes on as soon as one is.")
+            }
             NoticeFact::RollbackOverdue { since, stands } => {
                 let minutes = (notice.at - *since).num_minutes();
                 Self::new(Mark::Red, "ROLLBACK OVERDUE", format!("It has not ended after {minutes} minutes"))

@@ -51,6 +51,7 @@ impl Said {
             | NoticeFact::RollbackEnded { .. }
             | NoticeFact::RollbackNotVerified { .. }
             | NoticeFact::RollbackFailed { .. }
+            | NoticeFact::RollbackWaits { .. }
             | NoticeFact::RollbackOverdue { .. }
             | NoticeFact::AlertsEnded => Self::of_rollback(fact, notice, incident),
             NoticeFact::Acknowledged { .. }

@@ -42,6 +42,7 @@ impl Decider {
         let now = self.parts.clock.now();
         let observed = &self.parts.observed;
         let (reading, last_zero_at) = observed.reading(name, now);
+        let observation = observed.observation(name, now);
         let not_before = match input {
             Input::Alert { alert, .. } => observed.not_before(name, alert, now),
             _ => None,
@@ -51,7 +52,8 @@ impl Decider {
             policy: &rollout.policy,
             now,
             nonce: self.parts.randomness.nonce(),
-            reading: if rollout.router.can_read() { reading } else { Reading::NotConfigured },
+            reading: if rollout.target.can_observe() { reading } else { Reading::NotConfigured },
+            observed: observation.as_ref().map(|(at, observation)| (*at, observation.as_ref())),
             last_zero_at,
             not_before,
             watchdog_silent_seconds: Some(observed.watchdog_silent_seconds(&rollout.policy.matching)),

@@ -35,6 +35,7 @@ fn may_lead_to_a_rollback(input: &Input) -> bool {
         Input::Missed { .. }
         | Input::ShareRead
         | Input::Confirmation { .. }
+        | Input::Looked { .. }
         | Input::StepEnded { .. }
         | Input::Verified { .. }
         | Input::Snapshot { .. }
@@ -51,6 +52,7 @@ pub(super) fn is_urgent(input: &Input, events: &[StoredAs]) -> bool {
     match input {
         Input::Person { .. }
         | Input::ShareRead
+        | Input::Looked { .. }
         | Input::StepEnded { .. }
         | Input::Verified { .. }
         | Input::Snapshot { .. }

@@ -180,8 +180,13 @@ impl Story {
         let reason = self.incident.opened.reason;
         let cause = Cause { reason, ..Cause::of_opening(&self.incident.opened, at(milliseconds)) };
         let due_at = at(milliseconds + 720_000);
-        let started =
-            Event::RollbackStarted { reason, attempt: 1, due_at: Some(due_at), cause: Some(cause.clone()) };
+        let started = Event::RollbackStarted {
+            reason,
+            attempt: 1,
+            due_at: Some(due_at),
+            cause: Some(cause.clone()),
+            plan: None,
+        };
         self.tell(milliseconds, started);
         let alert = self.incident.opened.alert.as_ref().map(|attached| AlertFact::of(&attached.alert));
         let revision = self.incident.revision().clone();
@@ -203,6 +208,7 @@ impl Story {
                     .to_owned(),
             answer: Answer { status: Some(status), text: self.foreign.answer.clone() },
             read_back: read_back.map(Share),
+            observed: None,
             read_failed: false,
             outcome,
         };

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use super::*;
 use crate::clock::SteppedClock;
 use crate::execution::{ActError, ReadError};
-use crate::incident::{Answer, Verdict};
+use crate::incident::{Answer, Observation, Share, Step, Verdict};
 use crate::logging::fixtures::page;
 use crate::outbound::Outbound;
 use crate::verification::fixtures::{Scripted, alert};
@@ -19,21 +19,21 @@ use CheckOutcome::{Fail, NotConfigured, Pass, Unknown};
 struct Traffic(Option<Result<Share, ReadError>>);
 
 #[async_trait]
-impl TrafficRouter for Traffic {
-    fn describe_set(&self, _: Share) -> String {
+impl Target for Traffic {
+    fn describe(&self, _: Step) -> String {
         String::new()
     }
 
-    async fn set_share(&self, _: Share) -> Result<Answer, ActError> {
+    async fn apply(&self, _: Step) -> Result<Answer, ActError> {
         unreachable!("a verification only reads")
     }
 
-    fn can_read(&self) -> bool {
+    fn can_observe(&self) -> bool {
         self.0.is_some()
     }
 
-    async fn read_share(&self) -> Result<Share, ReadError> {
-        self.0.clone().unwrap_or(Err(ReadError::NotConfigured))
+    async fn observe(&self) -> Result<Observation, ReadError> {
+        self.0.clone().unwrap_or(Err(ReadError::NotConfigured)).map(Observation::of_share)
     }
 }
 
@@ -51,7 +51,7 @@ fn verifier(share: Option<Result<Share, ReadError>>, prometheus: Option<Scripted
     let _second_is_an_error = rustls::crypto::ring::default_provider().install_default();
     let outbound = Outbound::new(Duration::from_secs(1), None).expect("a client");
     Verifier {
-        router: Arc::new(Traffic(share)),
+        target: Arc::new(Traffic(share)),
         application: Application::new(outbound, None, None),
         prometheus: prometheus.map(|scripted| Arc::new(scripted) as Arc<dyn RuleSource>),
     }

@@ -21,6 +21,7 @@ fn full() -> Incident {
         request: "POST http://flags/rollout".to_owned(),
         answer: Answer { status: Some(503), text: "busy".to_owned() },
         read_back: Some(Share(25)),
+        observed: None,
         read_failed: false,
         outcome: StepOutcome::Failed,
     };

@@ -34,6 +34,7 @@ fn every_kind_pages_informs_or_ends_the_page() {
         (Kind::RepeatedRollback, &["trigger"], &["trigger"]),
         (Kind::RollbackFailed, &["trigger"], &["trigger"]),
         (Kind::RollbackOverdue, &["trigger"], &["trigger"]),
+        (Kind::RollbackWaits, &["trigger"], &["trigger"]),
         (Kind::RollbackNotVerified, &["trigger"], &["trigger"]),
         (Kind::RollbackEnded, &["change"], &["change"]),
         (Kind::Acknowledged, &["trigger", "acknowledge"], &["acknowledge"]),

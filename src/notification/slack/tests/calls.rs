@@ -76,6 +76,7 @@ async fn what_needs_a_person_is_shown_in_the_channel_and_mentions_whoever_is_on_
             NoticeKind::RollbackFailed,
             NoticeKind::RollbackNotVerified,
             NoticeKind::RollbackOverdue,
+            NoticeKind::RollbackWaits,
             NoticeKind::RepeatedRollback,
             NoticeKind::Escalated,
             NoticeKind::ChannelFailed,

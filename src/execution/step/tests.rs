@@ -7,6 +7,7 @@ use async_trait::async_trait;
 
 use super::*;
 use crate::clock::SteppedClock;
+use crate::incident::Share;
 use crate::outbound::OutboundError;
 
 /// A router that answers by script; what is not scripted is an outage.
@@ -18,19 +19,19 @@ struct Scripted {
 }
 
 #[async_trait]
-impl TrafficRouter for Scripted {
-    fn describe_set(&self, share: Share) -> String {
-        format!("set {share}")
+impl Target for Scripted {
+    fn describe(&self, step: Step) -> String {
+        step.as_str().to_owned()
     }
-    async fn set_share(&self, _: Share) -> Result<Answer, ActError> {
+    async fn apply(&self, _: Step) -> Result<Answer, ActError> {
         let down = || Err(ActError::Retry { answer: words(None, "connection refused"), after: None });
         self.sets.lock().expect("a lock").pop_front().unwrap_or_else(down)
     }
-    fn can_read(&self) -> bool {
+    fn can_observe(&self) -> bool {
         self.readable
     }
-    async fn read_share(&self) -> Result<Share, ReadError> {
-        self.reads.lock().expect("a lock").pop_front().unwrap_or_else(unreachable)
+    async fn observe(&self) -> Result<Observation, ReadError> {
+        self.reads.lock().expect("a lock").pop_front().unwrap_or_else(unreachable).map(Observation::of_share)
     }
 }
 
@@ -57,7 +58,7 @@ async fn run(
         readable,
     };
     let clock = SteppedClock::starting_at(chrono::DateTime::UNIX_EPOCH);
-    traffic_off(&router, &clock, StepLimits::default(), || 0.5).await
+    run_step(&router, Step::TrafficOff, &clock, StepLimits::default(), || 0.5).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -128,25 +129,25 @@ async fn begun_where_each_is_throttled(seconds: u64) -> Vec<u64> {
     #[derive(Debug)]
     struct Throttling(Mutex<Vec<Instant>>, Duration);
     #[async_trait]
-    impl TrafficRouter for Throttling {
-        fn describe_set(&self, share: Share) -> String {
-            format!("set {share}")
+    impl Target for Throttling {
+        fn describe(&self, step: Step) -> String {
+            step.as_str().to_owned()
         }
-        async fn set_share(&self, _: Share) -> Result<Answer, ActError> {
+        async fn apply(&self, _: Step) -> Result<Answer, ActError> {
             self.0.lock().expect("a lock").push(Instant::now());
             Err(ActError::Retry { answer: words(Some(429), "slow down"), after: Some(self.1) })
         }
-        fn can_read(&self) -> bool {
+        fn can_observe(&self) -> bool {
             false
         }
-        async fn read_share(&self) -> Result<Share, ReadError> {
+        async fn observe(&self) -> Result<Observation, ReadError> {
             Err(ReadError::NotConfigured)
         }
     }
     let start = Instant::now();
     let router = Throttling(Mutex::default(), Duration::from_secs(seconds));
     let clock = SteppedClock::starting_at(chrono::DateTime::UNIX_EPOCH);
-    let step = traffic_off(&router, &clock, StepLimits::default(), || 0.5).await;
+    let step = run_step(&router, Step::TrafficOff, &clock, StepLimits::default(), || 0.5).await;
     assert_eq!(step.attempts[0].answer.text, format!("slow down; asks to be left alone for {seconds} s"));
     let begun = router.0.into_inner().expect("a lock");
     begun.iter().map(|at| (*at - start).as_secs()).collect()

@@ -1,13 +1,13 @@
-//! The step that sets the canary's share to 0 %: set, read back, believe only what was read.
+//! Carries one step out: apply, observe, believe only what was observed.
 
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::time::Instant;
 
-use super::{ActError, ReadError, TrafficRouter};
+use super::{ActError, ReadError, Target};
 use crate::clock::Clock;
-use crate::incident::{Answer, Attempt, Share, Step, StepOutcome, StepRecord};
+use crate::incident::{Answer, Attempt, Observation, Step, StepOutcome, StepRecord};
 
 /// How long and how often a step is tried before the incident is called failed (and tried again
 /// later, with growing gaps).
@@ -48,10 +48,11 @@ impl StepLimits {
     }
 }
 
-/// Sets the canary's share to 0 %. `jitter` gives numbers in 0..1 that spread the pauses, so that many
+/// Carries `step` out, and gives the last observation beside what was done. `jitter` gives numbers in 0..1 that spread the pauses, so that many
 /// rollbacks at once don't strike a struggling API in step.
-pub async fn traffic_off(
-    router: &dyn TrafficRouter,
+pub async fn run_step(
+    target: &dyn Target,
+    step: Step,
     clock: &dyn Clock,
     limits: StepLimits,
     mut jitter: impl FnMut() -> f64 + Send,
@@ -62,7 +63,7 @@ pub async fn traffic_off(
     let pauses = ExponentialBuilder::new().with_min_delay(limits.first_pause);
     let mut pauses = pauses.with_max_delay(limits.longest_pause).without_max_times().build();
     let outcome = loop {
-        let (attempt, retry_after) = attempt(router, clock, limits).await;
+        let (attempt, retry_after) = attempt(target, step, clock, limits).await;
         let outcome = attempt.outcome;
         let refused = attempt.answer.status.is_some_and(is_final);
         attempts.push(attempt);
@@ -71,21 +72,13 @@ pub async fn traffic_off(
         let spread = pause.mul_f64(0.5 + jitter().clamp(0.0, 1.0) / 2.0);
         let left = deadline.saturating_duration_since(Instant::now());
         let Some(wait) = next_pause(spread, retry_after, left) else { break outcome };
-        if outcome.is_done() || refused || tries >= limits.max_attempts {
+        if outcome.is_done() || outcome == StepOutcome::NotNow || refused || tries >= limits.max_attempts {
             break outcome;
         }
         tokio::time::sleep(wait).await;
     };
     let ended_at = clock.now();
-    StepRecord {
-        step: Step::TrafficOff,
-        started_at,
-        ended_at,
-        attempts,
-        outcome,
-        share_before: None,
-        decided_at: None,
-    }
+    StepRecord { step, started_at, ended_at, attempts, outcome, share_before: None, decided_at: None }
 }
 
 /// How long to wait before the next attempt; `None`: there is no time for one. An API that asks to be
@@ -105,13 +98,14 @@ fn is_final(status: u16) -> bool {
 
 /// One attempt, and how long the API asks to be left alone after it.
 async fn attempt(
-    router: &dyn TrafficRouter,
+    target: &dyn Target,
+    step: Step,
     clock: &dyn Clock,
     limits: StepLimits,
 ) -> (Attempt, Option<Duration>) {
     let started_at = clock.now();
-    let request = router.describe_set(Share::ZERO);
-    let sent = router.set_share(Share::ZERO).await;
+    let request = target.describe(step);
+    let sent = target.apply(step).await;
     let (mut answer, acknowledged) = match &sent {
         Ok(answer) => (answer.clone(), true),
         Err(error) => (error.answer().clone(), false),
@@ -121,39 +115,44 @@ async fn attempt(
         note(&mut answer, &format!("asks to be left alone for {} s", asked.as_secs()));
     }
     let may_have_arrived = acknowledged || matches!(sent, Err(ActError::Unknown(_)));
-    let mut read_back = None;
+    let mut observed = None;
     let mut read_failed = false;
-    if may_have_arrived && router.can_read() {
-        match read(router, limits).await {
-            Ok(share) => read_back = Some(share),
+    if may_have_arrived && target.can_observe() {
+        match read(target, step, limits).await {
+            Ok(observation) => observed = Some(observation),
             Err(error) => {
                 read_failed = true;
                 note(&mut answer, &format!("read-back failed: {error}"));
             }
         }
     }
-    let outcome = match (acknowledged, may_have_arrived, read_back) {
-        (_, true, Some(Share::ZERO)) => StepOutcome::Done,
-        (true, _, Some(share)) => {
-            note(&mut answer, &format!("acknowledged, but read back as {share}"));
+    let outcome = match (acknowledged, may_have_arrived, &observed) {
+        (_, true, Some(observation)) if step.is_met_by(observation) => StepOutcome::Done,
+        (true, _, Some(observation)) => {
+            note(&mut answer, &format!("acknowledged, but read back as {}", observation.words()));
             StepOutcome::NotEffective
         }
         (true, _, None) => StepOutcome::DoneUnread,
         (false, true, _) => StepOutcome::Unknown,
+        (false, false, _) if matches!(sent, Err(ActError::NotNow(_))) => StepOutcome::NotNow,
         (false, false, _) => StepOutcome::Failed,
     };
     let ended_at = clock.now();
-    (Attempt { started_at, ended_at, request, answer, read_back, read_failed, outcome }, retry_after)
+    let read_back = observed.as_ref().map(|observation| observation.share);
+    let observed = observed.filter(|observation| observation.workloads.is_some());
+    let attempt =
+        Attempt { started_at, ended_at, request, answer, read_back, observed, read_failed, outcome };
+    (attempt, retry_after)
 }
 
-async fn read(router: &dyn TrafficRouter, limits: StepLimits) -> Result<Share, ReadError> {
+async fn read(target: &dyn Target, step: Step, limits: StepLimits) -> Result<Observation, ReadError> {
     let mut last = Err(ReadError::NotConfigured);
     for round in 0..limits.reads {
         if round > 0 {
             tokio::time::sleep(limits.read_pause).await;
         }
-        last = router.read_share().await;
-        if last == Ok(Share::ZERO) {
+        last = target.observe().await;
+        if last.as_ref().is_ok_and(|observation| step.is_met_by(observation)) {
             break;
         }
     }

@@ -1,0 +1,157 @@
+//! The next step of a rollback: a function of its plan, of what was done, of what was last observed,
+//! and of the time. A restart, a retry and the first time are one path.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::incident::{Goal, Observation, Pause, Plan, Pods, Progress, Share, Step, Workloads};
+
+/// An observation older than this says too little to move traffic by.
+const OBSERVATION_VALID: TimeDelta = TimeDelta::seconds(2);
+
+/// How far an attempt at a plan is, and what is known of the world.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing<'a> {
+    pub plan: &'a Plan,
+    /// When the attempt began.
+    pub since: DateTime<Utc>,
+    pub progress: Progress,
+    /// The latest observation, and when it was asked for.
+    pub observed: Option<(DateTime<Utc>, &'a Observation)>,
+}
+
+/// What comes next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    Do(Step),
+    /// Observe first: what is known is too old, or from before the last step.
+    Look,
+    /// Nothing can be done before something changes outside, or before that time.
+    Wait {
+        reason: Pause,
+        until: Option<DateTime<Utc>>,
+    },
+    /// Nothing can be done before a person mends what this says.
+    Stuck(String),
+    Done,
+}
+
+/// The next step at `now`.
+///
+/// No goal is passed over: a later one may rest on it, as the canary's pods on the traffic's being off.
+#[must_use]
+pub fn next_step(standing: Standing<'_>, now: DateTime<Utc>) -> Next {
+    for goal in &standing.plan.goals {
+        let next = match goal {
+            Goal::TrafficOff => standing.traffic_off(),
+            Goal::StableReplicas { at_least } => standing.fresh(now, |_, workloads| {
+                let enough = workloads.stable.wanted >= *at_least;
+                (!enough).then_some(Next::Do(Step::StableUp { replicas: *at_least }))
+            }),
+            Goal::ShiftTraffic { replicas, all_after_seconds } => {
+                standing.fresh(now, |observed, workloads| {
+                    let all_at = standing.since + TimeDelta::seconds(i64::from(*all_after_seconds));
+                    shift(observed, workloads.stable, *replicas, (all_at, now))
+                })
+            }
+            Goal::CanaryDown { drain_seconds, replicas } => standing.fresh(now, |observed, workloads| {
+                let drained_at = standing.off_since() + TimeDelta::seconds(i64::from(*drain_seconds));
+                canary_down(observed, workloads, *replicas, (drained_at, now))
+            }),
+        };
+        if let Some(next) = next {
+            return next;
+        }
+    }
+    Next::Done
+}
+
+impl Standing<'_> {
+    fn traffic_off(&self) -> Option<Next> {
+        self.progress.traffic_off_at.is_none().then_some(Next::Do(Step::TrafficOff))
+    }
+
+    /// What follows from an observation that is of this moment and after the last step.
+    fn fresh(
+        &self,
+        now: DateTime<Utc>,
+        follows: impl FnOnce(&Observation, &Workloads) -> Option<Next>,
+    ) -> Option<Next> {
+        let last_ended_at = self.progress.last_step_ended_at;
+        let known = self.observed.filter(|(at, _)| {
+            *at + OBSERVATION_VALID >= now && last_ended_at.is_none_or(|ended_at| *at >= ended_at)
+        });
+        let Some((_, observed)) = known else { return Some(Next::Look) };
+        match &observed.workloads {
+            Some(workloads) => follows(observed, workloads),
+            None => Some(Next::Stuck(
+                "the target does not say what serves, but the plan needs to know".to_owned(),
+            )),
+        }
+    }
+
+    /// Since when the traffic is off as far as this attempt knows: since it took it off, or else since it
+    /// began, because nobody knows for how long it was off before.
+    fn off_since(&self) -> DateTime<Utc> {
+        self.progress.traffic_off_at.unwrap_or(self.since)
+    }
+}
+
+/// The least share that the stable version's ready endpoints leave to the canary.
+fn uncarried(ready: u16, replicas: u16) -> Share {
+    let short = u32::from(replicas.saturating_sub(ready));
+    let percent = (short * 100).div_ceil(u32::from(replicas.max(1)));
+    Share(u8::try_from(percent).unwrap_or(100).min(100))
+}
+
+fn shift(
+    observed: &Observation,
+    stable: Pods,
+    replicas: u16,
+    (all_at, now): (DateTime<Utc>, DateTime<Utc>),
+) -> Option<Next> {
+    if observed.is_off() {
+        return None;
+    }
+    if let Some(obstacle) = &observed.obstacle {
+        return Some(Next::Stuck(obstacle.clone()));
+    }
+    let ready = stable.ready_endpoints;
+    if ready == 0 {
+        return Some(Next::Wait { reason: Pause::NoReadyStable, until: None });
+    }
+    if ready >= replicas || now >= all_at {
+        let ready_at_least = if ready >= replicas { replicas.max(1) } else { 1 };
+        return Some(Next::Do(Step::Shift { share: Share::ZERO, ready_at_least }));
+    }
+    let share = uncarried(ready, replicas);
+    if share < observed.share {
+        return Some(Next::Do(Step::Shift { share, ready_at_least: ready }));
+    }
+    Some(Next::Wait { reason: Pause::StableComingUp, until: Some(all_at) })
+}
+
+fn canary_down(
+    observed: &Observation,
+    workloads: &Workloads,
+    replicas: u16,
+    (drained_at, now): (DateTime<Utc>, DateTime<Utc>),
+) -> Option<Next> {
+    if workloads.canary.wanted == 0 {
+        return None;
+    }
+    let Pods { available, ready_endpoints, .. } = workloads.stable;
+    if now < drained_at {
+        return Some(Next::Wait { reason: Pause::Draining, until: Some(drained_at) });
+    }
+    // With the goals in their order it is off here; a plan without them must not do harm.
+    if !observed.is_off() {
+        return Some(Next::Stuck("the canary still has traffic".to_owned()));
+    }
+    if available < replicas || ready_endpoints < replicas {
+        return Some(Next::Wait { reason: Pause::StableShort, until: None });
+    }
+    Some(Next::Do(Step::CanaryDown { ready_at_least: replicas }))
+}
+
+#[cfg(test)]
+mod tests;

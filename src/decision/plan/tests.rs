@@ -1,0 +1,135 @@
+use super::*;
+use crate::incident::Revision;
+
+fn start() -> DateTime<Utc> {
+    "2026-11-24T03:00:00Z".parse().expect("a time")
+}
+
+fn after(seconds: i64) -> DateTime<Utc> {
+    start() + TimeDelta::seconds(seconds)
+}
+
+fn plan() -> Plan {
+    Plan {
+        goals: vec![
+            Goal::StableReplicas { at_least: 3 },
+            Goal::ShiftTraffic { replicas: 3, all_after_seconds: 30 },
+            Goal::CanaryDown { drain_seconds: 5, replicas: 3 },
+        ],
+    }
+}
+
+/// The canary's share, the stable version's wanted replicas and ready endpoints, the canary's replicas.
+fn seen(share: u8, wanted: u16, ready: u16, canary: u16) -> Observation {
+    let pods = |wanted, ready| Pods { wanted, available: ready, ready_endpoints: ready };
+    Observation {
+        workloads: Some(Workloads { stable: pods(wanted, ready), canary: pods(canary, canary) }),
+        revision: Some(Revision::new("v1.4.0")),
+        ..Observation::of_share(Share(share))
+    }
+}
+
+fn next_of(plan: &Plan, progress: Progress, observed: Option<&Observation>, seconds: i64) -> Next {
+    let now = after(seconds);
+    let standing = Standing { plan, since: start(), progress, observed: observed.map(|seen| (now, seen)) };
+    next_step(standing, now)
+}
+
+fn wait(reason: Pause, until: Option<i64>) -> Next {
+    Next::Wait { reason, until: until.map(after) }
+}
+
+#[test]
+fn stable_is_raised_then_the_traffic_is_shifted_as_far_as_it_can_carry_it() {
+    let shift = |share, ready_at_least| Next::Do(Step::Shift { share: Share(share), ready_at_least });
+    let up = Next::Do(Step::StableUp { replicas: 3 });
+    // (share, stable wanted, stable ready), seconds since the rollback began, what comes next.
+    for ((share, wanted, ready), seconds, expected) in [
+        ((50, 0, 0), 0, up.clone()),
+        ((100, 2, 2), 0, up.clone()),
+        ((50, 2, 2), 31, up),
+        ((50, 3, 0), 0, wait(Pause::NoReadyStable, None)),
+        ((50, 3, 0), 3_600, wait(Pause::NoReadyStable, None)),
+        ((100, 3, 1), 0, shift(67, 1)),
+        ((100, 3, 2), 0, shift(34, 2)),
+        ((67, 3, 1), 0, wait(Pause::StableComingUp, Some(30))),
+        ((50, 3, 1), 0, wait(Pause::StableComingUp, Some(30))),
+        ((67, 3, 2), 0, shift(34, 2)),
+        ((67, 3, 1), 29, wait(Pause::StableComingUp, Some(30))),
+        ((67, 3, 1), 30, shift(0, 1)),
+        ((67, 3, 3), 0, shift(0, 3)),
+        ((1, 3, 3), 0, shift(0, 3)),
+        ((1, 3, 1), 0, wait(Pause::StableComingUp, Some(30))),
+        ((25, 5, 5), 0, shift(0, 3)),
+        ((25, 7, 2), 0, wait(Pause::StableComingUp, Some(30))),
+    ] {
+        let observed = seen(share, wanted, ready, 3);
+        let next = next_of(&plan(), Progress::default(), Some(&observed), seconds);
+        assert_eq!(next, expected, "{share} %, stable {ready} of {wanted} ready, after {seconds} s");
+    }
+}
+
+#[test]
+fn the_canary_goes_down_only_once_its_traffic_is_drained_and_stable_has_all_its_pods() {
+    let off_at = |seconds| Progress { traffic_off_at: Some(after(seconds)), ..Progress::default() };
+    let down = Next::Do(Step::CanaryDown { ready_at_least: 3 });
+    for (observed, progress, seconds, expected) in [
+        (seen(0, 3, 3, 3), off_at(10), 14, wait(Pause::Draining, Some(15))),
+        (seen(0, 3, 3, 3), off_at(10), 15, down.clone()),
+        (seen(0, 3, 2, 3), off_at(10), 15, wait(Pause::StableShort, None)),
+        (seen(0, 3, 2, 0), off_at(10), 15, Next::Done),
+        // Off before this attempt began: since when, nobody knows.
+        (seen(0, 3, 3, 3), Progress::default(), 4, wait(Pause::Draining, Some(5))),
+        (seen(0, 3, 3, 3), Progress::default(), 5, down),
+        (seen(0, 3, 3, 0), Progress::default(), 0, Next::Done),
+        // Somebody moved it back: it is shifted again before anything else.
+        (seen(25, 3, 3, 3), off_at(10), 60, Next::Do(Step::Shift { share: Share::ZERO, ready_at_least: 3 })),
+    ] {
+        assert_eq!(next_of(&plan(), progress, Some(&observed), seconds), expected, "{observed:?}");
+    }
+    let mut unavailable = seen(0, 3, 3, 3);
+    unavailable.workloads.as_mut().expect("known").stable.available = 2;
+    assert_eq!(next_of(&plan(), off_at(0), Some(&unavailable), 15), wait(Pause::StableShort, None));
+}
+
+#[test]
+fn a_header_rule_is_traffic_too() {
+    let observed = Observation { bypasses: vec!["canary-by-header".to_owned()], ..seen(0, 3, 3, 3) };
+    let shift = Next::Do(Step::Shift { share: Share::ZERO, ready_at_least: 3 });
+    assert_eq!(next_of(&plan(), Progress::default(), Some(&observed), 0), shift);
+}
+
+#[test]
+fn what_only_a_person_can_mend_is_said_unless_the_traffic_is_off_anyway() {
+    let obstacle = Some("the Ingress is no canary".to_owned());
+    let stuck = Observation { obstacle: obstacle.clone(), ..seen(50, 3, 3, 3) };
+    let next = next_of(&plan(), Progress::default(), Some(&stuck), 0);
+    assert_eq!(next, Next::Stuck("the Ingress is no canary".to_owned()));
+    let off = Observation { obstacle, ..seen(0, 3, 3, 0) };
+    assert_eq!(next_of(&plan(), Progress::default(), Some(&off), 0), Next::Done);
+    let blind = Observation::of_share(Share(25));
+    assert!(matches!(next_of(&plan(), Progress::default(), Some(&blind), 0), Next::Stuck(_)));
+}
+
+#[test]
+fn nothing_is_decided_on_what_is_old_or_from_before_the_last_step() {
+    let (plan, observed) = (plan(), seen(0, 3, 3, 3));
+    let next = |progress, at: i64, now: i64| {
+        let observed = Some((after(at), &observed));
+        next_step(Standing { plan: &plan, since: start(), progress, observed }, after(now))
+    };
+    assert_eq!(next_of(&plan, Progress::default(), None, 0), Next::Look);
+    assert_eq!(next(Progress::default(), 7, 10), Next::Look, "three seconds old");
+    assert_ne!(next(Progress::default(), 8, 10), Next::Look);
+    let progress = Progress { last_step_ended_at: Some(after(9)), ..Progress::default() };
+    assert_eq!(next(progress, 8, 10), Next::Look, "the step may have changed it");
+    assert_ne!(next(progress, 9, 10), Next::Look);
+}
+
+#[test]
+fn a_target_that_only_moves_traffic_needs_no_look() {
+    let plan = Plan::default();
+    assert_eq!(next_of(&plan, Progress::default(), None, 0), Next::Do(Step::TrafficOff));
+    let off = Progress { traffic_off_at: Some(after(1)), ..Progress::default() };
+    assert_eq!(next_of(&plan, off, None, 1), Next::Done);
+}

@@ -1,0 +1,75 @@
+//! What a rollback changes outside: absolute values, so that repeating one is harmless.
+
+use serde::{Deserialize, Serialize};
+
+use super::Observation;
+
+/// The canary's share of the traffic in per cent, 0 to 100.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Share(pub u8);
+
+impl Share {
+    /// No traffic on the canary.
+    pub const ZERO: Self = Self(0);
+    /// All of it.
+    pub const ALL: Self = Self(100);
+}
+
+impl std::fmt::Display for Share {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} %", self.0)
+    }
+}
+
+/// One change of the outside world, with all that it depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Set the canary's share to 0 %, whatever serves instead: for systems that don't say.
+    TrafficOff,
+    /// Raise the stable version to at least so many replicas; never lower it.
+    StableUp { replicas: u16 },
+    /// Lower the canary's share to this, and let no header or cookie lead to it if that is 0 %. Not
+    /// while the stable version has fewer ready endpoints than it takes to carry the rest.
+    Shift { share: Share, ready_at_least: u16 },
+    /// Scale the canary to 0. Not while it has traffic, nor while the stable version has fewer ready
+    /// endpoints than this.
+    CanaryDown { ready_at_least: u16 },
+}
+
+impl Step {
+    /// The text used in JSON, logs and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TrafficOff | Self::Shift { share: Share::ZERO, .. } => "traffic_off",
+            Self::Shift { .. } => "traffic_down",
+            Self::StableUp { .. } => "stable_up",
+            Self::CanaryDown { .. } => "canary_down",
+        }
+    }
+
+    /// Whether it takes all traffic off the canary.
+    #[must_use]
+    pub fn takes_traffic_off(self) -> bool {
+        match self {
+            Self::TrafficOff => true,
+            Self::Shift { share, .. } => share == Share::ZERO,
+            Self::StableUp { .. } | Self::CanaryDown { .. } => false,
+        }
+    }
+
+    /// Whether what is observed is what it wants.
+    #[must_use]
+    pub fn is_met_by(self, observed: &Observation) -> bool {
+        match self {
+            Self::TrafficOff | Self::Shift { share: Share::ZERO, .. } => observed.is_off(),
+            Self::Shift { share, .. } => observed.share <= share,
+            Self::StableUp { replicas } => {
+                observed.workloads.is_some_and(|known| known.stable.wanted >= replicas)
+            }
+            Self::CanaryDown { .. } => observed.workloads.is_some_and(|known| known.canary.wanted == 0),
+        }
+    }
+}
