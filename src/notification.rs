@@ -192,6 +192,11 @@ pub trait Channel: Debug + Send + Sync {
         None
     }
 
+    /// Whether it wakes somebody: a page must not get lost because its rollback was quick.
+    fn wakes(&self) -> bool {
+        false
+    }
+
     /// The next call that the message needs here; `None`: nothing, or nothing more. Pure: the same
     /// message gives the same call.
     fn next_call(&self, message: &Message) -> Option<&'static str>;

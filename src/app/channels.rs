@@ -115,6 +115,7 @@ pub(super) fn recipient(channel: &dyn Channel) -> Recipient {
     Recipient {
         channel: channel.name(),
         kinds: NoticeKind::ALL.iter().copied().filter(|kind| channel.wants(*kind)).collect(),
+        wakes: channel.wakes(),
         first_within: channel.first_within().and_then(|within| TimeDelta::from_std(within).ok()),
     }
 }

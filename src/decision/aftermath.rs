@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::draft::Draft;
-use crate::incident::{AlertStatus, Event, Fingerprint, Incident, IncidentId, NoticeFact};
+use crate::incident::{Alert, AlertStatus, Event, Fingerprint, Incident, IncidentId, NoticeFact, Severity};
 
 /// Raises the end of the alerts of every rollback whose alerts have all resolved. Before that nothing
 /// says that the trouble is over: a page that is resolved with its alert still firing comes again. Nor is
@@ -40,8 +40,14 @@ fn aside(draft: &mut Draft<'_>, ids: Vec<IncidentId>, record: impl Fn(&mut Draft
     draft.about = about;
 }
 
-/// What is no longer known of an alert is its end: only alerts that fire are remembered for ever.
+/// Whether no alert fires that a rollback is made for: its own, or, where it has none because a person
+/// asked for it, any of the rollout's. What is no longer known of an alert is its end: only alerts that
+/// fire are remembered for ever.
 fn is_over(draft: &Draft<'_>, incident: &Incident) -> bool {
+    let fires = |alert: &Alert| alert.status == AlertStatus::Firing && alert.severity() != Severity::Unknown;
+    if incident.alerts.is_empty() {
+        return !draft.state.alerts.values().any(|known| fires(&known.alert));
+    }
     incident.alerts.iter().all(|attached| {
         let known = draft.state.alerts.get(&attached.alert.fingerprint);
         known.is_none_or(|known| known.alert.status == AlertStatus::Resolved)

@@ -199,7 +199,8 @@ fn act(draft: &mut Draft<'_>, attached: AttachedAlert, suspicion: Option<GraceCa
     let id = open_for(draft, attached, reason);
     draft.incident_event(&id, Event::GraceStarted { cause, ends_at });
     let is_over = ends_at <= draft.now() && cause == GraceCause::Warning;
-    draft.notice(&id, NoticeFact::GraceOpened { alert: AlertFact::of(&alert), ends_at, is_over });
+    let shadow = draft.context.policy.mode == Mode::Shadow;
+    draft.notice(&id, NoticeFact::GraceOpened { alert: AlertFact::of(&alert), ends_at, is_over, shadow });
     reason
 }
 

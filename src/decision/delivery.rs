@@ -91,7 +91,9 @@ impl Draft<'_> {
 /// have been delivered or replaced meanwhile.
 pub(super) fn begun(draft: &mut Draft<'_>, id: &MessageId, call: &str) -> Option<Reason> {
     let queue = draft.queue(id)?;
-    let replaced = superseded(queue, draft.now());
+    let recipients = &draft.context.policy.recipients;
+    let wakes = recipients.iter().any(|recipient| recipient.channel == id.channel && recipient.wakes);
+    let replaced = superseded(queue, draft.now(), wakes);
     if !replaced.is_empty() {
         let channel = id.channel.clone();
         draft.delivery_event(id, Event::MessagesSuperseded { channel, notices: replaced });
@@ -117,7 +119,7 @@ pub(super) fn ended(
     let waiting = draft.queue(id)?.waiting.iter().find(|waiting| waiting.notice.id == Some(id.notice))?;
     let kind = waiting.notice.kind;
     let attempts = waiting.attempts;
-    let outcome = outcome(waiting, sending, now, jitter);
+    let outcome = outcome(waiting, sending, now, (gaps(draft, id, kind), jitter));
     let failure = failure(&outcome, attempts);
     let (channel, notice, call) = (id.channel.clone(), id.notice, call.to_owned());
     draft.delivery_event(id, Event::MessageEnded { channel, notice, call, outcome });
@@ -127,8 +129,22 @@ pub(super) fn ended(
     None
 }
 
-fn outcome(waiting: &Waiting, sending: &Sending, now: DateTime<Utc>, jitter: f64) -> MessageOutcome {
-    let gaps = if waiting.notice.kind.pages() { PAGE_GAPS_SECONDS } else { INFORM_GAPS_SECONDS };
+/// What wakes somebody is tried more often, and so is what the public waits for and has not got yet.
+fn gaps(draft: &Draft<'_>, id: &MessageId, kind: NoticeKind) -> &'static [u32] {
+    let has_deadline = |recipient: &super::policy::Recipient| {
+        recipient.channel == id.channel && recipient.first_within.is_some()
+    };
+    let is_awaited = draft.context.policy.recipients.iter().any(has_deadline)
+        && draft.queue(id).is_some_and(|queue| queue.first_sent_at().is_none());
+    if kind.pages() || is_awaited { PAGE_GAPS_SECONDS } else { INFORM_GAPS_SECONDS }
+}
+
+fn outcome(
+    waiting: &Waiting,
+    sending: &Sending,
+    now: DateTime<Utc>,
+    (gaps, jitter): (&[u32], f64),
+) -> MessageOutcome {
     let given_up =
         |error: &str| MessageOutcome::GivenUp { error: format!("not delivered within a day: {error}") };
     let is_too_old = now - waiting.notice.at > LIFE;
@@ -186,20 +202,21 @@ fn report(draft: &mut Draft<'_>, id: &MessageId, kind: NoticeKind, error: String
     draft.notice_to(incident, NoticeFact::ChannelFailed { channel, error, is_tried }, others);
 }
 
-/// The messages of a queue that need not be sent any more.
-pub(super) fn superseded(queue: &Queue, now: DateTime<Utc>) -> Vec<NoticeId> {
+/// The messages of a queue that need not be sent any more. `wakes`: the channel is one that pages.
+fn superseded(queue: &Queue, now: DateTime<Utc>, wakes: bool) -> Vec<NoticeId> {
     let untouched = |waiting: &Waiting| waiting.done.is_empty() && !waiting.may_have_arrived();
     let late = queue.waiting.iter().enumerate().filter(|(index, waiting)| {
         let later = &queue.waiting[index + 1..];
-        let replaced = |later: &Waiting| !waiting.notice.kind.pages() || says_more(later.notice.kind);
+        let replaced = |later: &Waiting| !waiting.notice.kind.pages() || says_more(later.notice.kind, wakes);
         now - waiting.notice.at > LATE && untouched(waiting) && later.iter().any(replaced)
     });
     late.filter_map(|(_, waiting)| waiting.notice.id).collect()
 }
 
-/// Whether whoever hears of this needs no earlier page: it is one, or the incident has ended.
-fn says_more(kind: NoticeKind) -> bool {
-    kind.pages() || kind.ends()
+/// Whether whoever hears of this needs no earlier page: it is one, or the incident has ended. Where
+/// somebody is woken, a rollback that has ended is not enough: its alerts may still fire.
+fn says_more(kind: NoticeKind, wakes: bool) -> bool {
+    kind.pages() || (kind.ends() && !(wakes && kind == NoticeKind::RollbackEnded))
 }
 
 /// When it is reported that a public channel was not updated in time; `None` where it was, or was

@@ -192,7 +192,9 @@ impl<'a> Draft<'a> {
                 Mode::Off => Some(Reason::ModeOff),
             };
             if let Some(reason) = declined {
-                self.incident_event(id, Event::Declined { reason, cause: Some(cause) });
+                self.incident_event(id, Event::Declined { reason, cause: Some(cause.clone()) });
+                let alert = self.alert_of(id, &cause);
+                self.notice(id, NoticeFact::WouldRollBack { cause, alert });
                 return reason;
             }
         }
@@ -210,8 +212,7 @@ impl<'a> Draft<'a> {
             },
         );
         super::escalation::plan(self, id);
-        let alert = cause.alert.as_ref().and_then(|alert| self.open(id)?.alerts.find(alert));
-        let alert = alert.map(|attached| AlertFact::of(&attached.alert));
+        let alert = self.alert_of(id, &cause);
         let revision = self.context.policy.revision.clone();
         self.notice(id, NoticeFact::RollbackStarted { revision, cause, alert, due_at });
         if let Some(repeated) = repeated {
@@ -233,6 +234,11 @@ impl<'a> Draft<'a> {
         let event = Event::RollbackStarted { reason, attempt, due_at: None, cause, plan: None };
         self.incident_event(id, event);
         super::advance::advance(self, id).unwrap_or(reason)
+    }
+
+    fn alert_of(&self, id: &IncidentId, cause: &Cause) -> Option<AlertFact> {
+        let attached = self.state.known_incident(id)?.alerts.find(cause.alert.as_ref()?)?;
+        Some(AlertFact::of(&attached.alert))
     }
 
     /// How urgent what made a rollback begin is; a person's request is as urgent as can be.

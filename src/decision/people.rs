@@ -20,11 +20,12 @@ impl World {
         let kinds = NoticeKind::ALL.iter().copied().collect();
         let of_rollbacks = [NoticeKind::RollbackStarted, NoticeKind::RollbackEnded, NoticeKind::AlertsEnded];
         world.policy.recipients = vec![
-            Recipient { channel: ChannelName::new(CHAT), kinds, first_within: None },
+            Recipient { channel: ChannelName::new(CHAT), kinds, first_within: None, wakes: true },
             Recipient {
                 channel: ChannelName::new(PAGE),
                 kinds: of_rollbacks.into_iter().collect(),
                 first_within: Some(TimeDelta::minutes(5)),
+                wakes: false,
             },
         ];
         world

@@ -33,6 +33,9 @@ pub struct Recipient {
     /// Within which time of the first notice something has to be delivered there; for those that the
     /// public reads.
     pub first_within: Option<TimeDelta>,
+    /// Whether somebody is woken there: that a rollback began is told also after it has ended, while its
+    /// alerts fire.
+    pub wakes: bool,
 }
 
 /// What a rollback has to reach.

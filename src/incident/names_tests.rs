@@ -135,7 +135,8 @@ fn a_step_that_begins_over_a_second_and_a_half_after_its_decision_was_begun_befo
 fn somebody_is_woken_for_what_needs_a_person_and_for_nothing_else() {
     let all = [
         (NoticeKind::GraceOpened, false),
-        (NoticeKind::RollbackStarted, false),
+        (NoticeKind::RollbackStarted, true),
+        (NoticeKind::WouldRollBack, false),
         (NoticeKind::RollbackEnded, false),
         (NoticeKind::RollbackNotVerified, true),
         (NoticeKind::RollbackFailed, true),

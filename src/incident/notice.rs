@@ -78,6 +78,9 @@ pub enum NoticeFact {
         ends_at: DateTime<Utc>,
         /// Whether it was over before it began: a reopened one keeps its first deadline.
         is_over: bool,
+        /// Whether nothing will be done at its end, because the rollout's mode is `shadow`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        shadow: bool,
     },
     GraceHeld {
         actor: String,
@@ -90,6 +93,11 @@ pub enum NoticeFact {
     },
     GraceCancelled {
         reason: Reason,
+    },
+    WouldRollBack {
+        cause: Cause,
+        #[serde(default)]
+        alert: Option<AlertFact>,
     },
     RollbackStarted {
         revision: Revision,
@@ -181,6 +189,7 @@ impl NoticeFact {
             Self::GraceHeld { .. } => NoticeKind::GraceHeld,
             Self::GraceResumed { .. } => NoticeKind::GraceResumed,
             Self::GraceCancelled { .. } => NoticeKind::GraceCancelled,
+            Self::WouldRollBack { .. } => NoticeKind::WouldRollBack,
             Self::RollbackStarted { .. } => NoticeKind::RollbackStarted,
             Self::RepeatedRollback(_) => NoticeKind::RepeatedRollback,
             Self::RollbackEnded { .. } => NoticeKind::RollbackEnded,

@@ -27,9 +27,13 @@ impl NoticeFact {
     #[must_use]
     pub fn sentence(&self, at: DateTime<Utc>) -> String {
         match self {
-            Self::GraceOpened { alert, ends_at, is_over } => {
+            Self::GraceOpened { alert, ends_at, is_over, shadow } => {
                 let (name, ends) = (shown(&alert.name), clock_time(*ends_at));
-                if *is_over {
+                if *shadow {
+                    format!(
+                        "{name} fires: in shadow mode, where nothing is rolled back, a grace runs until {ends}"
+                    )
+                } else if *is_over {
                     format!(
                         "{name} fires, and its grace was over at {ends}: unless it is gone, the rollback begins now"
                     )
@@ -57,6 +61,12 @@ impl NoticeFact {
                 ),
             },
             Self::GraceCancelled { reason } => format!("no rollback: {}", reason.meaning()),
+            Self::WouldRollBack { cause, .. } => {
+                format!(
+                    "in shadow mode, so nothing was done: it would be rolled back for {}",
+                    shown(&cause.words)
+                )
+            }
             Self::RollbackStarted { revision, cause, .. } => {
                 let (revision, words) = (shown(revision.as_str()), shown(&cause.words));
                 match &cause.trigger {

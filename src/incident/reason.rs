@@ -90,6 +90,7 @@ named! {
     /// What is reported to people; [`NoticeKind::pages`] says for which of it somebody is woken.
     NoticeKind {
         GraceOpened => "grace_opened", "A grace has opened.";
+        WouldRollBack => "would_roll_back", "In shadow mode: a rollback would have begun.";
         RollbackStarted => "rollback_started", "A rollback has begun.";
         RollbackEnded => "rollback_ended", "A rollback has ended, with its verdict.";
         RollbackNotVerified => "rollback_not_verified", "The traffic was read back as off the canary, and something else that was read back is wrong.";
@@ -127,7 +128,8 @@ impl NoticeKind {
     pub fn ends(self) -> bool {
         matches!(
             self,
-            Self::RollbackEnded
+            Self::WouldRollBack
+                | Self::RollbackEnded
                 | Self::RollbackNotVerified
                 | Self::GraceCancelled
                 | Self::IncidentSuperseded
@@ -141,7 +143,8 @@ impl NoticeKind {
     #[must_use]
     pub fn pages(self) -> bool {
         match self {
-            Self::RollbackFailed
+            Self::RollbackStarted
+            | Self::RollbackFailed
             | Self::RollbackNotVerified
             | Self::RollbackOverdue
             | Self::RollbackWaits
@@ -149,7 +152,7 @@ impl NoticeKind {
             | Self::Escalated
             | Self::WatchdogLost => true,
             Self::GraceOpened
-            | Self::RollbackStarted
+            | Self::WouldRollBack
             | Self::RollbackEnded
             | Self::GraceCancelled
             | Self::GraceHeld

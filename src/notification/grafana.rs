@@ -123,6 +123,7 @@ fn is_due(message: &Message, kind: Kind, begins: bool) -> bool {
     let ends = matches!(
         message.notice.kind,
         NoticeKind::GraceCancelled
+            | NoticeKind::WouldRollBack
             | NoticeKind::RollbackEnded
             | NoticeKind::RollbackNotVerified
             | NoticeKind::IncidentClosed
@@ -150,6 +151,7 @@ impl Channel for Grafana {
             kind,
             NoticeKind::GraceOpened
                 | NoticeKind::GraceCancelled
+                | NoticeKind::WouldRollBack
                 | NoticeKind::RollbackStarted
                 | NoticeKind::RollbackEnded
                 | NoticeKind::RollbackNotVerified

@@ -138,6 +138,10 @@ impl Channel for PagerDuty {
         ChannelName::new(NAME)
     }
 
+    fn wakes(&self) -> bool {
+        true
+    }
+
     fn wants(&self, kind: NoticeKind) -> bool {
         kind != NoticeKind::EvidenceProblem
     }

@@ -101,9 +101,11 @@ impl Slack {
     }
 }
 
-/// Whether a person has to act on it: it is shown in the channel too, and mentions somebody.
+/// Whether a person has to act on it: it is shown in the channel too, and mentions somebody. That a
+/// rollback has begun needs nobody here: PagerDuty wakes for it, in case it does not end well.
 fn is_loud(kind: NoticeKind) -> bool {
-    kind.pages() || matches!(kind, NoticeKind::ChannelFailed | NoticeKind::PublicUpdateLate)
+    let needs_a_person = kind.pages() && kind != NoticeKind::RollbackStarted;
+    needs_a_person || matches!(kind, NoticeKind::ChannelFailed | NoticeKind::PublicUpdateLate)
 }
 
 /// A level for which nobody is named mentions those of the level below: somebody has to look.

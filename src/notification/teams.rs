@@ -90,6 +90,7 @@ impl Channel for Teams {
     fn wants(&self, kind: NoticeKind) -> bool {
         match kind {
             NoticeKind::GraceOpened
+            | NoticeKind::WouldRollBack
             | NoticeKind::GraceHeld
             | NoticeKind::GraceCancelled
             | NoticeKind::RollbackStarted

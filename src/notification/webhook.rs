@@ -86,6 +86,10 @@ impl Channel for Webhook {
     }
 
     /// All: who receives it chooses.
+    fn wakes(&self) -> bool {
+        true
+    }
+
     fn wants(&self, _kind: NoticeKind) -> bool {
         true
     }

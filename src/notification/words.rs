@@ -106,21 +106,23 @@ impl Words {
         Self::of_notice(&message.notice, &message.subject, place)
     }
 
-    /// How the subject stands: what its last notice says that is about where it stands.
+    /// How the subject stands: what its last notice says that is about where it stands. After an outage
+    /// that is a later one than the message's own: what was so then is not how it stands.
     #[must_use]
     pub fn of_state(message: &Message, place: &Place) -> Self {
         let notices = message.subject.incident().map(|incident| &incident.notices);
-        let upto =
-            |notice: &&Notice| notice.id <= message.notice.id && notice.fact.as_ref().is_some_and(stands);
-        let last = notices.and_then(|notices| notices.iter().rev().find(upto));
+        let is_about_it = |notice: &&Notice| notice.fact.as_ref().is_some_and(stands);
+        let last = notices.and_then(|notices| notices.iter().rev().find(is_about_it));
         Self::of_notice(last.unwrap_or(&message.notice), &message.subject, place)
     }
 
     /// Whether how the subject stands is what this very notice says.
     #[must_use]
     pub fn are_of_state(message: &Message) -> bool {
-        let is_of_incident = message.subject.incident().is_some();
-        !is_of_incident || message.notice.fact.as_ref().is_some_and(stands)
+        let Some(incident) = message.subject.incident() else { return true };
+        let is_about_it = |notice: &&Notice| notice.fact.as_ref().is_some_and(stands);
+        let last = incident.notices.iter().rev().find(is_about_it);
+        last.is_some_and(|last| last.id == message.notice.id)
     }
 
     fn of_notice(notice: &Notice, subject: &Subject, place: &Place) -> Self {
@@ -138,9 +140,17 @@ impl Words {
     /// The line for a lock screen: everything in one.
     #[must_use]
     pub fn glance(&self) -> String {
-        let lines = [Some(&self.what), Some(&self.safe), self.next.as_ref()];
-        let sentences = lines.into_iter().flatten().map(|line| full_stop(line.plain()));
-        let said: Vec<_> = sentences.filter(|sentence| !sentence.is_empty()).collect();
+        let lines = [
+            ("", Some(&self.what)),
+            ("", Some(&self.done)),
+            ("Safe now? ", Some(&self.safe)),
+            ("", self.next.as_ref()),
+        ];
+        let sentences = lines.into_iter().filter_map(|(title, line)| {
+            let line = full_stop(line?.plain());
+            (!line.is_empty()).then(|| format!("{title}{line}"))
+        });
+        let said: Vec<_> = sentences.collect();
         format!("{} {}: {}", self.word, self.about, said.join(" "))
     }
 

@@ -101,6 +101,7 @@ fn has_a_decision(kind: NoticeKind) -> bool {
         | NoticeKind::GraceResumed
         | NoticeKind::GraceCancelled
         | NoticeKind::RollbackStarted
+        | NoticeKind::WouldRollBack
         | NoticeKind::RollbackEnded
         | NoticeKind::RollbackFailed
         | NoticeKind::RollbackWaits

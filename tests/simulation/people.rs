@@ -252,6 +252,7 @@ pub(crate) fn recipients() -> Vec<Recipient> {
     let recipient = |(at, name): (usize, &&str)| Recipient {
         channel: ChannelName::new(*name),
         kinds: NoticeKind::ALL.iter().copied().collect(),
+        wakes: at == 0,
         first_within: (at == 1).then(|| TimeDelta::seconds(20)),
     };
     CHANNELS.iter().enumerate().map(recipient).collect()

@@ -76,15 +76,15 @@ fn rollout(world: &World, plan: &Plan, site: usize, deployments: u32) -> Rollout
         watchdog_timeout: TimeDelta::seconds(6),
         recipients: people::recipients(),
     };
-    let router = Arc::new(Flag { world: world.clone(), site, readable: plan.readable });
+    let target = Arc::new(Flag { world: world.clone(), site, readable: plan.readable });
     let application = Application::new(outbound(), None, None);
     let is_asked = plan.has_prometheus;
     let prometheus: Option<Arc<dyn RuleSource>> = if is_asked { Some(Arc::new(world.clone())) } else { None };
     Rollout {
         name: rollout_name(site),
         policy,
-        router: router.clone(),
-        verifier: Verifier { router, application, prometheus },
+        target: target.clone(),
+        verifier: Verifier { target, application, prometheus },
         step_limits: StepLimits {
             deadline: Duration::from_secs(3),
             max_attempts: MAX_ATTEMPTS,

@@ -46,6 +46,20 @@ fn a_persons_rollback_without_alerts_ends_at_once() {
 }
 
 #[test]
+fn a_persons_rollback_is_not_over_while_an_alert_of_the_rollout_fires() {
+    let mut world = World::with_people();
+    world.warning("Errors");
+    let incident = world.id();
+    world.person(Request::Close { incident, words: "noise".to_owned() });
+    world.person(Request::RollBack { reason: "no, it is real".to_owned(), stage: None });
+    world.finish();
+    assert_eq!(ended(&world), 0, "a page that is ended now would say that there is no trouble");
+    world.wait(60);
+    world.resolve("Errors");
+    assert_eq!(ended(&world), 1);
+}
+
+#[test]
 fn a_grace_that_was_cancelled_has_nothing_to_end() {
     let mut world = World::with_people();
     world.warning("Latency");

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use crate::decision::world::World;
 use crate::decision::{Command, Confirmation, Input, Mode, Reading};
-use crate::incident::{Alert, AlertStatus, CheckOutcome, Reason, StepOutcome, Verdict};
+use crate::incident::{Alert, AlertStatus, CheckOutcome, NoticeFact, Reason, StepOutcome, Verdict};
 
 #[test]
 fn a_critical_on_an_active_canary_rolls_back_now() {
@@ -173,6 +173,23 @@ fn a_late_resolve_of_an_earlier_episode_leaves_the_present_one() {
         Alert { status: AlertStatus::Resolved, ends_at: Some(world.now - TimeDelta::seconds(300)), ..known };
     assert_eq!(world.fire(&stale), Some(Reason::ResolvedElsewhere));
     assert!(world.incident().has_firing_alert());
+}
+
+#[test]
+fn in_shadow_mode_people_are_told_what_would_have_been_done() {
+    let mut world = World::with_people();
+    world.policy.mode = Mode::Shadow;
+    world.critical("Errors");
+    assert_eq!(world.notices(), ["would_roll_back"]);
+    let mut world = World::with_people();
+    world.policy.mode = Mode::Shadow;
+    world.warning("Errors");
+    world.wait(300);
+    world.confirm(Confirmation::StillFiring);
+    assert_eq!(world.notices(), ["grace_opened", "would_roll_back"]);
+    let opened = world.incident().notices.first().and_then(|notice| notice.fact.clone());
+    assert!(matches!(opened, Some(NoticeFact::GraceOpened { shadow: true, .. })), "{opened:?}");
+    assert_eq!((world.phase(), world.rollbacks()), ("declined", 0));
 }
 
 #[test]

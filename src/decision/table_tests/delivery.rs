@@ -186,6 +186,42 @@ fn a_page_is_left_out_only_for_another_page_or_for_the_end() {
 }
 
 #[test]
+fn that_a_rollback_began_is_told_also_after_it_has_ended_while_its_alerts_fire() {
+    let mut world = rolling_back();
+    world.finish();
+    world.wait(300);
+    let first = world.to_send(CHAT).remove(0);
+    world.begin(&first);
+    assert_eq!(world.waiting(CHAT)[0], "rollback_started", "nobody was woken yet");
+
+    let mut world = rolling_back();
+    world.finish();
+    world.wait(300);
+    world.resolve("ErrorRate");
+    let first = world.to_send(CHAT).remove(0);
+    world.begin(&first);
+    assert_eq!(world.waiting(CHAT), ["alerts_ended"], "there is nothing left to look at");
+}
+
+#[test]
+fn what_the_public_waits_for_is_tried_as_often_as_a_page_until_its_first_update() {
+    let mut world = rolling_back();
+    world.finish();
+    world.resolve("ErrorRate");
+    let mut gaps = Vec::new();
+    for _ in 0..6 {
+        let first = world.to_send(PAGE).remove(0);
+        let before = world.now;
+        world.begin(&first);
+        world.ended(&first, Sending::Failed { error: "down".to_owned(), retry_after: None });
+        let retry_at = world.queue(&world.id(), PAGE).waiting[0].not_before.expect("a time");
+        gaps.push((retry_at - before).num_seconds());
+        world.now = retry_at;
+    }
+    assert_eq!(gaps, [1, 5, 30, 30, 30, 60]);
+}
+
+#[test]
 fn what_is_fresh_or_under_way_is_never_left_out() {
     let mut world = rolling_back();
     let message = world.to_send(CHAT).remove(0);
@@ -289,7 +325,7 @@ fn a_clock_that_is_set_moves_when_a_message_is_tried_again() {
     let by = TimeDelta::hours(-3);
     world.now += by;
     world.send(&Input::ClockStepped { by });
-    world.wait(59);
+    world.wait(29);
     assert_eq!(world.to_send(CHAT), []);
     world.wait(1);
     assert_eq!(world.to_send(CHAT).len(), 1);

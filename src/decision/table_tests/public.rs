@@ -7,7 +7,12 @@ use crate::decision::{Command, Input, MessageId, Recipient};
 use crate::incident::{ChannelName, NoticeId, NoticeKind};
 
 fn recipient(name: &str, kinds: &[NoticeKind], first_within: Option<TimeDelta>) -> Recipient {
-    Recipient { channel: ChannelName::new(name), kinds: kinds.iter().copied().collect(), first_within }
+    Recipient {
+        channel: ChannelName::new(name),
+        kinds: kinds.iter().copied().collect(),
+        first_within,
+        wakes: false,
+    }
 }
 
 /// Rolled back within a minute, with a status page that takes nothing.

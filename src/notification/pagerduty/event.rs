@@ -92,7 +92,8 @@ pub(super) fn test(now: DateTime<Utc>, place: &Place) -> Value {
 /// stands: that somebody took note is no reason to wake up.
 fn words(message: &Message, place: &Place) -> Words {
     match message.notice.kind {
-        NoticeKind::Acknowledged => Words::of_state(message, place),
+        // A page that comes late must not say that it burns where it no longer does.
+        NoticeKind::Acknowledged | NoticeKind::RollbackStarted => Words::of_state(message, place),
         _ => Words::of(message, place),
     }
 }

@@ -111,6 +111,7 @@ fn of_kind(message: &Message, levels: bool) -> Vec<Call> {
         }
         Kind::RollbackEnded
         | Kind::GraceOpened
+        | Kind::WouldRollBack
         | Kind::GraceHeld
         | Kind::GraceResumed
         | Kind::GraceCancelled

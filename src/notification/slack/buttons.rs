@@ -47,8 +47,8 @@ impl Button {
             | Phase::Superseded { .. }
             | Phase::Closed { .. } => vec![],
         };
-        // Whoever was woken says that they saw it, also when it is over by then.
-        let has_paged = || incident.notices.iter().any(|notice| notice.kind.pages());
+        // Whoever was mentioned says that they saw it, also when it is over by then.
+        let has_paged = || incident.notices.iter().any(|notice| super::is_loud(notice.kind));
         if incident.acknowledged_by.is_none() && (!incident.phase.is_closed() || has_paged()) {
             buttons.push(Self::Acknowledge);
         }

@@ -80,12 +80,15 @@ impl Atlassian {
             put("component_ids", self.components.ids.clone().into());
         }
         let status = match post.status {
-            PublicStatus::Investigating | PublicStatus::Identified => self.components.affected,
-            PublicStatus::Monitoring => "degraded_performance",
-            PublicStatus::Resolved => "operational",
+            PublicStatus::Investigating | PublicStatus::Identified => Some(self.components.affected),
+            PublicStatus::Monitoring => Some("degraded_performance"),
+            PublicStatus::Resolved => post.works.then_some("operational"),
         };
-        let components = self.components.ids.iter().map(|id| (id.clone(), status.into()));
-        put("components", components.collect::<Map<_, _>>().into());
+        // Left out, they stay as they are: a person says that they work.
+        if let Some(status) = status {
+            let components = self.components.ids.iter().map(|id| (id.clone(), status.into()));
+            put("components", components.collect::<Map<_, _>>().into());
+        }
         json!({ "incident": incident }).to_string()
     }
 }

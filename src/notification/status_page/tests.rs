@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::config::{AccessConfig, Config, Credentials, PageKind, PageTemplates};
-use crate::incident::{Event, MessageOutcome, NoticeFact, Verdict, Verification};
+use crate::incident::{Event, MessageOutcome, NoticeFact, Share, Verdict, Verification};
 use crate::notification::http_fixtures::{Fake, deliver, golden, outbound, secret};
 use crate::notification::{Subject, fixtures};
 
@@ -199,6 +199,28 @@ fn the_public_is_not_told_that_it_is_over_while_something_that_was_read_is_wrong
     let post = Public::of(&message, "Trading").expect("something");
     assert_eq!(post.status, PublicStatus::Monitoring);
     assert!(post.text.contains("still checking"), "{}", post.text);
+}
+
+#[test]
+fn the_public_is_not_told_that_the_version_before_serves_all_where_the_canary_has_traffic_again() {
+    let mut message = fixtures::message(NoticeKind::AlertsEnded);
+    for share in [Some(Share(50)), None] {
+        Arc::make_mut(&mut message.notice).share = share;
+        let post = Public::of(&message, "Trading").expect("something");
+        assert!(!post.text.contains("serves all"), "{share:?}: {}", post.text);
+    }
+}
+
+#[tokio::test]
+async fn what_a_person_closes_unseen_leaves_the_components_as_they_are() {
+    let Setup { fake, page, _folder } = setup().await;
+    let mut closed = opened(NoticeKind::IncidentClosed);
+    assert_eq!(deliver(&page, &mut closed).await.1, Ok(()));
+    let mut ended = opened(NoticeKind::AlertsEnded);
+    assert_eq!(deliver(&page, &mut ended).await.1, Ok(()));
+    let asked: Vec<_> = fake.asked().iter().map(|asked| asked.json()["incident"].clone()).collect();
+    assert_eq!((&asked[0]["status"], asked[0].get("components")), (&json!("resolved"), None));
+    assert_eq!(asked[1]["components"]["c0mponent"], "operational");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use super::said::{Said, of_alert, on_canary};
 use super::{Line, Mark, full_stop};
-use crate::incident::{AlertFact, Incident, Notice, NoticeFact, Reason};
+use crate::incident::{AlertFact, Incident, Notice, NoticeFact, Reason, Severity};
 use crate::text::shown;
 
 const NOTHING_DONE: &str = "Nothing was changed.";
@@ -11,15 +11,24 @@ impl Said {
     pub(super) fn of_grace(fact: &NoticeFact, notice: &Notice, incident: Option<&Incident>) -> Self {
         let at_stake = |said: Self| said.done(NOTHING_DONE).safe(on_canary("Mostly", notice.share));
         match fact {
-            NoticeFact::GraceOpened { alert, ends_at, is_over } => {
-                let next = if *is_over {
+            NoticeFact::GraceOpened { alert, ends_at, is_over, shadow } => {
+                let word = if *shadow { "SHADOW WARNING" } else { "WARNING" };
+                let next = if *shadow {
+                    Line::text("Would be rolled back at ")
+                        .at(*ends_at)
+                        .and(" unless it recovers. In shadow mode nothing is done.")
+                } else if *is_over {
                     Line::text("Rolls back now unless it is gone: its grace was over at ")
                         .at(*ends_at)
                         .and(".")
                 } else {
                     Line::text("Rolls back at ").at(*ends_at).and(" unless it recovers or somebody holds it.")
                 };
-                at_stake(Self::new(Mark::Yellow, "WARNING", of_alert(alert))).next(next).about(Some(alert))
+                let mut what = of_alert(alert);
+                if let Some(why) = incident.and_then(why_a_grace) {
+                    what = format!("{}. {why}", what.trim_end_matches('.'));
+                }
+                at_stake(Self::new(Mark::Yellow, word, what)).next(next).about(Some(alert))
             }
             NoticeFact::GraceHeld { actor, reason, until } => {
                 let who = if reason.is_of_a_person() {
@@ -60,6 +69,20 @@ impl Said {
             }
             _ => Self::new(Mark::Yellow, "NOTE", fact.sentence(notice.at)),
         }
+    }
+}
+
+/// Why a grace runs for what is acted upon at once else.
+fn why_a_grace(incident: &Incident) -> Option<&'static str> {
+    let of_a_critical = incident.opened.severity == Severity::Critical;
+    match incident.opened.reason {
+        Reason::OlderThanCanary if of_a_critical => {
+            Some("It fires since before this canary and may be about the one before, so it gets a grace")
+        }
+        Reason::OlderThanResolve if of_a_critical => {
+            Some("It is older than its own end and may be a late message, so it gets a grace")
+        }
+        _ => None,
     }
 }
 

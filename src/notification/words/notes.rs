@@ -33,11 +33,11 @@ impl Said {
             NoticeFact::Escalated { level, since, acknowledged_by } => {
                 let minutes = (notice.at - *since).num_minutes();
                 let who = match acknowledged_by {
-                    Some(actor) => format!("{} has acknowledged it, and it has not ended", shown(actor)),
+                    Some(actor) => format!("{} has acknowledged it", shown(actor)),
                     None => "nobody has acknowledged it".to_owned(),
                 };
                 let word = if level.0 >= 3 { "ESCALATED TO LEVEL 3" } else { "ESCALATED TO LEVEL 2" };
-                Self::new(Mark::Red, word, format!("After {minutes} minutes {who}"))
+                Self::new(Mark::Red, word, format!("It has not ended after {minutes} minutes, and {who}"))
                     .done(stands)
                     .safe(on_canary("No", notice.share))
                     .next("Take the lead, or say who has it.")
@@ -52,7 +52,8 @@ impl Said {
             NoticeFact::PublicUpdateLate { channel, due_at } => {
                 let what = format!("{} has no public update yet, and it is due by ", shown(channel.as_str()));
                 Self::new(Mark::Red, "STATUS PAGE LATE", Line::text(what).at(*due_at))
-                    .next("Write the update by hand.")
+                    .done("It is still tried.")
+                    .next("Look at the page, and write the update by hand if it is not there.")
             }
             NoticeFact::WatchdogLost { silent_seconds } => {
                 Self::new(Mark::Red, "BLIND", format!("No Watchdog for {silent_seconds} s"))

@@ -47,6 +47,7 @@ impl Said {
             | NoticeFact::GraceResumed { .. }
             | NoticeFact::GraceCancelled { .. } => Self::of_grace(fact, notice, incident),
             NoticeFact::RollbackStarted { .. }
+            | NoticeFact::WouldRollBack { .. }
             | NoticeFact::RepeatedRollback(_)
             | NoticeFact::RollbackEnded { .. }
             | NoticeFact::RollbackNotVerified { .. }

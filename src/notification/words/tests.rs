@@ -57,3 +57,38 @@ fn nothing_that_somebody_chose_breaks_a_line() {
         }
     }
 }
+
+#[test]
+fn that_the_alerts_have_ended_says_no_more_than_was_read() {
+    use std::sync::Arc;
+
+    use crate::incident::{Share, Verdict};
+    let said = |share: Option<u8>, verdict: Verdict| {
+        let mut message = message(NoticeKind::AlertsEnded);
+        Arc::make_mut(&mut message.notice).share = share.map(Share);
+        let Subject::Incident(incident) = &mut message.subject else { panic!("of an incident") };
+        Arc::make_mut(incident).verification.as_mut().expect("verified").verdict = verdict;
+        let words = Words::of(&message, &place());
+        (words.mark, words.safe.plain(), words.done.plain())
+    };
+    let (mark, safe, done) = said(Some(0), Verdict::Verified);
+    assert_eq!(
+        (mark, safe.as_str(), done.as_str()),
+        (Mark::Green, "Yes.", "The canary has 0 % of the traffic.")
+    );
+    let (mark, safe, _) = said(Some(0), Verdict::NotVerified);
+    assert!(mark == Mark::Yellow && safe.starts_with("Not known."), "{safe}");
+    let (_, safe, _) = said(Some(0), Verdict::Inconclusive);
+    assert!(safe.starts_with("Yes, as far as could be read."), "{safe}");
+    let (mark, safe, done) = said(Some(50), Verdict::Verified);
+    assert!(mark == Mark::Yellow && safe.starts_with("Not known.") && done.contains("50 %"), "{safe} {done}");
+    let (_, safe, done) = said(None, Verdict::Verified);
+    assert!(safe.contains("can't be read") && !done.contains("0 %"), "{safe} {done}");
+}
+
+#[test]
+fn a_lock_screen_shows_what_happened_what_was_done_and_whether_it_is_safe() {
+    let glance = words(NoticeKind::RollbackEnded).glance();
+    let places = ["It was for", "The canary has 0 %", "Safe now? Yes."].map(|part| glance.find(part));
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{glance}");
+}

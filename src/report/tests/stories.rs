@@ -170,7 +170,7 @@ impl Story {
         let ends_at = at(300_000);
         self.tell(milliseconds, Event::GraceStarted { cause: GraceCause::Warning, ends_at });
         let alert = AlertFact::of(&self.incident.alerts[0].alert);
-        let opened = NoticeFact::GraceOpened { alert, ends_at, is_over: false };
+        let opened = NoticeFact::GraceOpened { alert, ends_at, is_over: false, shadow: false };
         let notice = self.notice(milliseconds, opened, &[SLACK]);
         self.sent(milliseconds + 900, SLACK, notice);
     }
