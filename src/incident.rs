@@ -10,6 +10,7 @@ mod bounded;
 mod cause;
 mod deliveries;
 mod event;
+mod event_names;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod folded;

@@ -18,8 +18,10 @@ async fn a_critical_is_told_in_one_thread_paged_once_and_resolved_when_its_alert
     let starts_at = now();
     world.post(&body("ErrorRate", "critical", &starts_at, None)).await;
     let thread = world.thread_says("ROLLED BACK").await;
+    // The message is posted as it stands by then, and it stands so within milliseconds.
     let begin = &thread.root.versions.first().expect("posted").text;
-    assert!(begin.contains("ROLLING BACK") && begin.contains("ErrorRate"), "{begin}");
+    assert!(begin.contains("ErrorRate"), "{begin}");
+    world.history_says("ROLLING BACK").await;
     assert_eq!(world.people.slack().threads(CHANNEL).len(), 1, "one message for one incident");
 
     let page = world.page_is(AlertState::Triggered).await;
@@ -50,6 +52,23 @@ async fn a_warning_that_is_over_pages_nobody_and_tells_the_public_nothing() {
     world.thread_says("CLOSED").await;
     assert!(world.people.pagerduty().alerts.is_empty());
     assert!(world.people.statuspage().incidents.is_empty());
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn in_shadow_mode_people_read_what_would_have_been_done_and_nobody_is_woken() {
+    let mut world = World::set("1s").await;
+    let config = world.site.folder.path().join("backstop.toml");
+    let text = std::fs::read_to_string(&config).expect("read");
+    let text = text.replacen("[[rollouts]]", "[[rollouts]]\nmode = \"shadow\"", 1);
+    std::fs::write(&config, text).expect("written");
+    world.serve().await;
+    world.post(&warning("Latency")).await;
+    let thread = world.thread_says("WOULD ROLL BACK").await;
+    assert!(thread.root.versions.iter().all(|version| !version.text.contains("Rolls back at")));
+    assert!(thread.root.current().text.contains("SHADOW"), "{}", thread.root.current().text);
+    assert!(world.people.pagerduty().alerts.is_empty() && world.people.statuspage().incidents.is_empty());
+    assert_eq!(world.api.share(), 25);
     world.stop().await;
 }
 

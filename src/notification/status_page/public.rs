@@ -136,3 +136,6 @@ impl Public {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

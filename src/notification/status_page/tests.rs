@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::config::{AccessConfig, Config, Credentials, PageKind, PageTemplates};
-use crate::incident::{Event, MessageOutcome, NoticeFact, Share, Verdict, Verification};
+use crate::incident::{Event, MessageOutcome, NoticeFact};
 use crate::notification::http_fixtures::{Fake, deliver, golden, outbound, secret};
 use crate::notification::{Subject, fixtures};
 
@@ -186,29 +186,6 @@ fn what_was_never_opened_is_not_ended_and_what_goes_on_is_opened_late() {
         assert_eq!(page.next_call(&fixtures::message(kind)), expected, "{kind}");
     }
     assert_eq!(page.first_within(), Some(Duration::from_secs(300)), "the protocol's five minutes");
-}
-
-#[test]
-fn the_public_is_not_told_that_it_is_over_while_something_that_was_read_is_wrong() {
-    let mut message = fixtures::message(NoticeKind::AlertsEnded);
-    let Subject::Incident(incident) = &mut message.subject else { panic!("an incident") };
-    let incident = Arc::make_mut(incident);
-    let known = incident.verification.clone().expect("verified");
-    let verification = Verification { verdict: Verdict::NotVerified, ..known };
-    incident.apply(message.notice.at, &Event::VerificationEnded(verification));
-    let post = Public::of(&message, "Trading").expect("something");
-    assert_eq!(post.status, PublicStatus::Monitoring);
-    assert!(post.text.contains("still checking"), "{}", post.text);
-}
-
-#[test]
-fn the_public_is_not_told_that_the_version_before_serves_all_where_the_canary_has_traffic_again() {
-    let mut message = fixtures::message(NoticeKind::AlertsEnded);
-    for share in [Some(Share(50)), None] {
-        Arc::make_mut(&mut message.notice).share = share;
-        let post = Public::of(&message, "Trading").expect("something");
-        assert!(!post.text.contains("serves all"), "{share:?}: {}", post.text);
-    }
 }
 
 #[tokio::test]

@@ -122,12 +122,22 @@ impl World {
         assert_eq!(self.site.post(body.to_owned()).await, 200);
     }
 
-    /// Waits until the thread of the newest incident says this, in its message or below it.
+    /// Waits until the message of the newest incident says this.
     pub(crate) async fn thread_says(&self, text: &str) -> Thread {
-        let says = |people: &People| {
-            let thread = people.slack().threads(CHANNEL).pop()?;
-            thread.root.current().text.contains(text).then_some(thread)
+        self.thread_that(text, |thread| thread.root.current().text.contains(text)).await
+    }
+
+    /// Waits until this was said, in any version of the message or below it.
+    pub(crate) async fn history_says(&self, text: &str) -> Thread {
+        let says = |thread: &Thread| {
+            let mut posts = std::iter::once(&thread.root).chain(&thread.replies);
+            posts.any(|post| post.versions.iter().any(|version| version.text.contains(text)))
         };
+        self.thread_that(text, says).await
+    }
+
+    async fn thread_that(&self, text: &str, wanted: impl Fn(&Thread) -> bool) -> Thread {
+        let says = |people: &People| people.slack().threads(CHANNEL).pop().filter(|thread| wanted(thread));
         let found = self.people.wait_until(&format!("{text:?} in Slack"), PATIENCE, says).await;
         found.unwrap_or_else(|error| panic!("{error}\n{}", self.people.slack().transcript(CHANNEL)))
     }
