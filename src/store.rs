@@ -69,6 +69,19 @@ pub enum StoreError {
     /// Another process has the store: never wait for it, never share it.
     #[error("{path} is in use by another Backstop process; stop it, or give this one another `store.path`")]
     InUse { path: PathBuf },
+    /// An event of a kind that this version does not know: leaving it out could act twice, or not at all.
+    #[error(
+        "{what} was written by Backstop {written_by}, and this one ({this}) does not know what it says; run that version or a newer one, or give this one another `store.path`"
+    )]
+    NewerEvent {
+        /// Such as `event 12`.
+        what: String,
+        /// The last version that opened the store, as far as that is stored.
+        written_by: String,
+        this: &'static str,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// It was written by a newer version; going back could misread it.
     #[error(
         "{path} has schema {found}, this version knows up to {known}; use the newer Backstop, or another `store.path`"

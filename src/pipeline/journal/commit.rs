@@ -118,6 +118,7 @@ async fn why_stopped(store: &dyn IncidentStore, error: StoreError) -> Stopped {
         | StoreError::Replaced { .. }
         | StoreError::InUse { .. }
         | StoreError::NewerSchema { .. }
+        | StoreError::NewerEvent { .. }
         | StoreError::Corrupt { .. } => Stopped::Unavailable(error),
     }
 }

@@ -17,6 +17,21 @@ fn corrupt(what: String, error: serde_json::Error) -> StoreError {
     StoreError::Corrupt { what, source: error.into() }
 }
 
+/// Names the version that wrote an event that this one does not know.
+fn naming_its_writer(connection: &Connection, error: StoreError) -> StoreError {
+    match error {
+        StoreError::NewerEvent { what, written_by, this, source } => {
+            let written_by = meta(connection, WRITTEN_BY).ok().flatten().unwrap_or(written_by);
+            StoreError::NewerEvent { what, written_by, this, source }
+        }
+        other => other,
+    }
+}
+
+fn meta(connection: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
+    connection.query_row("SELECT value FROM meta WHERE key = ?", [key], |row| row.get(0)).optional()
+}
+
 fn end(connection: &Connection) -> Result<u64, StoreError> {
     let query = "SELECT MAX(COALESCE((SELECT MAX(seq) FROM events), 0), COALESCE((SELECT MAX(seq) FROM checkpoints), 0))";
     connection
@@ -121,7 +136,15 @@ fn unknown(id: &str) -> rusqlite::Error {
 }
 
 fn parse(seq: u64, json: &str) -> Result<StoredAs, StoreError> {
-    serde_json::from_str(json).map_err(|error| corrupt(format!("event {seq}"), error))
+    serde_json::from_str(json).map_err(|error| {
+        let what = format!("event {seq}");
+        // serde has no kind for it; what is unknown elsewhere is another value than the program writes.
+        if error.is_data() && error.to_string().starts_with("unknown variant") {
+            let written_by = "of a newer version".to_owned();
+            return StoreError::NewerEvent { what, written_by, this: THIS_VERSION, source: error.into() };
+        }
+        corrupt(what, error)
+    })
 }
 
 fn query_events(
@@ -147,9 +170,7 @@ fn query_events(
 pub(super) fn load(connection: &mut Connection) -> Result<Loaded, StoreError> {
     let doing = "loading";
     let time_of = |key: &str| {
-        let query = "SELECT value FROM meta WHERE key = ?";
-        let found = connection.query_row(query, [key], |row| row.get::<_, String>(0)).optional();
-        found.map(|text| text?.parse().ok()).map_err(|error| failed(doing, error))
+        meta(connection, key).map(|text| text?.parse().ok()).map_err(|error| failed(doing, error))
     };
     let mut loaded = Loaded {
         seq: end(connection)?,
@@ -161,7 +182,14 @@ pub(super) fn load(connection: &mut Connection) -> Result<Loaded, StoreError> {
     loaded.checkpoint_seq = load_checkpoint(connection, &mut loaded)?;
     query_events(connection, "seq > ?", [loaded.checkpoint_seq], |_, stored| {
         fold::apply(&mut loaded.rollouts, &stored)
-    })?;
+    })
+    .map_err(|error| naming_its_writer(connection, error))?;
+    // Only what understood everything may put its name here. A full disk must not keep it from starting.
+    if meta(connection, WRITTEN_BY).ok().flatten().as_deref() != Some(THIS_VERSION)
+        && let Err(error) = set_meta(connection, WRITTEN_BY, THIS_VERSION)
+    {
+        tracing::debug!(%error, "which version writes here could not be recorded");
+    }
     Ok(loaded)
 }
 
@@ -234,6 +262,13 @@ pub(super) fn blob(connection: &mut Connection, sha256: &str) -> Result<Option<V
 /// Keys of `meta`.
 pub(super) const LAST_ALIVE: &str = "last_alive";
 pub(super) const CAUGHT_UP_UNTIL: &str = "caught_up_until";
+const WRITTEN_BY: &str = "written_by";
+
+const THIS_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+fn set_meta(connection: &Connection, key: &str, value: &str) -> rusqlite::Result<usize> {
+    connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", [key, value])
+}
 
 /// Stores a time under a key of `meta`, in place of the one before.
 pub(super) fn keep_time(
@@ -241,8 +276,7 @@ pub(super) fn keep_time(
     key: &'static str,
     at: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    connection
-        .execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", [key, text(at).as_str()])
+    set_meta(connection, key, &text(at))
         .map(|_| ())
         .map_err(|error| failed("recording until when somebody was there", error))
 }

@@ -67,6 +67,27 @@ async fn a_newer_schema_and_a_file_that_is_no_database_are_refused() {
 }
 
 #[tokio::test]
+async fn an_event_of_a_newer_version_is_refused_and_both_versions_are_named() {
+    let (_directory, path) = fresh();
+    let store = SqliteStore::open(&path).expect("opened");
+    append(&store, story(1, start())).await.expect("appended");
+    store.load().await.expect("loaded");
+    let query = "UPDATE events SET stored = replace(stored, '\"type\":\"incident_opened\"', '\"type\":\"ramp_started\"')";
+    let later = store.writer.run("test", move |connection| {
+        let failed = |error| schema::failed("test", error);
+        connection.execute("UPDATE meta SET value = '9.9.9' WHERE key = 'written_by'", []).map_err(failed)?;
+        connection.execute("DROP TRIGGER events_are_never_changed", []).map_err(failed)?;
+        connection.execute(query, []).map_err(failed)
+    });
+    assert!(later.await.expect("written") > 0);
+    let error = store.load().await.expect_err("refused");
+    assert!(matches!(error, StoreError::NewerEvent { .. }), "{error}");
+    let (this, text) = (env!("CARGO_PKG_VERSION"), error.to_string());
+    assert!(text.contains("9.9.9") && text.contains(this) && text.contains("event "), "{text}");
+    assert!(!text.contains("corrupt"), "{text}");
+}
+
+#[tokio::test]
 async fn a_full_disk_keeps_nothing_of_the_batch_and_recovers_without_restart() {
     let (_directory, path) = fresh();
     let store = SqliteStore::open(&path).expect("opened");
