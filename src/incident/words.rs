@@ -3,7 +3,8 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{
-    Attempt, CheckName, CheckOutcome, Observation, Phase, Pods, Share, Step, StepOutcome, StepRecord, Verdict,
+    Answer, Attempt, CheckName, CheckOutcome, Observation, Phase, Pods, Share, Step,
+    StepOutcome, StepRecord, Verdict,
 };
 use crate::text::shown;
 
@@ -46,6 +47,20 @@ impl Observation {
 impl Pods {
     fn words(self) -> String {
         format!("{} of {} ready", self.ready_endpoints, self.wanted)
+    }
+}
+
+impl Answer {
+    /// The status and what it said, such as `status 403: {"error":"no"}`: an empty body would say
+    /// nothing of why, and a body alone not whether it was a refusal. Foreign text.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match (self.status, self.text.trim()) {
+            (Some(status), "") => format!("status {status}"),
+            (Some(status), text) => format!("status {status}: {text}"),
+            (None, "") => "no answer".to_owned(),
+            (None, text) => text.to_owned(),
+        }
     }
 }
 

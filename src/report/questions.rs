@@ -110,7 +110,7 @@ fn about_the_steps(open: &mut Open, incident: &Incident) {
     let failed = incident.steps.iter().filter(|step| !step.outcome.is_done()).count();
     if failed > 0 {
         let last = incident.steps.iter().rev().find(|step| !step.outcome.is_done());
-        let answer = last.and_then(|step| step.attempts.last()).map(|attempt| attempt.answer.text.clone());
+        let answer = last.and_then(|step| step.attempts.last()).map(|attempt| attempt.answer.words());
         let answer = answer.unwrap_or_else(|| "no attempt could be made".to_owned());
         open.ask(format!("Why was a step not carried out, {}? Its last answer: {answer}", times(failed)));
         open.follow("Mend what sets the canary's traffic");

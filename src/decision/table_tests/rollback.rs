@@ -3,7 +3,7 @@
 use crate::decision::world::World;
 use crate::decision::{Command, Input, Reading, Request};
 use crate::incident::{
-    Check, CheckName, CheckOutcome, Phase, Reason, Revision, Share, StepOutcome, Verdict, Verification,
+    Check, CheckName, CheckOutcome, Event, Phase, Reason, Revision, Share, StepOutcome, Verdict, Verification,
 };
 
 #[test]
