@@ -262,6 +262,40 @@ fn the_spans_of_a_post_mortem_are_from_start_over_receipt_decision_and_act_to_th
 }
 
 #[test]
+fn the_share_at_stake_and_when_it_was_read_are_of_one_reading_and_nothing_is_made_of_a_late_one() {
+    let foreign = Foreign::default();
+    let impact = |decided: Option<u8>, before: [Option<u8>; 2]| {
+        let mut story = Story::of_person(&foreign, decided);
+        // As older versions stored it: the time of the reading that failed.
+        story.incident.opened.share_read_at = Some(at(400));
+        story.begins(810);
+        for (share, milliseconds) in before.into_iter().zip([1_000, 61_000]) {
+            story.share_before = share;
+            story.step(milliseconds, StepOutcome::Failed, None);
+        }
+        let report = Report::of(&story.incident);
+        let markdown = report.markdown(&Template::parse("{{impact}}").expect("a template"));
+        let said = (report.impact.share_percent, report.impact.share_read_at);
+        assert_eq!(markdown.contains("The share was read at"), said.1.is_some(), "{markdown}");
+        assert_eq!(markdown.contains("At most"), said.0.is_some(), "{markdown}");
+        said
+    };
+    for (decided, before, expected) in [
+        (Some(25), [None, None], (Some(25), Some(at(400)))),
+        (Some(25), [Some(25), Some(0)], (Some(25), Some(at(400)))),
+        (Some(5), [Some(25), None], (Some(25), Some(at(1_000)))),
+        (Some(5), [Some(5), Some(25)], (Some(25), Some(at(61_000)))),
+        (None, [Some(25), Some(5)], (Some(25), Some(at(1_000)))),
+        (None, [None, Some(25)], (None, None)),
+        (None, [None, Some(0)], (None, None)),
+        (None, [Some(0), None], (None, None)),
+        (None, [None, None], (None, None)),
+    ] {
+        assert_eq!(impact(decided, before), expected, "{decided:?} {before:?}");
+    }
+}
+
+#[test]
 fn a_storm_of_alerts_and_retries_is_still_one_short_document() {
     let foreign = Foreign::default();
     let mut story = Story::of_alert(&foreign, Severity::Critical, Some(25));

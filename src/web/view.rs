@@ -84,7 +84,7 @@ impl From<&Incident> for IncidentView {
             revision: incident.revision().to_string(),
             stage: cause.stage.map(crate::incident::Stage::number),
             share_percent: cause.share.map(|share| share.0),
-            share_read_at: cause.share_read_at,
+            share_read_at: cause.share.and(cause.share_read_at),
             durable: true,
             state: incident.phase.name().to_owned(),
             state_sentence: incident.phase.sentence(),
