@@ -41,7 +41,7 @@ pub use bounded::Bounded;
 pub use cause::{Cause, Trigger};
 pub use deliveries::{Delivered, Deliveries, DeliveryEnd, MessageOutcome, Queue, References, Waiting};
 pub use event::{AttachedAlert, Event, OpenedIncident, Record, StoredAs};
-pub use folded::{Escalation, Incident, NoteEntry};
+pub use folded::{Escalation, Incident, NewNeed, NoteEntry, NotedBefore};
 pub use ids::{ChannelName, Fingerprint, IncidentId, Revision, RolloutName, Stage, UnknownStage};
 pub use known_alerts::{AlertState, KnownAlerts};
 pub use labels::Labels;

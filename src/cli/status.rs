@@ -164,8 +164,12 @@ pub(super) fn incident_text(incident: &IncidentView, now: DateTime<Utc>) -> Stri
         lines.push(style::alarm(&format!("    {}", shown(why))));
     }
     if incident.next.is_some() || incident.acknowledged_by.is_some() {
-        let noted = incident.acknowledged_by.as_deref().unwrap_or("nobody yet");
-        lines.push(format!("    acknowledged by {}", shown(noted)));
+        let noted = match (&incident.acknowledged_by, &incident.noted_before) {
+            (Some(actor), _) => actor.clone(),
+            (None, Some(before)) => format!("nobody yet: {before}"),
+            (None, None) => "nobody yet".to_owned(),
+        };
+        lines.push(format!("    acknowledged by {}", shown(&noted)));
     }
     lines.join("\n")
 }

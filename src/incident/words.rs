@@ -3,7 +3,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{
-    Answer, Attempt, CheckName, CheckOutcome, Observation, Phase, Pods, Share, Step,
+    Answer, Attempt, CheckName, CheckOutcome, NewNeed, NotedBefore, Observation, Phase, Pods, Share, Step,
     StepOutcome, StepRecord, Verdict,
 };
 use crate::text::shown;
@@ -113,6 +113,25 @@ impl StepRecord {
         let last = self.attempts.last().filter(|last| last.outcome == self.outcome);
         let outcome = last.map_or_else(|| self.outcome.words(), Attempt::words);
         format!("{}: {outcome} ({attempts}){before}{late}", self.step.words())
+    }
+}
+
+impl NewNeed {
+    /// What happened, such as `attempt 1 failed`.
+    #[must_use]
+    pub fn words(self) -> String {
+        match self {
+            Self::Failed(attempt) => format!("attempt {attempt} failed"),
+            Self::Escalated(level) => format!("level {} was told", level.0),
+        }
+    }
+}
+
+impl NotedBefore {
+    /// Such as `zoe took note, before attempt 1 failed`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        format!("{} took note, before {}", shown(&self.actor), self.need.words())
     }
 }
 

@@ -7,8 +7,8 @@ use super::NextView;
 use super::told::{NotificationView, UndeliveredView, own_notifications};
 use crate::decision::{Mode, Reading};
 use crate::incident::{
-    AttachedAlert, Cause, EvidenceFile, Incident, NoteEntry, Phase, Reason, RolloutState, StepRecord,
-    Verification,
+    AttachedAlert, Cause, EvidenceFile, Incident, NoteEntry, NotedBefore, Phase, Reason, RolloutState,
+    StepRecord, Verification,
 };
 use crate::pipeline::{Rollout, Trying};
 
@@ -62,6 +62,9 @@ pub struct IncidentView {
     pub evidence: Vec<EvidenceFile>,
     pub notifications: Vec<NotificationView>,
     pub acknowledged_by: Option<String>,
+    /// Who had taken note before a person was needed anew, and what needed one, in words.
+    #[serde(default)]
+    pub noted_before: Option<String>,
     /// Every decision with its reason.
     pub decisions: Vec<NoteEntry>,
 }
@@ -105,6 +108,7 @@ impl From<&Incident> for IncidentView {
             evidence: incident.evidence.clone(),
             notifications: notifications.collect(),
             acknowledged_by: incident.acknowledged_by.clone(),
+            noted_before: incident.noted_before.as_ref().map(NotedBefore::words),
             decisions: incident.notes.iter().map(|note| note.as_ref().clone()).collect(),
         }
     }

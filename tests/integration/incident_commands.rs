@@ -37,6 +37,12 @@ async fn a_person_holds_resumes_acknowledges_and_closes_the_only_open_incident_w
 
     let (code, _, said) = run(&site, &["incident", "acknowledge", "--actor=bob"]).await;
     assert_eq!(code, 0, "{said}");
+    for (actor, words) in
+        [("bob", "you have acknowledged it already"), ("zoe", "bob has acknowledged it already")]
+    {
+        let (code, _, said) = run(&site, &["incident", "acknowledge", &format!("--actor={actor}")]).await;
+        assert!(code == 1 && said.contains(words), "{code} {said}");
+    }
     let (code, text, said) = run(&site, &["incident", "resume", &open.id, "--actor=ada"]).await;
     assert!(code == 0 && text.contains("acknowledged by bob"), "{text}{said}");
 

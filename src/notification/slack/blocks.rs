@@ -154,9 +154,13 @@ fn fields(words: &Words, incident: Option<&Incident>) -> Vec<SlackBlockText> {
         let text = sentence(line?, MAX_FIELD_CHARS);
         (!text.is_empty()).then(|| field(title, text))
     });
-    let acknowledged = incident.and_then(|incident| incident.acknowledged_by.as_ref());
     let acknowledged =
-        acknowledged.map(|actor| field("Acknowledged by", escaped(&shown(actor), MAX_NAME_CHARS)));
+        incident.and_then(|incident| match (&incident.acknowledged_by, &incident.noted_before) {
+            (Some(actor), _) => Some(escaped(&shown(actor), MAX_NAME_CHARS)),
+            (None, Some(before)) => Some(escaped(&format!("nobody yet: {}", before.words()), MAX_NAME_CHARS)),
+            (None, None) => None,
+        });
+    let acknowledged = acknowledged.map(|who| field("Acknowledged by", who));
     lines.chain(acknowledged).collect()
 }
 

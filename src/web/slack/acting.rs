@@ -11,12 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::operators::Operators;
 use super::payload::Click;
-use crate::decision::{Input, Request};
+use crate::decision::{Input, Refusal, Request};
 use crate::incident::{ChannelName, Incident};
 use crate::metrics::ClickOutcome;
 use crate::notification::slack::{Api, Button, HOLD, NAME, root_of};
 use crate::pipeline::Worker;
-use crate::text::shown;
 
 /// How long telling one person may take. Nobody waits for it.
 const TELLING: Duration = Duration::from_secs(10);
@@ -108,7 +107,7 @@ impl Acting {
             return denied;
         }
         if !Button::of(&incident).contains(&button) {
-            return refused(&too_late(button, &incident));
+            return refused(&too_late(button, &click.actor, &incident));
         }
         self.ask(button, click, &incident).await
     }
@@ -187,9 +186,11 @@ fn is_its_message(incident: &Incident, click: &Click) -> bool {
     root.is_some_and(|root| root.channel == click.channel && root.ts == click.message_ts)
 }
 
-fn too_late(button: Button, incident: &Incident) -> String {
+fn too_late(button: Button, actor: &str, incident: &Incident) -> String {
     match (button, &incident.acknowledged_by) {
-        (Button::Acknowledge, Some(actor)) => format!("{} has acknowledged it already.", shown(actor)),
+        (Button::Acknowledge, Some(by)) => {
+            format!("Not done: {}.", Refusal::already_acknowledged(by, actor))
+        }
         _ => {
             let stands = incident.phase.sentence();
             format!("\u{201c}{}\u{201d} is not possible: {}.", button.label(), stands.trim_end_matches('.'))

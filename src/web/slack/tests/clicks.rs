@@ -104,7 +104,7 @@ async fn a_button_counts_only_under_the_incidents_own_message() {
 async fn pressed_twice_it_is_done_once_and_the_second_time_is_told_so() {
     let scene = Scene::new().await;
     for (action, words) in [
-        ("acknowledge", "@ana (Slack U0ANA) has acknowledged it already"),
+        ("acknowledge", "you have acknowledged it already"),
         ("hold", "held by @ana"),
         ("close", "closed by"),
     ] {
