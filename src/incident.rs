@@ -28,6 +28,7 @@ mod plan;
 mod reaction;
 mod reason;
 mod records;
+mod refusals;
 mod rollout;
 mod severity;
 mod step;
@@ -55,6 +56,7 @@ pub use records::{
     Answer, Attempt, BlobRef, Check, CheckName, CheckOutcome, EvidenceFile, SnapshotPoint, StepOutcome,
     StepRecord, Verdict, Verification,
 };
+pub use refusals::{GivenUp, Refusals};
 pub use rollout::{CanaryRun, RolloutState};
 pub use severity::{Severity, SeverityMap};
 pub use step::{Share, Step};

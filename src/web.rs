@@ -17,5 +17,5 @@ pub use auth::{Access, Denied};
 pub use listing::Listings;
 pub use next::NextView;
 pub use pagerduty::{PAGERDUTY_PATH, PagerDutyInbound, pagerduty_router};
-pub use told::{ChannelView, NotificationView, UndeliveredView};
+pub use told::{ChannelView, GivenUpView, NotificationView, UndeliveredView};
 pub use view::{IncidentView, RolloutView};

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::NextView;
-use super::told::{NotificationView, UndeliveredView, own_notifications};
+use super::told::{GivenUpView, NotificationView, UndeliveredView, own_notifications};
 use crate::decision::{Mode, Reading};
 use crate::incident::{
     AttachedAlert, Cause, EvidenceFile, Incident, NoteEntry, NotedBefore, Phase, Reason, RolloutState,
@@ -167,6 +167,9 @@ pub struct RolloutView {
     /// What has not reached its channel, of all of its incidents and of the rollout itself.
     #[serde(default)]
     pub undelivered: Vec<UndeliveredView>,
+    /// What its configured channels have refused for good, each until a later message reaches it.
+    #[serde(default)]
+    pub given_up: Vec<GivenUpView>,
     /// Notices of the rollout itself that wait, such as its Watchdog's.
     #[serde(default)]
     pub notifications: Vec<NotificationView>,
@@ -175,8 +178,8 @@ pub struct RolloutView {
 }
 
 impl RolloutView {
-    /// What is the same for all rollouts (`unrecorded_events`, `evidence_healthy`, `store_healthy`) and `trying` are left at
-    /// their healthy values, for the caller to set.
+    /// What is the same for all rollouts (`unrecorded_events`, `evidence_healthy`, `store_healthy`), `given_up` and `trying` are left
+    /// at their healthy values, for the caller to set.
     #[must_use]
     pub fn new(
         rollout: &Rollout,
@@ -211,6 +214,7 @@ impl RolloutView {
             store_healthy: true,
             trying: None,
             undelivered: state.backlogs().iter().map(UndeliveredView::from).collect(),
+            given_up: Vec::new(),
             notifications: own_notifications(&state.deliveries),
             incident: state.incident.as_deref().map(IncidentView::from),
         }
