@@ -7,6 +7,7 @@ mod auth;
 mod listing;
 mod next;
 mod pagerduty;
+mod signpost;
 pub mod slack;
 mod told;
 mod view;
