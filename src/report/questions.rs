@@ -194,7 +194,11 @@ fn about_people(open: &mut Open, incident: &Incident) {
         } else {
             continue;
         }
-        open.follow(format!("Mend the channel {channel}: backstop notify test --channel {channel}"));
+        let ended = queue.delivered.iter().rev().find(|last| last.end != DeliveryEnd::Superseded);
+        let is_down = ended.is_some_and(|last| last.end != DeliveryEnd::Sent);
+        if is_down || waiting.is_some() {
+            open.follow(format!("Mend the channel {channel}: backstop notify test --channel {channel}"));
+        }
     }
     let told = incident.deliveries.queues.values().any(|queue| queue.first_sent_at().is_some());
     if told && incident.has_rolled_back() && taken_note(incident).is_none() {

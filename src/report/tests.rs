@@ -9,8 +9,8 @@ use pulldown_cmark::{Event as Marked, Options, Parser, Tag};
 
 use super::{PLACEHOLDERS, Report, Template};
 use crate::incident::{
-    AttachedAlert, CheckOutcome, Event, NoticeFact, Reason, Repeated, Revision, Severity, StepOutcome,
-    Verdict,
+    AttachedAlert, ChannelName, CheckOutcome, Event, MessageOutcome, NoticeFact, Reason, References,
+    Repeated, Revision, Severity, StepOutcome, Verdict,
 };
 use stories::{Foreign, PAGERDUTY, SLACK, Story, at, cancelled, critical, failed, superseded};
 
@@ -218,6 +218,46 @@ fn what_could_not_be_read_and_what_is_wrong_is_asked() {
         let asked = questions(&story);
         common[1..].iter().for_each(|common| assert!(!asked.contains(common), "{common} in {asked}"));
     }
+}
+
+#[test]
+fn a_channel_is_to_be_mended_only_where_the_last_message_did_not_arrive() {
+    let follows = |story: &Story| {
+        Report::of(&story.incident).follow_ups.iter().any(|follow| follow.contains("Mend the channel slack"))
+    };
+    let mut story = Story::of_alert(&Foreign::default(), Severity::Critical, Some(25));
+    let tell = |story: &mut Story, at, outcome| {
+        let notice = story.notice(at, NoticeFact::AlertsEnded, &[SLACK]);
+        story.call(at + 200, SLACK, notice, outcome);
+    };
+    let error = || "token_revoked".to_owned();
+    tell(&mut story, 1_000, MessageOutcome::GivenUp { error: error() });
+    let failed =
+        NoticeFact::ChannelFailed { channel: ChannelName::new(SLACK), error: error(), is_tried: false };
+    story.notice(1_300, failed, &[PAGERDUTY]);
+    assert!(follows(&story));
+    let sent = MessageOutcome::Sent { references: References::new(), complete: true };
+    tell(&mut story, 2_000, sent);
+    assert!(!follows(&story), "it has recovered");
+    assert!(questions(&story).contains("Who did not know? slack was not told"), "and one message is missing");
+    tell(&mut story, 3_000, MessageOutcome::Failed { error: error(), retry_at: at(9_000) });
+    assert!(follows(&story), "one waits");
+}
+
+#[test]
+fn who_took_note_before_an_attempt_failed_is_told_as_that() {
+    let mut story = Story::of_alert(&Foreign::default(), Severity::Critical, Some(25));
+    story.begins(810);
+    story.acknowledged(900);
+    let taken = |story: &Story| {
+        let report = Report::of(&story.incident);
+        report.markdown(&Template::parse("{{messages}}").expect("a template"))
+    };
+    assert!(taken(&story).contains("ada took note at") && !taken(&story).contains(", before"));
+    story.step(1_000, StepOutcome::Failed, None);
+    let detail = "status 503".to_owned();
+    story.tell(1_100, Event::Failed { reason: Reason::StepFailed, detail, retry_at: None });
+    assert!(taken(&story).contains(", before attempt 1 failed"), "{}", taken(&story));
 }
 
 #[test]

@@ -96,9 +96,7 @@ impl Acting {
 
     pub(super) async fn act(&self, click: &Click) -> Came {
         let Some(button) = Button::of_action(&click.action) else { return (ClickOutcome::Ignored, None) };
-        let Some(incident) = self.incident(click) else {
-            return refused("This incident has ended: see `backstop incident show`.");
-        };
+        let Some(incident) = self.incident(click) else { return self.not_at_hand(click).await };
         if !is_its_message(&incident, click) {
             return refused("This is not the incident's own message: press the button there.");
         }
@@ -115,6 +113,22 @@ impl Acting {
     fn incident(&self, click: &Click) -> Option<Arc<Incident>> {
         let states = self.worker.journal.states();
         states.values().find_map(|state| state.known_incident(&click.incident).cloned())
+    }
+
+    /// Nothing is left to be done for it, or it never was here. What of the id the store does not know is
+    /// not repeated: anybody may have written it into a button.
+    async fn not_at_hand(&self, click: &Click) -> Came {
+        match self.worker.store.incident(&click.incident).await {
+            Ok(Some(ended)) => {
+                refused(&format!("This incident has ended: see `backstop incident show {}`.", ended.id))
+            }
+            Ok(None) => refused(
+                "This incident is not known here: it is another Backstop's, or is kept no longer. `backstop incident list` has those that are.",
+            ),
+            Err(_) => {
+                refused("Not done: the store can't be read now, and nothing is known of this incident.")
+            }
+        }
     }
 
     async fn denied(&self, button: Button, click: &Click) -> Option<Came> {
