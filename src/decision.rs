@@ -50,6 +50,7 @@ use crate::incident::{
     Alert, BlobRef, EvidenceFile, Fingerprint, IncidentId, Observation, Reason, RolloutName, RolloutState,
     Share, SnapshotPoint, Stage, StepRecord, StoredAs, Verification,
 };
+use crate::text::shown;
 
 /// What is known of the canary's share at this instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,6 +214,22 @@ pub enum Refusal {
         state: String,
         wanted: &'static str,
     },
+    /// The first who takes note has it in hand: a second name would only cover the first one's, in the
+    /// record and in PagerDuty. Who does something about it is recorded for that.
+    #[error("{}", if *by_the_same { "you have acknowledged it already".to_owned() } else { format!("{} has acknowledged it already", shown(by)) })]
+    AlreadyAcknowledged {
+        /// Who did; foreign text.
+        by: String,
+        by_the_same: bool,
+    },
+}
+
+impl Refusal {
+    /// Why the actor can't acknowledge what `by` has acknowledged.
+    #[must_use]
+    pub fn already_acknowledged(by: &str, actor: &str) -> Self {
+        Self::AlreadyAcknowledged { by: by.to_owned(), by_the_same: by == actor }
+    }
 }
 
 /// The next state and the events that lead there; none of it is stored yet.

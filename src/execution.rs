@@ -19,20 +19,20 @@ use crate::outbound::OutboundError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ActError {
     /// Refused for good (a 4xx, a redirect): trying again at once would be refused again.
-    #[error("refused: {}", .0.text)]
+    #[error("refused: {}", .0.words())]
     Refused(Answer),
     /// Not carried out, and worth another try (not reachable, 429, 5xx).
-    #[error("not carried out: {}", .answer.text)]
+    #[error("not carried out: {}", .answer.words())]
     Retry {
         answer: Answer,
         /// By its `Retry-After` header.
         after: Option<Duration>,
     },
     /// It may have been carried out: read before saying anything.
-    #[error("outcome unknown: {}", .0.text)]
+    #[error("outcome unknown: {}", .0.words())]
     Unknown(Answer),
     /// Not sent: what the step depends on holds no longer. Observe, and decide again.
-    #[error("not now: {}", .0.text)]
+    #[error("not now: {}", .0.words())]
     NotNow(Answer),
 }
 

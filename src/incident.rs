@@ -29,6 +29,7 @@ mod plan;
 mod reaction;
 mod reason;
 mod records;
+mod refusals;
 mod rollout;
 mod severity;
 mod step;
@@ -42,7 +43,7 @@ pub use bounded::Bounded;
 pub use cause::{Cause, Trigger};
 pub use deliveries::{Delivered, Deliveries, DeliveryEnd, MessageOutcome, Queue, References, Waiting};
 pub use event::{AttachedAlert, Event, OpenedIncident, Record, StoredAs};
-pub use folded::{Escalation, Incident, NoteEntry};
+pub use folded::{Escalation, Incident, NewNeed, NoteEntry, NotedBefore};
 pub use ids::{ChannelName, Fingerprint, IncidentId, Revision, RolloutName, Stage, UnknownStage};
 pub use known_alerts::{AlertState, KnownAlerts};
 pub use labels::Labels;
@@ -56,6 +57,7 @@ pub use records::{
     Answer, Attempt, BlobRef, Check, CheckName, CheckOutcome, EvidenceFile, SnapshotPoint, StepOutcome,
     StepRecord, Verdict, Verification,
 };
+pub use refusals::{GivenUp, Refusals};
 pub use rollout::{CanaryRun, RolloutState};
 pub use severity::{Severity, SeverityMap};
 pub use step::{Share, Step};

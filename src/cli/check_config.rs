@@ -2,9 +2,11 @@
 
 use clap::Args;
 
+use super::notify::{self, Said};
 use super::output::{Output, fail, print, print_json, progress};
-use super::{Common, Outcome, metrics_check, notify};
+use super::{Common, Outcome, metrics_check};
 use crate::config::{Config, Level, Problem};
+use crate::text::shown;
 
 /// Flags of `check-config`.
 #[derive(Debug, Clone, Args)]
@@ -43,11 +45,18 @@ pub(super) async fn run(args: &CheckArgs, common: &Common) -> Outcome {
                 print(notify::NO_CHANNEL);
             }
             said.iter().for_each(|said| print(notify::said_text(said)));
-            let verdict = if valid { "is valid" } else { "is not valid" };
-            print(format!("{} {verdict}, {} to look at", common.config.display(), problems.len()));
+            print(verdict(&common.config.display().to_string(), valid, problems.len(), &said));
         }
     }
     if valid && said.iter().all(|said| said.ok) { Outcome::Done } else { Outcome::Failed }
+}
+
+/// The last line, which says all that the exit code does.
+fn verdict(file: &str, valid: bool, problems: usize, said: &[Said]) -> String {
+    let is = if valid { "is valid" } else { "is not valid" };
+    let failed: Vec<_> = said.iter().filter(|said| !said.ok).map(|said| shown(&said.channel)).collect();
+    let failed = if failed.is_empty() { String::new() } else { format!("; FAILED: {}", failed.join(", ")) };
+    format!("{file} {is}, {problems} to look at{failed}")
 }
 
 /// What is valid and still worth a thought, at a key of the file.
@@ -82,5 +91,22 @@ pub(super) fn load(common: &Common) -> Option<Config> {
             report.problems.iter().for_each(|problem| progress(problem.to_string()));
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_says_which_channels_failed_as_the_exit_code_does() {
+        let said =
+            |channel: &str, ok| Said { channel: channel.to_owned(), ok, findings: Vec::new(), error: None };
+        let line = |valid, said: &[Said]| verdict("backstop.toml", valid, 3, said);
+        assert_eq!(line(true, &[]), "backstop.toml is valid, 3 to look at");
+        assert_eq!(line(true, &[said("slack", true)]), "backstop.toml is valid, 3 to look at");
+        assert_eq!(line(false, &[]), "backstop.toml is not valid, 3 to look at");
+        let failed = [said("pagerduty", false), said("slack", false), said("teams", true)];
+        assert_eq!(line(true, &failed), "backstop.toml is valid, 3 to look at; FAILED: pagerduty, slack");
     }
 }

@@ -6,13 +6,16 @@ use serde_json::{Value, json};
 
 use super::actor::Actor;
 use super::client::{Client, ClientError};
-use super::output::{Output, fail, print, print_json};
+use super::output::{Output, fail, print, print_json, progress};
 use super::status::{incident_text, time};
 use super::{Common, Outcome, check_config};
 use crate::clock::{Clock, SystemClock};
 use crate::incident::Phase;
 use crate::text::shown;
 use crate::web::{IncidentView, NotificationView};
+
+/// Said where there is nothing to list or to look at.
+const NONE_AT_ALL: &str = "there is no incident";
 
 /// A span with its unit, such as `30m`; a bare number is refused.
 fn span(text: &str) -> Result<std::time::Duration, String> {
@@ -25,11 +28,14 @@ fn span(text: &str) -> Result<std::time::Duration, String> {
 
 /// Flags of `incident`.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "Without an id, the only open incident is meant. Examples:
+#[command(
+    after_help = "Without an id, the only open incident is meant; to show and report, where none is open, the latest.
+Examples:
   backstop incident list --state grace
   backstop incident hold --for=30m
   backstop incident report spark-trading-20261104-030405-0001 > report.md
-  backstop incident close spark-trading-20261104-030405-0001 --reason=\"switched off by hand\"")]
+  backstop incident close spark-trading-20261104-030405-0001 --reason=\"switched off by hand\""
+)]
 pub(super) struct IncidentArgs {
     #[command(subcommand)]
     command: IncidentCommand,
@@ -49,12 +55,12 @@ enum IncidentCommand {
     },
     /// Show one incident with its decisions.
     Show {
-        /// Its id; the only open one if left out.
+        /// Its id; the only open one if left out, or else the latest.
         id: Option<String>,
     },
     /// Report what happened, what was done and what is open; as JSON with the times of a post-mortem.
     Report {
-        /// Its id; the only open one if left out.
+        /// Its id; the only open one if left out, or else the latest.
         id: Option<String>,
         /// Markdown unless asked otherwise, also by --output json.
         #[arg(long, value_enum)]
@@ -105,6 +111,8 @@ struct Target {
 /// Why there is nothing to act on, or what went wrong.
 enum Stopped {
     NoneOpen,
+    /// There has never been one, as far as is kept.
+    NoneAtAll,
     SeveralOpen(Vec<String>),
     Client(ClientError),
 }
@@ -127,7 +135,7 @@ pub(super) async fn run(args: &IncidentArgs, common: &Common) -> Outcome {
             client
                 .get::<Vec<IncidentView>>(&query)
                 .await
-                .map(|found| list(&found, common.output))
+                .map(|found| list(&found, rollout.is_some() || state.is_some(), common.output))
                 .map_err(Stopped::from)
         }
         IncidentCommand::Show { id } => show(&client, id.as_deref(), common.output).await,
@@ -155,6 +163,7 @@ pub(super) async fn run(args: &IncidentArgs, common: &Common) -> Outcome {
     match done {
         Ok(outcome) => outcome,
         Err(Stopped::NoneOpen) => fail("no incident is open", Outcome::NothingToDo),
+        Err(Stopped::NoneAtAll) => fail(NONE_AT_ALL, Outcome::NothingToDo),
         Err(Stopped::SeveralOpen(ids)) => {
             fail(format!("several incidents are open, name one: {}", ids.join(", ")), Outcome::Usage)
         }
@@ -171,10 +180,11 @@ fn listing(rollout: Option<&str>, state: Option<&str>, limit: u64) -> String {
     format!("/api/v1/incidents?{query}")
 }
 
-fn list(found: &[IncidentView], output: Output) -> Outcome {
+fn list(found: &[IncidentView], is_filtered: bool, output: Output) -> Outcome {
     match output {
         Output::Json => print_json(&found),
-        Output::Text if found.is_empty() => print("no such incident"),
+        Output::Text if found.is_empty() && is_filtered => print("there is no incident like that"),
+        Output::Text if found.is_empty() => print(NONE_AT_ALL),
         Output::Text => {
             let now = SystemClock.now();
             found.iter().for_each(|incident| print(incident_text(incident, now).trim_start()));
@@ -202,6 +212,22 @@ async fn target(client: &Client, id: Option<&str>) -> Result<String, Stopped> {
     }
 }
 
+/// The incident to look at: the one that is named, the only open one or, if none is, the latest. What
+/// was not named is said, beside the data.
+async fn to_look_at(client: &Client, id: Option<&str>) -> Result<String, Stopped> {
+    let (id, which) = match target(client, id).await {
+        Ok(open) if id.is_none() => (open, "the only open incident"),
+        Err(Stopped::NoneOpen) => {
+            let latest: Vec<IncidentView> = client.get(&listing(None, None, 1)).await?;
+            let latest = latest.into_iter().next().ok_or(Stopped::NoneAtAll)?;
+            (latest.id, "no incident is open; the latest")
+        }
+        named => return named,
+    };
+    progress(format!("{which}: {}", shown(&id)));
+    Ok(id)
+}
+
 /// Part of a path: whatever was typed, it names an incident and nothing else.
 fn path(id: &str) -> String {
     let mut url = reqwest::Url::parse("http://server/api/v1/incidents").ok();
@@ -212,7 +238,7 @@ fn path(id: &str) -> String {
 }
 
 async fn report(client: &Client, id: Option<&str>, format: ReportFormat) -> Result<Outcome, Stopped> {
-    let path = format!("{}/report", path(&target(client, id).await?));
+    let path = format!("{}/report", path(&to_look_at(client, id).await?));
     match format {
         ReportFormat::Json => print(client.get_json_text(&format!("{path}?format=json")).await?),
         // It may be another server's, or a template's: what steers a terminal does not get there.
@@ -225,7 +251,7 @@ async fn report(client: &Client, id: Option<&str>, format: ReportFormat) -> Resu
 }
 
 async fn show(client: &Client, id: Option<&str>, output: Output) -> Result<Outcome, Stopped> {
-    let id = target(client, id).await?;
+    let id = to_look_at(client, id).await?;
     let incident: IncidentView = client.get(&path(&id)).await?;
     match output {
         Output::Json => print_json(&incident),

@@ -8,7 +8,7 @@ use super::output::{Output, fail, print, print_json};
 use super::{Common, Outcome, check_config, style};
 use crate::pipeline::Trying;
 use crate::text::shown;
-use crate::web::{IncidentView, RolloutView, UndeliveredView};
+use crate::web::{GivenUpView, IncidentView, RolloutView, UndeliveredView};
 
 /// Flags of `status`.
 #[derive(Debug, Clone, Args)]
@@ -74,6 +74,7 @@ fn rollout_text(rollout: &RolloutView) -> String {
         ));
     }
     lines.extend(rollout.undelivered.iter().filter_map(|waiting| untold(waiting, rollout.now)));
+    lines.extend(rollout.given_up.iter().map(|given_up| refused(given_up, rollout.now)));
     match &rollout.incident {
         Some(incident) => {
             lines.push(incident_text(incident, rollout.now));
@@ -103,6 +104,19 @@ fn untold(waiting: &UndeliveredView, now: DateTime<Utc>) -> Option<String> {
         "  {channel} has not been told since {since} ({}): {messages}{rest}",
         ago(age)
     )))
+}
+
+/// What a channel did not take, which is sent to it no more.
+fn refused(given_up: &GivenUpView, now: DateTime<Utc>) -> String {
+    let messages = match given_up.messages {
+        1 => "a message".to_owned(),
+        number => format!("{number} messages"),
+    };
+    let (channel, error) = (shown(&given_up.channel), shown(&given_up.error));
+    let (at, age) = (time(given_up.last_at), ago(now - given_up.last_at));
+    style::alarm(&format!(
+        "  {channel} REFUSED {messages} for good, the last at {at} ({age}), and none has arrived since: {error}"
+    ))
 }
 
 /// What a step that has not ended has sent, and what came of it.
@@ -164,8 +178,12 @@ pub(super) fn incident_text(incident: &IncidentView, now: DateTime<Utc>) -> Stri
         lines.push(style::alarm(&format!("    {}", shown(why))));
     }
     if incident.next.is_some() || incident.acknowledged_by.is_some() {
-        let noted = incident.acknowledged_by.as_deref().unwrap_or("nobody yet");
-        lines.push(format!("    acknowledged by {}", shown(noted)));
+        let noted = match (&incident.acknowledged_by, &incident.noted_before) {
+            (Some(actor), _) => actor.clone(),
+            (None, Some(before)) => format!("nobody yet: {before}"),
+            (None, None) => "nobody yet".to_owned(),
+        };
+        lines.push(format!("    acknowledged by {}", shown(&noted)));
     }
     lines.join("\n")
 }

@@ -119,6 +119,6 @@ pub(super) fn step_ended(
         return advance(draft, id);
     }
     let last = step.attempts.last();
-    let answer = last.map_or_else(|| "no attempt could be made".to_owned(), |last| last.answer.text.clone());
+    let answer = last.map_or_else(|| "no attempt could be made".to_owned(), |last| last.answer.words());
     Some(fail(draft, id, Reason::StepFailed, format!("{}: {answer}", step.sentence())))
 }

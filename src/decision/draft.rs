@@ -113,10 +113,11 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The share that decisions rest on, and when it was asked for.
+    /// The share that decisions rest on, and when it was asked for. A reading that failed has no time: a
+    /// time says that a share was read then.
     pub(super) fn share_read(&self) -> (Option<Share>, Option<DateTime<Utc>>) {
         match self.context.reading {
-            Reading::At { at, share } => (share, Some(at)),
+            Reading::At { at, share } => (share, share.map(|_| at)),
             Reading::NotConfigured | Reading::Never => (None, None),
         }
     }

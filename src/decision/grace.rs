@@ -144,8 +144,13 @@ pub(super) fn person(draft: &mut Draft<'_>, actor: &str, request: &Request) -> O
         }
         Request::Acknowledge { incident } => {
             // Also one that has closed: it may have paged, and whoever is paged says that they saw it.
-            if draft.state.known_incident(incident).is_none() {
+            let Some(known) = draft.state.known_incident(incident) else {
                 draft.refuse(Refusal::NotOpen(incident.clone()));
+                return None;
+            };
+            if let Some(by) = &known.acknowledged_by {
+                let refusal = Refusal::already_acknowledged(by, actor);
+                draft.refuse(refusal);
                 return None;
             }
             draft.incident_event(incident, Event::Acknowledged { actor: actor.to_owned() });
@@ -192,6 +197,13 @@ fn wrong_state(
     None
 }
 
+/// Who does something about an incident has taken note of it, unless somebody has before.
+fn takes_note(draft: &mut Draft<'_>, id: &IncidentId, actor: &str) {
+    if draft.open(id).is_some_and(|open| open.acknowledged_by.is_none()) {
+        draft.incident_event(id, Event::Acknowledged { actor: actor.to_owned() });
+    }
+}
+
 /// A person orders a rollback. It is carried out in every mode: the mode limits what Backstop
 /// decides, not what a person does. In any state the person's words become the cause, or a further one.
 fn roll_back(draft: &mut Draft<'_>, actor: &str, words: &str, stage: Option<Stage>) -> Reason {
@@ -200,11 +212,11 @@ fn roll_back(draft: &mut Draft<'_>, actor: &str, words: &str, stage: Option<Stag
         draft.about = Some(id.clone());
         return match phase {
             Phase::Grace { .. } | Phase::Held(_) => {
-                draft.incident_event(&id, Event::Acknowledged { actor: actor.to_owned() });
+                takes_note(draft, &id, actor);
                 draft.start_rollback(&id, cause)
             }
             Phase::Failed { attempt, .. } => {
-                draft.incident_event(&id, Event::Acknowledged { actor: actor.to_owned() });
+                takes_note(draft, &id, actor);
                 draft.try_again(&id, Reason::Manual, attempt, Some(cause))
             }
             Phase::Opened | Phase::RollingBack { .. } | Phase::Verifying { .. } => {
@@ -232,6 +244,6 @@ fn roll_back(draft: &mut Draft<'_>, actor: &str, words: &str, stage: Option<Stag
         return Reason::NoCanary;
     }
     // Whoever orders it has acknowledged it, as in a grace.
-    draft.incident_event(&id, Event::Acknowledged { actor: actor.to_owned() });
+    takes_note(draft, &id, actor);
     draft.start_rollback(&id, cause)
 }

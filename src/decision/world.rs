@@ -163,12 +163,22 @@ impl World {
     }
 
     pub(super) fn step(&mut self, outcome: StepOutcome) -> Option<Reason> {
+        self.answered(Some(200), "ok", outcome)
+    }
+
+    /// A step that ends with this answer to its only request.
+    pub(super) fn answered(
+        &mut self,
+        status: Option<u16>,
+        text: &str,
+        outcome: StepOutcome,
+    ) -> Option<Reason> {
         let (incident, attempt) = (self.id(), self.incident().attempt());
         let tried = Attempt {
             started_at: self.now,
             ended_at: self.now,
             request: "POST".to_owned(),
-            answer: Answer { status: Some(200), text: "ok".to_owned() },
+            answer: Answer { status, text: text.to_owned() },
             read_back: None,
             observed: None,
             read_failed: false,

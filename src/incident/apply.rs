@@ -8,8 +8,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::words::time;
 use super::{
     AttachedAlert, Bounded, Cause, Deliveries, Escalation, Event, Fingerprint, GraceCause, Hold, Incident,
-    IncidentId, Level, NoteEntry, Notice, NoticeFact, NoticeKind, OpenedIncident, Phase, Plan, Progress,
-    Reason, RolloutName, Severity, StepRecord, Trigger,
+    IncidentId, Level, NewNeed, NoteEntry, Notice, NoticeFact, NoticeKind, OpenedIncident, Phase, Plan,
+    Progress, Reason, RolloutName, Severity, StepRecord, Trigger,
 };
 use crate::text::shown;
 
@@ -41,6 +41,7 @@ impl Incident {
             notices: Bounded::default(),
             overdue_reported: false,
             acknowledged_by: None,
+            noted_before: None,
             notes: Bounded::default(),
             deliveries: Deliveries::default(),
             escalation: None,
@@ -160,7 +161,7 @@ impl Incident {
             Event::Failed { reason, detail, retry_at } => {
                 let attempt = self.attempt();
                 self.phase = Phase::Failed { reason: *reason, attempt, retry_at: *retry_at };
-                self.acknowledged_by = None;
+                self.needs_a_person(NewNeed::Failed(attempt));
                 *self.failures.entry(*reason).or_default() += 1;
                 let next = match retry_at {
                     Some(retry_at) => format!("it is tried again at {}", time(*retry_at)),
@@ -197,7 +198,10 @@ impl Incident {
         self.overdue_reported |= notice.kind == NoticeKind::RollbackOverdue;
         match &notice.fact {
             Some(NoticeFact::AlertsEnded) => self.alerts_ended = true,
-            Some(NoticeFact::Escalated { level: Level::LAST, .. }) => self.escalation = None,
+            Some(NoticeFact::Escalated { level, .. }) => {
+                self.needs_a_person(NewNeed::Escalated(*level));
+                self.escalation = self.escalation.filter(|_| *level != Level::LAST);
+            }
             Some(NoticeFact::ChannelFailed { channel, .. }) => self.deliveries.failure_reported(channel),
             _ => {}
         }

@@ -16,6 +16,26 @@ pub enum Trigger {
     Manual { actor: String },
 }
 
+impl Trigger {
+    /// The word that tools are told: `alert` or `person`.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Automatic => "alert",
+            Self::Manual { .. } => "person",
+        }
+    }
+
+    /// The person, where it was one; foreign text.
+    #[must_use]
+    pub fn actor(&self) -> Option<&str> {
+        match self {
+            Self::Automatic => None,
+            Self::Manual { actor } => Some(actor),
+        }
+    }
+}
+
 impl std::fmt::Display for Trigger {
     /// The protocol's `Triggered By`; a name is a foreign text.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

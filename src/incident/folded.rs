@@ -33,6 +33,24 @@ pub struct Escalation {
     pub is_put_off: bool,
 }
 
+/// Who took note, before something happened that needs a person anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotedBefore {
+    /// Foreign text.
+    pub actor: String,
+    pub need: NewNeed,
+}
+
+/// What needs a person anew: whoever took note before it may know nothing of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NewNeed {
+    /// An attempt failed, by its number.
+    Failed(u32),
+    /// The rollback has gone on for so long that a next level was told.
+    Escalated(Level),
+}
+
 /// One incident. Stored as part of checkpoints: a new member needs a default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Incident {
@@ -83,7 +101,11 @@ pub struct Incident {
     /// Whether it was reported that the rollback has not ended in time.
     #[serde(default)]
     pub overdue_reported: bool,
+    /// The first who took note since a person was last needed anew.
     pub acknowledged_by: Option<String>,
+    /// Who had taken note before that.
+    #[serde(default)]
+    pub noted_before: Option<NotedBefore>,
     pub notes: Bounded<Arc<NoteEntry>>,
     /// What is on its way to people.
     #[serde(default)]
@@ -101,6 +123,13 @@ pub struct Incident {
 }
 
 impl Incident {
+    /// A person is needed anew: who took note before no longer counts as the one who has it in hand.
+    pub(super) fn needs_a_person(&mut self, need: NewNeed) {
+        if let Some(actor) = self.acknowledged_by.take() {
+            self.noted_before = Some(NotedBefore { actor, need });
+        }
+    }
+
     /// The revision on canary when it opened.
     #[must_use]
     pub fn revision(&self) -> &Revision {

@@ -267,6 +267,16 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_in_words_has_its_status_whatever_its_body() {
+        let words = |status, text: &str| Answer { status, text: text.to_owned() }.words();
+        assert_eq!(words(Some(503), ""), "status 503");
+        assert_eq!(words(Some(503), " \n"), "status 503");
+        assert_eq!(words(Some(403), "{\"error\":\"no\"}"), "status 403: {\"error\":\"no\"}");
+        assert_eq!(words(None, "no route to host"), "no route to host");
+        assert_eq!(words(None, ""), "no answer");
+    }
+
+    #[test]
     fn traffic_is_read_back_by_the_share_and_by_the_version_only_where_no_share_is_configured() {
         use CheckOutcome::{Fail, NotConfigured, Pass, Unknown};
         for (share, version, off) in [

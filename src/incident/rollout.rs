@@ -6,7 +6,9 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Deliveries, Event, Incident, IncidentId, KnownAlerts, Revision, Share, StoredAs, Triage};
+use super::{
+    Deliveries, Event, Incident, IncidentId, KnownAlerts, Refusals, Revision, Share, StoredAs, Triage,
+};
 
 /// How long rollbacks are remembered: the longest span that a decision asks about
 /// ("the third in a day").
@@ -55,6 +57,9 @@ pub struct RolloutState {
     /// What is on its way to people about the rollout itself.
     #[serde(default)]
     pub deliveries: Deliveries,
+    /// What channels refuse for good, of all of its incidents and of itself.
+    #[serde(default)]
+    pub refusals: Refusals,
     /// When the last incident closed, on the clock as it is set now: alerts that began before are
     /// answered by it.
     #[serde(default)]
@@ -110,6 +115,7 @@ impl RolloutState {
                 if let Event::Declined { .. } = event {
                     self.declined.clone_from(&stored.incident);
                 }
+                self.refusals.apply(at, event);
                 self.apply_to_incident(stored);
             }
         }

@@ -3,7 +3,8 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{
-    Attempt, CheckName, CheckOutcome, Observation, Phase, Pods, Share, Step, StepOutcome, StepRecord, Verdict,
+    Answer, Attempt, CheckName, CheckOutcome, NewNeed, NotedBefore, Observation, Phase, Pods, Share, Step,
+    StepOutcome, StepRecord, Verdict,
 };
 use crate::text::shown;
 
@@ -46,6 +47,20 @@ impl Observation {
 impl Pods {
     fn words(self) -> String {
         format!("{} of {} ready", self.ready_endpoints, self.wanted)
+    }
+}
+
+impl Answer {
+    /// The status and what it said, such as `status 403: {"error":"no"}`: an empty body would say
+    /// nothing of why, and a body alone not whether it was a refusal. Foreign text.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match (self.status, self.text.trim()) {
+            (Some(status), "") => format!("status {status}"),
+            (Some(status), text) => format!("status {status}: {text}"),
+            (None, "") => "no answer".to_owned(),
+            (None, text) => text.to_owned(),
+        }
     }
 }
 
@@ -98,6 +113,25 @@ impl StepRecord {
         let last = self.attempts.last().filter(|last| last.outcome == self.outcome);
         let outcome = last.map_or_else(|| self.outcome.words(), Attempt::words);
         format!("{}: {outcome} ({attempts}){before}{late}", self.step.words())
+    }
+}
+
+impl NewNeed {
+    /// What happened, such as `attempt 1 failed`.
+    #[must_use]
+    pub fn words(self) -> String {
+        match self {
+            Self::Failed(attempt) => format!("attempt {attempt} failed"),
+            Self::Escalated(level) => format!("level {} was told", level.0),
+        }
+    }
+}
+
+impl NotedBefore {
+    /// Such as `zoe took note, before attempt 1 failed`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        format!("{} took note, before {}", shown(&self.actor), self.need.words())
     }
 }
 

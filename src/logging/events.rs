@@ -167,7 +167,7 @@ fn sentence(event: &Event, at: DateTime<Utc>) -> String {
             }
             MessageOutcome::Unknown { error, retry_at } => {
                 format!(
-                    "{channel}: {} may have arrived, and is looked for at {retry_at}: {}",
+                    "{channel}: {} may have arrived, and is tried again at {retry_at}, looked for first where the channel can be searched: {}",
                     shown(call),
                     shown(error)
                 )

@@ -21,6 +21,10 @@ pub(super) struct Messages {
     pub(super) total: Family<ChannelOutcome, Counter>,
     pub(super) undelivered: Family<OfChannel, Gauge>,
     pub(super) oldest_age_seconds: Family<OfChannel, Gauge>,
+    /// 1 while the last message that ended there was refused for good; of configured channels only, as
+    /// one that is gone will never take another.
+    pub(super) refusing: Family<OfChannel, Gauge>,
+    configured: Mutex<BTreeSet<ChannelName>>,
     /// Every channel that has a series: one that is no longer configured may still have messages.
     known: Mutex<BTreeSet<ChannelName>>,
 }
@@ -49,6 +53,9 @@ impl Metrics {
     pub fn channels<'a>(&self, names: impl IntoIterator<Item = &'a ChannelName>) {
         for name in names {
             self.known_channel(name);
+            super::touch(&self.families.messages.refusing, &OfChannel { channel: name.to_string() });
+            let configured = &self.families.messages.configured;
+            configured.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
             for outcome in OUTCOMES {
                 super::touch(&self.families.messages.total, &of(name, outcome));
             }
@@ -80,6 +87,15 @@ impl Metrics {
         counter.inc_by(messages as u64);
     }
 
+    /// Which of the configured channels refuse now.
+    pub(super) fn refusals(&self, refusing: &BTreeSet<&ChannelName>) {
+        let messages = &self.families.messages;
+        for name in &*messages.configured.lock().unwrap_or_else(PoisonError::into_inner) {
+            let labels = OfChannel { channel: name.to_string() };
+            messages.refusing.get_or_create_owned(&labels).set(refusing.contains(name).into());
+        }
+    }
+
     /// What waits now, of all rollouts; a channel for which nothing waits is at zero.
     pub(super) fn backlogs(&self, backlogs: &Backlogs, now: DateTime<Utc>) {
         backlogs.keys().for_each(|name| self.known_channel(name));
@@ -92,6 +108,12 @@ impl Metrics {
             self.families.messages.oldest_age_seconds.get_or_create_owned(&labels).set(age);
         }
     }
+}
+
+/// The channels that refuse, of any of the rollouts.
+pub(super) fn refusing<'a>(states: &[&'a RolloutState]) -> BTreeSet<&'a ChannelName> {
+    let refusals = states.iter().flat_map(|state| state.refusals(states.iter().copied()));
+    refusals.map(|(channel, _)| channel).collect()
 }
 
 fn of(channel: &ChannelName, outcome: &str) -> ChannelOutcome {

@@ -106,6 +106,11 @@ fn register_people(r: &mut Registry, families: &Families) {
         messages.oldest_age_seconds.clone(),
     );
     r.register(
+        "channel_refusing",
+        "1 while the last message that ended on the channel was refused for good, until one arrives there",
+        messages.refusing.clone(),
+    );
+    r.register(
         "reaction_seconds",
         "Seconds from the start of the alert that caused it until it was received, until the traffic off was acknowledged, and until that was verified; once an incident each",
         families.reactions.0.clone(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::delivery::{Backlogs, add_backlogs};
+use super::delivery::{Backlogs, add_backlogs, refusing};
 use super::labels::OfRollout;
 use super::{Metrics, OPEN_STATES};
 use crate::incident::{Phase, RolloutName, RolloutState};
@@ -20,7 +20,9 @@ impl Metrics {
         let age = i64::try_from(watchdog_age_seconds).unwrap_or(i64::MAX);
         self.families.watchdog_age_seconds.set(age);
         let mut backlogs = Backlogs::default();
+        let mut seen: Vec<&RolloutState> = Vec::new();
         for (name, state) in states {
+            seen.push(state);
             add_backlogs(&mut backlogs, state);
             self.fill_marks(name, state);
             let open = state.open_incident();
@@ -43,5 +45,6 @@ impl Metrics {
             self.families.rollback_overdue_seconds.get_or_create(&of_rollout).set(overdue);
         }
         self.backlogs(&backlogs, now);
+        self.refusals(&refusing(&seen));
     }
 }

@@ -21,9 +21,11 @@ pub enum Until {
 /// The share of the traffic that the canary had, from the alert's start to the traffic read as off.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Impact {
-    /// The largest share that was read between the decision and the first request; none if none was.
+    /// The largest share that was read for the decision and just before a request; none if none was read
+    /// in time to say what was at stake.
     pub share_percent: Option<u8>,
-    /// When the share that the decision rested on was asked for.
+    /// When that share was read; of one from just before a request, when that began, which is a second
+    /// later at the most.
     pub share_read_at: Option<DateTime<Utc>>,
     pub from: Option<DateTime<Utc>>,
     pub until: Option<DateTime<Utc>>,
@@ -36,9 +38,7 @@ pub struct Impact {
 impl Impact {
     pub(super) fn of(incident: &Incident) -> Self {
         let reaction = incident.reaction();
-        let cause = incident.cause();
-        let before = incident.steps.iter().filter_map(|step| step.share_before);
-        let share = before.chain(cause.share).max();
+        let share = at_stake(incident);
         let ended = incident.alerts.iter().map(|attached| attached.alert.ends_at).collect::<Option<Vec<_>>>();
         let ended = ended.and_then(|ended| ended.into_iter().max());
         let (until, until_what) = match (incident.has_rolled_back(), reaction.read_off_at, ended) {
@@ -47,8 +47,8 @@ impl Impact {
             _ => (None, Until::Unknown),
         };
         Self {
-            share_percent: share.map(|share| share.0),
-            share_read_at: cause.share_read_at,
+            share_percent: share.map(|(Share(percent), _)| percent),
+            share_read_at: share.and_then(|(_, read_at)| read_at),
             from: reaction.started_at,
             until,
             until_what,
@@ -88,6 +88,20 @@ impl Impact {
             (None, None, _) => format!("{share}. Since when and until when is not known."),
         }
     }
+}
+
+/// The largest share that was read, and when that one was. A canary that was first seen after a request
+/// was made, or without traffic, may have had any share before: nothing is said of how much then.
+fn at_stake(incident: &Incident) -> Option<(Share, Option<DateTime<Utc>>)> {
+    let cause = incident.cause();
+    let decided = cause.share.map(|share| (share, cause.share_read_at));
+    let mut before = incident.steps.iter().map(|step| Some((step.share_before?, Some(step.started_at))));
+    let first = before.next().flatten();
+    decided.or(first)?;
+    // Of equal ones the earliest: it says for how long that was so.
+    let known = decided.into_iter().chain(first).chain(before.flatten());
+    let largest = known.reduce(|largest, next| if next.0 > largest.0 { next } else { largest });
+    largest.filter(|(share, _)| *share > Share::ZERO)
 }
 
 /// Whether the canary had, or may have had, traffic.

@@ -47,6 +47,8 @@ pub struct TakenNote {
     pub at: DateTime<Utc>,
     /// From the first message that reached a channel; none where none did before.
     pub after_first_message_seconds: Option<f64>,
+    /// What happened after that and needed a person anew, such as `attempt 1 failed`.
+    pub before: Option<String>,
 }
 
 pub(super) fn deeds(incident: &Incident) -> Vec<Deed> {
@@ -99,7 +101,9 @@ pub(super) fn taken_note(incident: &Incident) -> Option<TakenNote> {
     let first = deeds(incident).into_iter().next()?;
     let sent = incident.deliveries.queues.values().filter_map(crate::incident::Queue::first_sent_at).min();
     let after = sent.filter(|sent| *sent <= first.at);
+    let before = incident.noted_before.as_ref().filter(|noted| noted.actor == first.actor);
     Some(TakenNote {
+        before: before.map(|noted| noted.need.words()),
         after_first_message_seconds: span(after, Some(first.at)),
         actor: first.actor,
         at: first.at,

@@ -110,7 +110,7 @@ fn about_the_steps(open: &mut Open, incident: &Incident) {
     let failed = incident.steps.iter().filter(|step| !step.outcome.is_done()).count();
     if failed > 0 {
         let last = incident.steps.iter().rev().find(|step| !step.outcome.is_done());
-        let answer = last.and_then(|step| step.attempts.last()).map(|attempt| attempt.answer.text.clone());
+        let answer = last.and_then(|step| step.attempts.last()).map(|attempt| attempt.answer.words());
         let answer = answer.unwrap_or_else(|| "no attempt could be made".to_owned());
         open.ask(format!("Why was a step not carried out, {}? Its last answer: {answer}", times(failed)));
         open.follow("Mend what sets the canary's traffic");
@@ -194,7 +194,11 @@ fn about_people(open: &mut Open, incident: &Incident) {
         } else {
             continue;
         }
-        open.follow(format!("Mend the channel {channel}: backstop notify test --channel {channel}"));
+        let ended = queue.delivered.iter().rev().find(|last| last.end != DeliveryEnd::Superseded);
+        let is_down = ended.is_some_and(|last| last.end != DeliveryEnd::Sent);
+        if is_down || waiting.is_some() {
+            open.follow(format!("Mend the channel {channel}: backstop notify test --channel {channel}"));
+        }
     }
     let told = incident.deliveries.queues.values().any(|queue| queue.first_sent_at().is_some());
     if told && incident.has_rolled_back() && taken_note(incident).is_none() {

@@ -218,7 +218,9 @@ fn messages(report: &Report) -> String {
         Some(note) => {
             let after = note.after_first_message_seconds;
             let after = after.map(|after| format!(", {} after the first message", spoken(after)));
-            format!("- {} took note at {}{}", text(&note.actor), time(note.at), after.unwrap_or_default())
+            let before = note.before.as_ref().map(|what| format!(", before {}", text(what)));
+            let rest = after.into_iter().chain(before).collect::<String>();
+            format!("- {} took note at {}{rest}", text(&note.actor), time(note.at))
         }
     });
     lines.join("\n")

@@ -81,7 +81,10 @@ fn happened(incident: &Incident) -> String {
     let share = match cause.share {
         Some(Share::ZERO) => "The canary had no traffic".to_owned(),
         Some(share) => format!("{share} of the traffic was on {}", incident.revision()),
-        None => format!("How much of the traffic was on {} could not be read", incident.revision()),
+        None => format!(
+            "How much of the traffic was on {} could not be read when it was decided",
+            incident.revision()
+        ),
     };
     format!("{}. {share}.", what.trim_end_matches('.'))
 }

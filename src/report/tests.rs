@@ -9,8 +9,8 @@ use pulldown_cmark::{Event as Marked, Options, Parser, Tag};
 
 use super::{PLACEHOLDERS, Report, Template};
 use crate::incident::{
-    AttachedAlert, CheckOutcome, Event, NoticeFact, Reason, Repeated, Revision, Severity, StepOutcome,
-    Verdict,
+    AttachedAlert, ChannelName, CheckOutcome, Event, MessageOutcome, NoticeFact, Reason, References,
+    Repeated, Revision, Severity, StepOutcome, Verdict,
 };
 use stories::{Foreign, PAGERDUTY, SLACK, Story, at, cancelled, critical, failed, superseded};
 
@@ -221,6 +221,46 @@ fn what_could_not_be_read_and_what_is_wrong_is_asked() {
 }
 
 #[test]
+fn a_channel_is_to_be_mended_only_where_the_last_message_did_not_arrive() {
+    let follows = |story: &Story| {
+        Report::of(&story.incident).follow_ups.iter().any(|follow| follow.contains("Mend the channel slack"))
+    };
+    let mut story = Story::of_alert(&Foreign::default(), Severity::Critical, Some(25));
+    let tell = |story: &mut Story, at, outcome| {
+        let notice = story.notice(at, NoticeFact::AlertsEnded, &[SLACK]);
+        story.call(at + 200, SLACK, notice, outcome);
+    };
+    let error = || "token_revoked".to_owned();
+    tell(&mut story, 1_000, MessageOutcome::GivenUp { error: error() });
+    let failed =
+        NoticeFact::ChannelFailed { channel: ChannelName::new(SLACK), error: error(), is_tried: false };
+    story.notice(1_300, failed, &[PAGERDUTY]);
+    assert!(follows(&story));
+    let sent = MessageOutcome::Sent { references: References::new(), complete: true };
+    tell(&mut story, 2_000, sent);
+    assert!(!follows(&story), "it has recovered");
+    assert!(questions(&story).contains("Who did not know? slack was not told"), "and one message is missing");
+    tell(&mut story, 3_000, MessageOutcome::Failed { error: error(), retry_at: at(9_000) });
+    assert!(follows(&story), "one waits");
+}
+
+#[test]
+fn who_took_note_before_an_attempt_failed_is_told_as_that() {
+    let mut story = Story::of_alert(&Foreign::default(), Severity::Critical, Some(25));
+    story.begins(810);
+    story.acknowledged(900);
+    let taken = |story: &Story| {
+        let report = Report::of(&story.incident);
+        report.markdown(&Template::parse("{{messages}}").expect("a template"))
+    };
+    assert!(taken(&story).contains("ada took note at") && !taken(&story).contains(", before"));
+    story.step(1_000, StepOutcome::Failed, None);
+    let detail = "status 503".to_owned();
+    story.tell(1_100, Event::Failed { reason: Reason::StepFailed, detail, retry_at: None });
+    assert!(taken(&story).contains(", before attempt 1 failed"), "{}", taken(&story));
+}
+
+#[test]
 fn rollbacks_that_repeat_clocks_that_differ_and_steps_that_broke_off_are_asked_about() {
     let foreign = Foreign::default();
     let mut story = Story::of_alert(&foreign, Severity::Critical, Some(25));
@@ -259,6 +299,40 @@ fn the_spans_of_a_post_mortem_are_from_start_over_receipt_decision_and_act_to_th
     assert_eq!(spans(&by_hand), [None, Some(0.0), None, None], "a person was no alert");
     assert_eq!(by_hand["impact"]["until_what"], "unknown");
     assert_eq!(spans(&json(&cancelled(&foreign))), [Some(0.8), None, None, None]);
+}
+
+#[test]
+fn the_share_at_stake_and_when_it_was_read_are_of_one_reading_and_nothing_is_made_of_a_late_one() {
+    let foreign = Foreign::default();
+    let impact = |decided: Option<u8>, before: [Option<u8>; 2]| {
+        let mut story = Story::of_person(&foreign, decided);
+        // As older versions stored it: the time of the reading that failed.
+        story.incident.opened.share_read_at = Some(at(400));
+        story.begins(810);
+        for (share, milliseconds) in before.into_iter().zip([1_000, 61_000]) {
+            story.share_before = share;
+            story.step(milliseconds, StepOutcome::Failed, None);
+        }
+        let report = Report::of(&story.incident);
+        let markdown = report.markdown(&Template::parse("{{impact}}").expect("a template"));
+        let said = (report.impact.share_percent, report.impact.share_read_at);
+        assert_eq!(markdown.contains("The share was read at"), said.1.is_some(), "{markdown}");
+        assert_eq!(markdown.contains("At most"), said.0.is_some(), "{markdown}");
+        said
+    };
+    for (decided, before, expected) in [
+        (Some(25), [None, None], (Some(25), Some(at(400)))),
+        (Some(25), [Some(25), Some(0)], (Some(25), Some(at(400)))),
+        (Some(5), [Some(25), None], (Some(25), Some(at(1_000)))),
+        (Some(5), [Some(5), Some(25)], (Some(25), Some(at(61_000)))),
+        (None, [Some(25), Some(5)], (Some(25), Some(at(1_000)))),
+        (None, [None, Some(25)], (None, None)),
+        (None, [None, Some(0)], (None, None)),
+        (None, [Some(0), None], (None, None)),
+        (None, [None, None], (None, None)),
+    ] {
+        assert_eq!(impact(decided, before), expected, "{decided:?} {before:?}");
+    }
 }
 
 #[test]

@@ -20,7 +20,7 @@ use serde::Deserialize;
 
 use super::auth::{Access, authorize};
 use super::listing::{Listings, incidents};
-use super::{IncidentView, RolloutView};
+use super::{GivenUpView, IncidentView, RolloutView};
 use crate::decision::{Input, Refusal, Request};
 use crate::incident::{Incident, IncidentId, Reason, RolloutName, Stage};
 use crate::pipeline::{JournalError, Rollout, Worker};
@@ -187,7 +187,11 @@ fn view(api: &Api, rollout: &Rollout) -> RolloutView {
     let view = RolloutView::new(rollout, &state, reading, age, now);
     let store_healthy = api.worker.metrics.is_store_healthy();
     let trying = api.worker.observed.trying(&rollout.name);
-    RolloutView { unrecorded_events: unrecorded, evidence_healthy, store_healthy, trying, ..view }
+    let configured: Vec<_> = rollout.policy.recipients.iter().map(|to| &to.channel).collect();
+    let mut refusals = state.refusals(states.values().map(Arc::as_ref));
+    refusals.retain(|(channel, _)| configured.contains(channel));
+    let given_up = refusals.into_iter().map(GivenUpView::from).collect();
+    RolloutView { unrecorded_events: unrecorded, evidence_healthy, store_healthy, given_up, trying, ..view }
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -10,6 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use reqwest::Url;
 
+use super::signpost::{is_for_a_person, page};
 use crate::config::{ServerConfig, TokenSet};
 use crate::webhook::auth::bearer;
 
@@ -150,6 +151,10 @@ pub(super) async fn authorize(State(access): State<Arc<Access>>, request: Reques
         Err(denied) => {
             let (method, path) = (request.method().as_str(), request.uri().path());
             tracing::warn!(method, path, "a request to the API was not let in: {denied}");
+            let status = denied.status();
+            if status == StatusCode::UNAUTHORIZED && is_for_a_person(request.method(), request.headers()) {
+                return page(status, &denied.to_string(), path);
+            }
             denied.into_response()
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::incident::{Backlog, ChannelName, Deliveries, Notice, NoticeId, Telling};
+use crate::incident::{Backlog, ChannelName, Deliveries, GivenUp, Notice, NoticeId, Telling};
 
 /// A notice: what was reported to people, in the log, as a metric, and through each channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +46,25 @@ pub struct UndeliveredView {
     /// None while no try has failed.
     pub last_error: Option<String>,
     pub next_try_at: Option<DateTime<Utc>>,
+}
+
+/// What a channel has refused for good since it last took a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivenUpView {
+    pub channel: String,
+    pub messages: u32,
+    /// When the first of them was given up.
+    pub since: DateTime<Utc>,
+    pub last_at: DateTime<Utc>,
+    /// Why the last one was.
+    pub error: String,
+}
+
+impl From<(&ChannelName, &GivenUp)> for GivenUpView {
+    fn from((channel, given_up): (&ChannelName, &GivenUp)) -> Self {
+        let GivenUp { messages, since, last_at, error } = given_up.clone();
+        Self { channel: channel.to_string(), messages, since, last_at, error }
+    }
 }
 
 impl NotificationView {

@@ -4,11 +4,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::NextView;
-use super::told::{NotificationView, UndeliveredView, own_notifications};
+use super::told::{GivenUpView, NotificationView, UndeliveredView, own_notifications};
 use crate::decision::{Mode, Reading};
 use crate::incident::{
-    AttachedAlert, Cause, EvidenceFile, Incident, NoteEntry, Phase, Reason, RolloutState, StepRecord,
-    Verification,
+    AttachedAlert, Cause, EvidenceFile, Incident, NoteEntry, NotedBefore, Phase, Reason, RolloutState,
+    StepRecord, Verification,
 };
 use crate::pipeline::{Rollout, Trying};
 
@@ -62,6 +62,9 @@ pub struct IncidentView {
     pub evidence: Vec<EvidenceFile>,
     pub notifications: Vec<NotificationView>,
     pub acknowledged_by: Option<String>,
+    /// Who had taken note before a person was needed anew, and what needed one, in words.
+    #[serde(default)]
+    pub noted_before: Option<String>,
     /// Every decision with its reason.
     pub decisions: Vec<NoteEntry>,
 }
@@ -84,7 +87,7 @@ impl From<&Incident> for IncidentView {
             revision: incident.revision().to_string(),
             stage: cause.stage.map(crate::incident::Stage::number),
             share_percent: cause.share.map(|share| share.0),
-            share_read_at: cause.share_read_at,
+            share_read_at: cause.share.and(cause.share_read_at),
             durable: true,
             state: incident.phase.name().to_owned(),
             state_sentence: incident.phase.sentence(),
@@ -105,6 +108,7 @@ impl From<&Incident> for IncidentView {
             evidence: incident.evidence.clone(),
             notifications: notifications.collect(),
             acknowledged_by: incident.acknowledged_by.clone(),
+            noted_before: incident.noted_before.as_ref().map(NotedBefore::words),
             decisions: incident.notes.iter().map(|note| note.as_ref().clone()).collect(),
         }
     }
@@ -163,6 +167,9 @@ pub struct RolloutView {
     /// What has not reached its channel, of all of its incidents and of the rollout itself.
     #[serde(default)]
     pub undelivered: Vec<UndeliveredView>,
+    /// What its configured channels have refused for good, each until a later message reaches it.
+    #[serde(default)]
+    pub given_up: Vec<GivenUpView>,
     /// Notices of the rollout itself that wait, such as its Watchdog's.
     #[serde(default)]
     pub notifications: Vec<NotificationView>,
@@ -171,8 +178,8 @@ pub struct RolloutView {
 }
 
 impl RolloutView {
-    /// What is the same for all rollouts (`unrecorded_events`, `evidence_healthy`, `store_healthy`) and `trying` are left at
-    /// their healthy values, for the caller to set.
+    /// What is the same for all rollouts (`unrecorded_events`, `evidence_healthy`, `store_healthy`), `given_up` and `trying` are left
+    /// at their healthy values, for the caller to set.
     #[must_use]
     pub fn new(
         rollout: &Rollout,
@@ -207,6 +214,7 @@ impl RolloutView {
             store_healthy: true,
             trying: None,
             undelivered: state.backlogs().iter().map(UndeliveredView::from).collect(),
+            given_up: Vec::new(),
             notifications: own_notifications(&state.deliveries),
             incident: state.incident.as_deref().map(IncidentView::from),
         }

@@ -18,7 +18,12 @@ async fn a_person_holds_resumes_acknowledges_and_closes_the_only_open_incident_w
     let mut server = site.spawn().await;
     let (code, _, said) = run(&site, &["incident", "acknowledge"]).await;
     assert!(code == 3 && said.contains("no incident is open"), "{code} {said}");
-    assert_eq!(run(&site, &["incident", "list"]).await.0, 3);
+    let (code, text, _) = run(&site, &["incident", "list"]).await;
+    assert_eq!((code, text.trim_end()), (3, "there is no incident"));
+    for look in ["show", "report"] {
+        let (code, _, said) = run(&site, &["incident", look]).await;
+        assert!(code == 3 && said.contains("there is no incident"), "{look}: {code} {said}");
+    }
 
     assert_eq!(site.post(body("CanaryLatencyP95Warning", "warning", &now(), None)).await, 200);
     let open = site.incident("the grace", |incident| incident.state == "grace").await;
@@ -37,6 +42,12 @@ async fn a_person_holds_resumes_acknowledges_and_closes_the_only_open_incident_w
 
     let (code, _, said) = run(&site, &["incident", "acknowledge", "--actor=bob"]).await;
     assert_eq!(code, 0, "{said}");
+    for (actor, words) in
+        [("bob", "you have acknowledged it already"), ("zoe", "bob has acknowledged it already")]
+    {
+        let (code, _, said) = run(&site, &["incident", "acknowledge", &format!("--actor={actor}")]).await;
+        assert!(code == 1 && said.contains(words), "{code} {said}");
+    }
     let (code, text, said) = run(&site, &["incident", "resume", &open.id, "--actor=ada"]).await;
     assert!(code == 0 && text.contains("acknowledged by bob"), "{text}{said}");
 
@@ -49,6 +60,11 @@ async fn a_person_holds_resumes_acknowledges_and_closes_the_only_open_incident_w
     assert_eq!((view["state"].as_str(), view["id"].as_str()), (Some("closed"), Some(open.id.as_str())));
     assert_eq!(api.share(), 25, "nobody touched the canary");
 
+    for (look, words) in [("show", "closed by ada"), ("report", "ada closed it")] {
+        let (code, text, said) = run(&site, &["incident", look]).await;
+        assert!(code == 0 && text.contains(words), "{look}: {code} {text}{said}");
+        assert!(said.contains(&format!("no incident is open; the latest: {}", open.id)), "{said}");
+    }
     let (code, _, said) = run(&site, &close).await;
     assert!(code == 3 && said.contains("no incident is open"), "{code} {said}");
     let (code, text, _) = run(&site, &["incident", "show", &open.id]).await;

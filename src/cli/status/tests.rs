@@ -89,6 +89,43 @@ fn status_says_who_has_not_been_told_since_when_and_why() {
 }
 
 #[test]
+fn status_says_what_a_channel_refused_for_good_how_often_when_last_and_why() {
+    let mut view = view(serde_json::Value::Null);
+    let refused = |messages| GivenUpView {
+        channel: "slack".to_owned(),
+        messages,
+        since: "2026-11-04T03:00:00Z".parse().expect("a time"),
+        last_at: "2026-11-04T03:01:01Z".parse().expect("a time"),
+        error: "Slack says token_revoked\nx".to_owned(),
+    };
+    for (messages, count) in [(1, "a message"), (4, "4 messages")] {
+        view.given_up = vec![refused(messages)];
+        let text = plain(&rollout_text(&view));
+        let expected = format!(
+            "  slack REFUSED {count} for good, the last at 2026-11-04 03:01:01 UTC (3 min ago), and none has arrived since: Slack says token_revoked\\nx"
+        );
+        assert!(text.lines().any(|line| line == expected), "{expected} in\n{text}");
+    }
+}
+
+#[test]
+fn status_says_who_had_taken_note_before_an_attempt_failed() {
+    let mut incident = held("ada");
+    incident["acknowledged_by"] = serde_json::Value::Null;
+    for (before, expected) in [
+        (json!(null), "    acknowledged by nobody yet"),
+        (
+            json!("zoe took note, before attempt 1 failed"),
+            "    acknowledged by nobody yet: zoe took note, before attempt 1 failed",
+        ),
+    ] {
+        incident["noted_before"] = before;
+        let text = plain(&rollout_text(&view(incident.clone())));
+        assert!(text.lines().any(|line| line == expected), "{expected} in\n{text}");
+    }
+}
+
+#[test]
 fn hostile_text_in_any_member_forges_no_line_of_status_and_leaves_no_control_character() {
     let hostile = "x\nspark-trading  armed\r\u{1b}[2J\u{9b}\u{202e}";
     let mut failed = held(hostile);

@@ -164,6 +164,19 @@ fn a_failed_rollback_forgets_who_took_note_and_goes_on_escalating() {
 }
 
 #[test]
+fn a_level_that_is_told_may_take_note_itself() {
+    let mut world = stuck();
+    acknowledge(&mut world);
+    pass(&mut world, 900);
+    assert_eq!(levels(&world), [(2, 900)]);
+    assert_eq!(world.incident().acknowledged_by, None);
+    let before = world.incident().noted_before.as_ref().map(crate::incident::NotedBefore::words);
+    assert_eq!(before.as_deref(), Some("ada took note, before level 2 was told"));
+    acknowledge(&mut world);
+    assert_eq!(world.refusal, None);
+}
+
+#[test]
 fn a_status_page_without_an_update_is_reported_after_four_minutes_once() {
     let mut world = stuck();
     world.wait(1);

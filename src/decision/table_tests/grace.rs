@@ -3,8 +3,8 @@
 use chrono::TimeDelta;
 
 use crate::decision::world::World;
-use crate::decision::{Confirmation, Mode, OnUnverified, Request};
-use crate::incident::{Hold, Phase, Reason};
+use crate::decision::{Confirmation, Input, Mode, OnUnverified, Request};
+use crate::incident::{Hold, NotedBefore, Phase, Reason, StepOutcome};
 
 #[test]
 fn a_warning_opens_a_grace_of_five_minutes_from_its_start() {
@@ -225,6 +225,47 @@ fn a_person_can_not_hold_what_is_no_grace() {
     assert_eq!(world.phase(), "rolling_back");
     world.person(Request::Acknowledge { incident });
     assert_eq!(world.incident().acknowledged_by.as_deref(), Some("ada"));
+}
+
+#[test]
+fn the_first_who_takes_note_stands_until_a_person_is_needed_anew() {
+    let mut world = World::with_people();
+    world.critical("ErrorRate");
+    let acknowledge = |world: &mut World, actor: &str| {
+        let incident = world.id();
+        world.send(&Input::Person { actor: actor.to_owned(), request: Request::Acknowledge { incident } })
+    };
+    let by = |world: &World| world.incident().acknowledged_by.clone();
+    assert_eq!(acknowledge(&mut world, "Ana (PagerDuty)"), Some(Reason::Acknowledged));
+    let stored = world.journal.len();
+    for (actor, words) in [
+        ("zoe", "Ana (PagerDuty) has acknowledged it already"),
+        ("Ana (PagerDuty)", "you have acknowledged it already"),
+    ] {
+        assert_eq!(acknowledge(&mut world, actor), None);
+        assert_eq!(world.refusal.as_ref().map(ToString::to_string).as_deref(), Some(words));
+        assert_eq!((by(&world).as_deref(), world.journal.len()), (Some("Ana (PagerDuty)"), stored));
+    }
+    world.step(StepOutcome::Failed);
+    assert_eq!(by(&world), None);
+    let before = world.incident().noted_before.as_ref().map(NotedBefore::words);
+    assert_eq!(before.as_deref(), Some("Ana (PagerDuty) took note, before attempt 1 failed"));
+    assert_eq!(acknowledge(&mut world, "zoe"), Some(Reason::Acknowledged));
+    assert_eq!(by(&world).as_deref(), Some("zoe"));
+}
+
+#[test]
+fn who_rolls_back_by_hand_has_taken_note_unless_somebody_has_before() {
+    for (first, expected) in [(None, "ada"), (Some("Ana (PagerDuty)"), "Ana (PagerDuty)")] {
+        let mut world = World::with_canary();
+        world.warning("Latency");
+        if let Some(first) = first {
+            let request = Request::Acknowledge { incident: world.id() };
+            world.send(&Input::Person { actor: first.to_owned(), request });
+        }
+        world.person(Request::RollBack { reason: "looks bad".to_owned(), stage: None });
+        assert_eq!(world.incident().acknowledged_by.as_deref(), Some(expected));
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::decision::world::World;
 use crate::decision::{Command, Input, Reading, Request};
 use crate::incident::{
-    Check, CheckName, CheckOutcome, Phase, Reason, Revision, Share, StepOutcome, Verdict, Verification,
+    Check, CheckName, CheckOutcome, Event, Phase, Reason, Revision, Share, StepOutcome, Verdict, Verification,
 };
 
 #[test]
@@ -45,6 +45,34 @@ fn the_third_rollback_in_a_day_pages_and_the_second_of_one_revision_does_not() {
         world.share(5);
         world.wait(1);
     }
+}
+
+#[test]
+fn a_failed_step_says_the_status_of_its_last_answer_also_of_one_without_a_body() {
+    for (status, text, expected) in [
+        (Some(503), "", "(1 attempt): status 503"),
+        (Some(403), "no", "(1 attempt): status 403: no"),
+        (None, "no route to host", "(1 attempt): no route to host"),
+    ] {
+        let mut world = World::with_canary();
+        world.critical("ErrorRate");
+        world.answered(status, text, StepOutcome::Failed);
+        let detail = world.journal.iter().find_map(|stored| match &stored.event {
+            Event::Failed { detail, .. } => Some(detail.clone()),
+            _ => None,
+        });
+        assert!(detail.as_ref().is_some_and(|detail| detail.ends_with(expected)), "{detail:?}");
+    }
+}
+
+#[test]
+fn a_share_that_could_not_be_read_has_no_time_at_which_it_was() {
+    let mut world = World::with_canary();
+    world.unreadable();
+    world.critical("ErrorRate");
+    let cause = world.incident().cause();
+    assert_eq!((cause.share, cause.share_read_at), (None, None));
+    assert_eq!(world.incident().opened.share_read_at, None);
 }
 
 #[test]

@@ -101,12 +101,17 @@ fn head(incident: &Incident, cause: &Cause, version: Version) -> Vec<String> {
         format!("Opened: {}, for {}", time(incident.opened_at), line(&incident.opened.cause)),
         format!("Grace Ended: {}", grace_ended(incident)),
         format!("Closed: {}", incident.closed_at.map_or_else(|| format!("not{none_then}"), time)),
-        format!(
-            "Acknowledged By: {}",
-            incident.acknowledged_by.as_deref().map_or_else(|| format!("nobody{none_then}"), line)
-        ),
+        format!("Acknowledged By: {}", acknowledged(incident, none_then)),
         format!("This File: {written}"),
     ]
+}
+
+fn acknowledged(incident: &Incident, none_then: &str) -> String {
+    match (&incident.acknowledged_by, &incident.noted_before) {
+        (Some(actor), _) => line(actor),
+        (None, Some(before)) => format!("nobody{none_then}: {}", before.words()),
+        (None, None) => format!("nobody{none_then}"),
+    }
 }
 
 /// When the grace really ended: a critical or a person may have ended it before its time.

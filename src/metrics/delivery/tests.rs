@@ -69,6 +69,41 @@ fn what_waits_is_counted_over_incidents_and_the_rollout_itself_with_the_oldest_o
 }
 
 #[test]
+fn a_configured_channel_that_refuses_for_good_shows_until_it_takes_a_message() {
+    let metrics = Metrics::new(&[], &[]);
+    metrics.channels(&[ChannelName::new("slack"), ChannelName::new("pagerduty")]);
+    let mut states = [RolloutState::default(), RolloutState::default()];
+    let tell = |state: &mut RolloutState, seconds, event| {
+        let (rollout, incident) = (RolloutName::new("spark"), Some(IncidentId::new("a")));
+        state.apply(&StoredAs { at: at(seconds), rollout, incident, event });
+    };
+    let look = |states: &[RolloutState; 2]| {
+        let states = states.clone().map(|state| (RolloutName::new("spark"), Arc::new(state)));
+        metrics.observe_states(states.iter().map(|(name, state)| (name, state)), at(100), 0);
+        let text = metrics.render();
+        let value = |channel: &str| {
+            let series = format!("backstop_channel_refusing{{channel=\"{channel}\"}} ");
+            text.lines().find_map(|line| line.strip_prefix(&series).map(str::to_owned))
+        };
+        [value("slack"), value("pagerduty"), value("gone")]
+    };
+    let values = |slack: &str| [Some(slack.to_owned()), Some("0".to_owned()), None];
+    assert_eq!(look(&states), values("0"));
+    let given_up = || MessageOutcome::GivenUp { error: "token_revoked".to_owned() };
+    tell(&mut states[0], 1, ended(1, given_up()));
+    let elsewhere = Event::MessageEnded {
+        channel: ChannelName::new("gone"),
+        notice: NoticeId(1),
+        call: "root".to_owned(),
+        outcome: given_up(),
+    };
+    tell(&mut states[0], 1, elsewhere);
+    assert_eq!(look(&states), values("1"));
+    tell(&mut states[1], 2, ended(1, sent(true)));
+    assert_eq!(look(&states), values("0"), "a message about the other rollout arrived");
+}
+
+#[test]
 fn a_message_is_sent_with_its_last_call_and_every_try_that_failed_is_counted() {
     let metrics = Metrics::new(&[], &[]);
     metrics.channels(&[ChannelName::new("slack")]);

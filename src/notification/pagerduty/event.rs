@@ -148,7 +148,8 @@ fn with_alerts(message: &Message, place: &Place, words: &Words, most: usize) -> 
     put("stage", message.notice.stage.or(incident.stage()).map(crate::incident::Stage::number).into());
     let cause = incident.cause();
     put("cause", shown(&cause.words).into());
-    put("triggered_by", cause.trigger.to_string().into());
+    put("triggered_by", cause.trigger.word().into());
+    put("actor", cause.trigger.actor().map(shown).into());
     put("verdict", incident.verification.as_ref().map(|verification| verification.verdict.as_str()).into());
     put("acknowledged_by", incident.acknowledged_by.as_deref().map(shown).into());
     put("alerts", of_alerts(incident, most));

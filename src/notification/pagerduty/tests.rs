@@ -1,5 +1,6 @@
 //! What PagerDuty is sent, and what its answers lead to.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -7,8 +8,9 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::config::AccessConfig;
-use crate::notification::fixtures;
+use crate::incident::Trigger;
 use crate::notification::http_fixtures::{Fake, deliver, golden, outbound, secret};
+use crate::notification::{Subject, fixtures};
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 const ACCEPTED: &str = r#"{"status":"success","message":"Event processed","dedup_key":"x"}"#;
@@ -45,6 +47,24 @@ fn paged(kind: NoticeKind) -> Message {
 
 fn member<'a>(event: &'a Value, pointer: &str) -> &'a str {
     event.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn who_triggered_it_is_said_in_the_words_of_the_webhook() {
+    let Setup { fake, pagerduty, .. } = setup().await;
+    for (trigger, word, actor) in [
+        (Trigger::Automatic, "alert", None),
+        (Trigger::Manual { actor: "zoe".to_owned() }, "person", Some("zoe")),
+    ] {
+        let message = fixtures::message(NoticeKind::RollbackStarted);
+        let mut incident = message.subject.incident().expect("an incident").clone();
+        (incident.causes, incident.opened.trigger) = (Default::default(), trigger);
+        let mut message = Message { subject: Subject::Incident(Arc::new(incident)), ..message };
+        deliver(&pagerduty, &mut message).await.1.expect("sent");
+        let asked = fake.asked().last().expect("a page").json();
+        let details = &asked["payload"]["custom_details"];
+        assert_eq!((details["triggered_by"].as_str(), details["actor"].as_str()), (Some(word), actor));
+    }
 }
 
 #[tokio::test]

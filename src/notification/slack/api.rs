@@ -176,8 +176,8 @@ impl Api {
 }
 
 fn answered(answer: Result<ClientResult<Value>, tokio::time::error::Elapsed>) -> Result<Value, Trouble> {
-    let answer = answer.map_err(|_| Trouble::Unclear("Slack does not answer in time".to_owned()))?;
-    understood(answer)
+    let late = |_| Trouble::NoAnswer { error: "Slack does not answer in time", may_have_arrived: true };
+    understood(answer.map_err(late)?)
 }
 
 fn presented(token: &SecretFile) -> Result<SlackApiToken, Trouble> {

@@ -154,20 +154,29 @@ fn fields(words: &Words, incident: Option<&Incident>) -> Vec<SlackBlockText> {
         let text = sentence(line?, MAX_FIELD_CHARS);
         (!text.is_empty()).then(|| field(title, text))
     });
-    let acknowledged = incident.and_then(|incident| incident.acknowledged_by.as_ref());
     let acknowledged =
-        acknowledged.map(|actor| field("Acknowledged by", escaped(&shown(actor), MAX_NAME_CHARS)));
+        incident.and_then(|incident| match (&incident.acknowledged_by, &incident.noted_before) {
+            (Some(actor), _) => Some(escaped(&shown(actor), MAX_NAME_CHARS)),
+            (None, Some(before)) => Some(escaped(&format!("nobody yet: {}", before.words()), MAX_NAME_CHARS)),
+            (None, None) => None,
+        });
+    let acknowledged = acknowledged.map(|who| field("Acknowledged by", who));
     lines.chain(acknowledged).collect()
 }
 
-/// Where there is more to read. The report is worth a link once there is nothing more to come.
+/// Where there is more to read: the incident while it is open, and then its report, which has it all.
 fn links(incident: Option<&Incident>, place: &Place) -> Option<String> {
     let dashboard = place.dashboard_url.as_ref().and_then(|url| link(url, "Dashboard"));
     let runbook = incident.and_then(runbook).and_then(|url| link(&url, "Runbook"));
-    let closed = incident.filter(|incident| incident.phase.is_closed());
-    let report = closed.and_then(|incident| link(&place.report_url(&incident.id), "Report"));
+    let own = incident.and_then(|incident| {
+        if incident.phase.is_closed() {
+            link(&place.report_url(&incident.id), "Report")
+        } else {
+            link(&place.incident_url(&incident.id), "Incident")
+        }
+    });
     let id = incident.map(|incident| escaped(&shown(incident.id.as_str()), MAX_NAME_CHARS));
-    let parts: Vec<_> = [dashboard, runbook, report, id].into_iter().flatten().collect();
+    let parts: Vec<_> = [dashboard, runbook, own, id].into_iter().flatten().collect();
     (!parts.is_empty()).then(|| parts.join(" · "))
 }
 

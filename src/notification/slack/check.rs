@@ -5,9 +5,9 @@ use serde_json::Value;
 use slack_morphism::prelude::*;
 use tokio::time::Instant;
 
+use super::Slack;
 use super::text::escaped;
 use super::trouble::Trouble;
-use super::{NAME, Slack};
 use crate::notification::SendError;
 use crate::text::shown;
 
@@ -39,8 +39,16 @@ impl Slack {
         }
         if self.has_app_token {
             let opened = self.api.socket_url(until).await;
-            opened
-                .map_err(|trouble| wrong(&trouble, "Socket Mode can't be opened by slack.app_token_file"))?;
+            opened.map_err(|trouble| {
+                const REMEDY: &str = "put the app's token (xapp-…) into slack.app_token_file";
+                let error = match &trouble {
+                    Trouble::Refused { code, .. } if trouble.is_of_token() => {
+                        format!("Socket Mode can't be opened: Slack says {code}: {REMEDY}")
+                    }
+                    _ => return wrong(&trouble, "Socket Mode can't be opened by slack.app_token_file"),
+                };
+                SendError::Refused { error }
+            })?;
             found.push("Socket Mode can be opened".to_owned());
         }
         Ok(found)
@@ -48,7 +56,15 @@ impl Slack {
 
     async fn check_token(&self, until: Instant) -> Result<String, SendError> {
         let answer = self.api.get("auth.test", &[], until).await;
-        let answer = answer.map_err(|trouble| wrong(&trouble, "slack.token_file can't be used"))?;
+        let answer = answer.map_err(|trouble| {
+            let is_of_token = trouble.is_of_token();
+            let what = if is_of_token {
+                "slack.token_file is refused"
+            } else {
+                "Slack does not say whose the token is"
+            };
+            wrong(&trouble, what)
+        })?;
         let text = |member: &str| shown(answer[member].as_str().unwrap_or("?"));
         Ok(format!("the token is good: bot {} of the workspace {}", text("user"), text("team")))
     }
@@ -105,12 +121,20 @@ impl Slack {
     }
 }
 
+/// What is wrong, by its kind: only a refusal says anything of what was asked for. `what` names that.
 fn wrong(trouble: &Trouble, what: &str) -> SendError {
-    match SendError::from(trouble.clone()) {
-        SendError::Refused { error } => SendError::Refused { error: format!("{NAME}: {what}: {error}") },
-        SendError::Failed { error, retry_after } => {
-            SendError::Failed { error: format!("{NAME}: {what}: {error}"), retry_after }
+    let said = match trouble {
+        Trouble::Refused { .. } => format!("{what}: {trouble}"),
+        Trouble::NoAnswer { .. } => {
+            format!("{trouble}: check the network, proxies and slack.api_url, and ask again")
         }
-        SendError::Unknown { error } => SendError::Unknown { error: format!("{NAME}: {what}: {error}") },
+        Trouble::Limited { .. } => format!("{trouble}: nothing is known to be wrong, ask again then"),
+        // Each of these says what to do where something can be done.
+        Trouble::NotSlack { .. } | Trouble::NotSent(_) | Trouble::Unclear(_) => trouble.to_string(),
+    };
+    match SendError::from(trouble.clone()) {
+        SendError::Refused { .. } => SendError::Refused { error: said },
+        SendError::Failed { retry_after, .. } => SendError::Failed { error: said, retry_after },
+        SendError::Unknown { .. } => SendError::Unknown { error: said },
     }
 }

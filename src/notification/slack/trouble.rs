@@ -12,12 +12,32 @@ use crate::text::kept;
 /// How long Slack is left alone where it says that it is asked too much, and not for how long.
 const DEFAULT_REST: Duration = Duration::from_secs(5);
 
+/// Said where a connection ended before its answer.
+const BROKE_OFF: &str = "the connection to Slack broke off";
+
+/// Slack's names for a token that it does not take.
+const TOKEN_REFUSED: &[&str] = &[
+    "invalid_auth",
+    "not_authed",
+    "token_revoked",
+    "token_expired",
+    "account_inactive",
+    "not_allowed_token_type",
+    "invalid_token",
+];
+
 /// Why a request gave no answer that can be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
     /// Slack is asked too much. Not before the time is over again.
     #[error("Slack asks to be left alone for {} s", retry_after.as_secs())]
     Limited { retry_after: Duration },
+    /// Nothing came back, which says nothing of the token or the channel.
+    #[error("{error}")]
+    NoAnswer { error: &'static str, may_have_arrived: bool },
+    /// What answers is not Slack's API, but a proxy's, a portal's or another address.
+    #[error("{error}")]
+    NotSlack { error: String, may_have_arrived: bool },
     /// Nothing of it reached Slack.
     #[error("{0}")]
     NotSent(String),
@@ -40,6 +60,12 @@ impl Trouble {
         matches!(self, Self::Refused { code, .. } if codes.contains(&code.as_str()))
     }
 
+    /// Whether Slack refuses the token itself, and no place and no content.
+    #[must_use]
+    pub(super) fn is_of_token(&self) -> bool {
+        self.is(TOKEN_REFUSED)
+    }
+
     /// Whether another content might be taken: unless it is known that the token, the place or the
     /// permission is what is wrong. An alarm must not be lost to a block, whatever the error is called.
     #[must_use]
@@ -53,8 +79,12 @@ impl From<Trouble> for SendError {
         let error = trouble.to_string();
         match trouble {
             Trouble::Limited { retry_after } => Self::Failed { error, retry_after: Some(retry_after) },
-            Trouble::NotSent(_) => Self::Failed { error, retry_after: None },
-            Trouble::Unclear(_) => Self::Unknown { error },
+            Trouble::NotSent(_)
+            | Trouble::NoAnswer { may_have_arrived: false, .. }
+            | Trouble::NotSlack { may_have_arrived: false, .. } => Self::Failed { error, retry_after: None },
+            Trouble::Unclear(_) | Trouble::NoAnswer { .. } | Trouble::NotSlack { .. } => {
+                Self::Unknown { error }
+            }
             Trouble::Refused { .. } => Self::Refused { error },
         }
     }
@@ -86,24 +116,25 @@ pub(super) fn understood(answer: Result<Value, SlackClientError>) -> Result<Valu
         // Slack itself says 200 to what it refuses: this is somebody in between, who may mend.
         Err(SlackClientError::HttpError(error)) => {
             let status = error.status_code.as_u16();
-            Err(Trouble::NotSent(format!(
-                "something before Slack answers {status}: check slack.api_url and proxies"
-            )))
+            let error = format!(
+                "something that is not Slack's API answers {status}: check slack.api_url and proxies"
+            );
+            Err(Trouble::NotSlack { error, may_have_arrived: false })
         }
         Err(SlackClientError::HttpProtocolError(error)) => {
             let cause = error.cause.as_deref().and_then(|cause| cause.downcast_ref());
             let is_connect = cause.is_some_and(hyper_util::client::legacy::Error::is_connect);
             Err(if is_connect {
-                Trouble::NotSent("Slack can't be reached".to_owned())
+                Trouble::NoAnswer { error: "Slack can't be reached", may_have_arrived: false }
             } else {
-                Trouble::Unclear("the connection to Slack broke off".to_owned())
+                Trouble::NoAnswer { error: BROKE_OFF, may_have_arrived: true }
             })
         }
         Err(
             SlackClientError::SystemError(_)
             | SlackClientError::EndOfStream(_)
             | SlackClientError::SocketModeProtocolError(_),
-        ) => Err(Trouble::Unclear("the connection to Slack broke off".to_owned())),
+        ) => Err(Trouble::NoAnswer { error: BROKE_OFF, may_have_arrived: true }),
     }
 }
 
@@ -116,7 +147,8 @@ fn accepted(answer: Value) -> Result<Value, Trouble> {
 }
 
 fn unreadable() -> Trouble {
-    Trouble::Unclear("Slack's answer can't be read".to_owned())
+    let error = "what answers is not Slack's API: check slack.api_url and proxies".to_owned();
+    Trouble::NotSlack { error, may_have_arrived: true }
 }
 
 fn of_code(code: &str, needed: Option<&str>) -> Trouble {
@@ -141,13 +173,7 @@ fn says(code: &str, needed: Option<&str>) -> String {
 /// What a person has to do; `None` for what is not about the token, the place or the permission.
 fn remedy(code: &str) -> Option<&'static str> {
     Some(match code {
-        "invalid_auth"
-        | "not_authed"
-        | "token_revoked"
-        | "token_expired"
-        | "account_inactive"
-        | "not_allowed_token_type"
-        | "invalid_token" => "put the bot's token (xoxb-…) into slack.token_file",
+        code if TOKEN_REFUSED.contains(&code) => "put the bot's token (xoxb-…) into slack.token_file",
         "missing_scope" | "no_permission" => "give the app the scope, and install it again",
         "channel_not_found" => "check slack.channel, and invite the bot where the channel is private",
         "not_in_channel" => "invite the bot into slack.channel: /invite @…",

@@ -3,7 +3,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
-use crate::incident::{Alert, AlertFact, Incident, Stage, Trigger};
+use crate::incident::{Alert, AlertFact, Incident, Stage};
 use crate::notification::{Line, Mark, Message, Place, Words};
 use crate::text::kept;
 
@@ -82,10 +82,6 @@ fn of_words(words: &Words) -> Value {
 
 fn of_incident(incident: &Incident, place: &Place) -> Value {
     let cause = incident.cause();
-    let manual = match &cause.trigger {
-        Trigger::Manual { actor } => Some(actor),
-        Trigger::Automatic => None,
-    };
     let alerts = incident.alerts.iter().take(MOST_ALERTS).map(|attached| of_alert(&attached.alert));
     json!({
         "id": incident.id,
@@ -98,8 +94,8 @@ fn of_incident(incident: &Incident, place: &Place) -> Value {
         "closed_at": incident.closed_at.map(time),
         "grace_ends_at": incident.grace_ends_at.map(time),
         "rollback_started_at": incident.rollback_started_at.map(time),
-        "triggered_by": if manual.is_some() { "person" } else { "alert" },
-        "actor": manual,
+        "triggered_by": cause.trigger.word(),
+        "actor": cause.trigger.actor(),
         "reason": cause.reason.as_str(),
         "cause": cause.words,
         "verdict": incident.verification.as_ref().map(|verification| verification.verdict.as_str()),

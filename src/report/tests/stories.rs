@@ -76,6 +76,8 @@ pub(super) struct Story {
     pub(super) incident: Incident,
     foreign: Foreign,
     notices: u32,
+    /// The share that is read just before a request.
+    pub(super) share_before: Option<u8>,
 }
 
 impl Story {
@@ -128,7 +130,7 @@ impl Story {
         };
         let id = IncidentId::new("spark-trading-20261124-030000-00a1");
         let incident = Incident::open(id, RolloutName::new("spark-trading"), at(800), opened);
-        Self { incident, foreign: foreign.clone(), notices: 0 }
+        Self { incident, foreign: foreign.clone(), notices: 0, share_before: Some(25) }
     }
 
     pub(super) fn tell(&mut self, milliseconds: i64, event: Event) {
@@ -218,7 +220,7 @@ impl Story {
             ended_at: at(milliseconds + 20),
             attempts: vec![attempt],
             outcome,
-            share_before: Some(Share(25)),
+            share_before: self.share_before.map(Share),
             decided_at: None,
         };
         self.tell(milliseconds + 20, Event::StepEnded(step));

@@ -131,3 +131,34 @@ fn a_token_whose_file_is_gone_opens_nothing_and_the_answer_says_why() {
     assert_eq!(ask(&access, Method::GET, &headers), Err(Denied::Revoked));
     assert!(Denied::Revoked.to_string().contains("missing or empty"));
 }
+
+#[tokio::test]
+async fn a_browser_without_a_token_is_shown_what_to_do_and_a_tool_gets_json() {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+    use tower::ServiceExt;
+
+    let folder = folder();
+    let access = Arc::new(access(folder.path(), "auth.viewer_token_files = [\"viewer\"]"));
+    let router = Router::new()
+        .route("/api/v1/incidents/{id}", get(|| async { "an incident" }))
+        .route_layer(from_fn_with_state(access, authorize));
+    let ask = async |headers: &[(header::HeaderName, &str)]| {
+        let mut request = Request::get("/api/v1/incidents/spark-1");
+        for (name, value) in headers {
+            request = request.header(name, *value);
+        }
+        let answer = router.clone().oneshot(request.body(Body::empty()).expect("a request")).await;
+        let answer = answer.expect("answered");
+        let content_type = answer.headers().get(header::CONTENT_TYPE).expect("a type").clone();
+        (answer.status().as_u16(), content_type.to_str().expect("a text").to_owned())
+    };
+    let browser = (header::ACCEPT, "text/html,application/xhtml+xml,*/*;q=0.8");
+    let of = |status, content_type: &str| (status, content_type.to_owned());
+    assert_eq!(ask(std::slice::from_ref(&browser)).await, of(401, "text/html; charset=utf-8"));
+    assert_eq!(ask(&[(header::ACCEPT, "*/*")]).await, of(401, "application/json"));
+    let token = (header::AUTHORIZATION, "Bearer viewer-token-0123");
+    assert_eq!(ask(&[browser, token]).await, of(200, "text/plain; charset=utf-8"));
+}

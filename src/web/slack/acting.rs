@@ -11,12 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::operators::Operators;
 use super::payload::Click;
-use crate::decision::{Input, Request};
+use crate::decision::{Input, Refusal, Request};
 use crate::incident::{ChannelName, Incident};
 use crate::metrics::ClickOutcome;
 use crate::notification::slack::{Api, Button, HOLD, NAME, root_of};
 use crate::pipeline::Worker;
-use crate::text::shown;
 
 /// How long telling one person may take. Nobody waits for it.
 const TELLING: Duration = Duration::from_secs(10);
@@ -97,9 +96,7 @@ impl Acting {
 
     pub(super) async fn act(&self, click: &Click) -> Came {
         let Some(button) = Button::of_action(&click.action) else { return (ClickOutcome::Ignored, None) };
-        let Some(incident) = self.incident(click) else {
-            return refused("This incident has ended: see `backstop incident show`.");
-        };
+        let Some(incident) = self.incident(click) else { return self.not_at_hand(click).await };
         if !is_its_message(&incident, click) {
             return refused("This is not the incident's own message: press the button there.");
         }
@@ -108,7 +105,7 @@ impl Acting {
             return denied;
         }
         if !Button::of(&incident).contains(&button) {
-            return refused(&too_late(button, &incident));
+            return refused(&too_late(button, &click.actor, &incident));
         }
         self.ask(button, click, &incident).await
     }
@@ -116,6 +113,22 @@ impl Acting {
     fn incident(&self, click: &Click) -> Option<Arc<Incident>> {
         let states = self.worker.journal.states();
         states.values().find_map(|state| state.known_incident(&click.incident).cloned())
+    }
+
+    /// Nothing is left to be done for it, or it never was here. What of the id the store does not know is
+    /// not repeated: anybody may have written it into a button.
+    async fn not_at_hand(&self, click: &Click) -> Came {
+        match self.worker.store.incident(&click.incident).await {
+            Ok(Some(ended)) => {
+                refused(&format!("This incident has ended: see `backstop incident show {}`.", ended.id))
+            }
+            Ok(None) => refused(
+                "This incident is not known here: it is another Backstop's, or is kept no longer. `backstop incident list` has those that are.",
+            ),
+            Err(_) => {
+                refused("Not done: the store can't be read now, and nothing is known of this incident.")
+            }
+        }
     }
 
     async fn denied(&self, button: Button, click: &Click) -> Option<Came> {
@@ -187,9 +200,11 @@ fn is_its_message(incident: &Incident, click: &Click) -> bool {
     root.is_some_and(|root| root.channel == click.channel && root.ts == click.message_ts)
 }
 
-fn too_late(button: Button, incident: &Incident) -> String {
+fn too_late(button: Button, actor: &str, incident: &Incident) -> String {
     match (button, &incident.acknowledged_by) {
-        (Button::Acknowledge, Some(actor)) => format!("{} has acknowledged it already.", shown(actor)),
+        (Button::Acknowledge, Some(by)) => {
+            format!("Not done: {}.", Refusal::already_acknowledged(by, actor))
+        }
         _ => {
             let stands = incident.phase.sentence();
             format!("\u{201c}{}\u{201d} is not possible: {}.", button.label(), stands.trim_end_matches('.'))

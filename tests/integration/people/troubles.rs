@@ -6,7 +6,7 @@ use backstop::demo::people::Answer;
 use backstop::demo::people::pagerduty::AlertState;
 
 use super::world::{World, critical};
-use crate::support::{PATIENCE, wait_for};
+use crate::support::{PATIENCE, binary, wait_for};
 
 #[tokio::test]
 async fn with_every_channel_hanging_for_ever_the_canary_is_rolled_back_verified_and_recorded() {
@@ -94,5 +94,34 @@ async fn what_is_undelivered_is_in_the_status_and_the_metrics() {
         (undelivered == 0.0).then_some(())
     })
     .await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_refused_for_good_is_in_the_status_and_the_metrics_until_a_message_arrives() {
+    let mut world = World::set("1h").await;
+    let revoked = serde_json::json!({ "ok": false, "error": "token_revoked" });
+    world.people.always("/slack/*", Answer::json(200, &revoked));
+    world.serve().await;
+    world.post(&critical("ErrorRate")).await;
+    let rolled_back = world.site.incident("the rollback", |incident| incident.state == "rolled_back").await;
+    let site = &world.site;
+    let refusing = |expected: f64| async move {
+        let seen = site.metric("backstop_channel_refusing{channel=\"slack\"}").await;
+        (seen == expected).then_some(())
+    };
+    let status = || async {
+        let output = binary().arg("status").arg("--config").arg(&site.config).output().await.expect("run");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    wait_for("the metric", || refusing(1.0)).await;
+    let text = status().await;
+    let line = text.lines().find(|line| line.contains("slack REFUSED")).unwrap_or_default();
+    assert!(line.contains("token_revoked") && line.contains("none has arrived since"), "{text}");
+    world.people.as_usual();
+    let path = format!("/api/v1/incidents/{}/acknowledge", rolled_back.id);
+    assert_eq!(site.ask(&path, serde_json::json!({ "actor": "zoe" })).await.0, 200);
+    wait_for("a message that arrives", || refusing(0.0)).await;
+    assert!(!status().await.contains("REFUSED"));
     world.stop().await;
 }

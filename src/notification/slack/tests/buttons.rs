@@ -4,9 +4,12 @@ use chrono::TimeDelta;
 
 use super::super::buttons::row;
 use super::super::*;
-use crate::incident::{GraceCause, Hold, Incident, NoticeKind, Phase, Reason, Revision};
+use crate::config::SlackButtons;
+use crate::incident::{
+    GraceCause, Hold, Incident, NewNeed, NotedBefore, NoticeKind, Phase, Reason, Revision,
+};
 use crate::notification::Subject;
-use crate::notification::fixtures::message;
+use crate::notification::fixtures::{message, place};
 
 fn incident(kind: NoticeKind) -> Incident {
     match message(kind).subject {
@@ -58,6 +61,25 @@ fn whoever_was_woken_can_say_so_also_when_it_is_over() {
     assert!(paged.phase.is_closed());
     assert_eq!(Button::of(&paged), [Button::Acknowledge]);
     assert_eq!(Button::of(&incident(NoticeKind::RollbackEnded)), [], "nobody was woken for it");
+}
+
+#[test]
+fn who_took_note_before_a_person_was_needed_anew_is_shown_as_that_beside_the_button() {
+    let failed = Phase::Failed { reason: Reason::StepFailed, attempt: 1, retry_at: None };
+    let before = NotedBefore { actor: "zoe".to_owned(), need: NewNeed::Failed(1) };
+    let noted = Incident { noted_before: Some(before), ..in_phase(failed) };
+    let shown = |incident: Incident| {
+        let subject = Subject::Incident(Arc::new(incident));
+        let message = Message { subject, ..message(NoticeKind::RollbackFailed) };
+        let content = super::super::blocks::root(&message, &place(), SlackButtons::All, None);
+        serde_json::to_string(&content.blocks).expect("JSON")
+    };
+    let again = Incident { acknowledged_by: Some("ana".to_owned()), ..noted.clone() };
+    let text = shown(noted);
+    assert!(text.contains("nobody yet: zoe took note, before attempt 1 failed"), "{text}");
+    assert!(text.contains("\"acknowledge\""), "{text}");
+    let text = shown(again);
+    assert!(text.contains("*Acknowledged by*\\nana") && !text.contains("zoe"), "{text}");
 }
 
 #[test]

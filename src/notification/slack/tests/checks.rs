@@ -44,6 +44,48 @@ async fn each_problem_is_named_with_its_remedy() {
 }
 
 #[tokio::test]
+async fn only_a_refused_token_is_blamed_on_the_token_and_every_other_kind_says_what_it_is() {
+    let late =
+        Answer { delay: std::time::Duration::from_secs(3_600), ..Answer::json(&json!({ "ok": true })) };
+    let busy = Answer { status: 429, retry_after: Some(30), ..Answer::json(&json!({ "ok": false })) };
+    let html = |status| Answer { status, body: "<html>sign in</html>".to_owned(), ..Answer::error("x") };
+    for (answer, expected) in [
+        (late, "Slack does not answer in time: check the network, proxies and slack.api_url, and ask again"),
+        (busy, "Slack asks to be left alone for 30 s: nothing is known to be wrong, ask again then"),
+        (html(302), "something that is not Slack's API answers 302: check slack.api_url and proxies"),
+        (html(200), "what answers is not Slack's API: check slack.api_url and proxies"),
+        (
+            Answer::error("channel_not_found"),
+            "Slack does not say whose the token is: Slack says channel_not_found: check slack.channel, and invite the bot where the channel is private",
+        ),
+        (
+            Answer::error("token_revoked"),
+            "slack.token_file is refused: Slack says token_revoked: put the bot's token (xoxb-…) into slack.token_file",
+        ),
+    ] {
+        assert_eq!(check_soon("auth.test", answer).await, expected);
+    }
+    let app = check("apps.connections.open", Some(Answer::error("not_allowed_token_type"))).await;
+    assert_eq!(
+        app.expect_err("refused").to_string(),
+        "Socket Mode can't be opened: Slack says not_allowed_token_type: put the app's token (xapp-…) into slack.app_token_file"
+    );
+    let nowhere = check("conversations.list", Some(Answer::error("channel_not_found"))).await;
+    assert_eq!(
+        nowhere.expect_err("refused").to_string(),
+        "#spark-incidents can't be looked at: Slack says channel_not_found: check slack.channel, and invite the bot where the channel is private"
+    );
+}
+
+/// What is wrong, where nobody waits for as long as a channel may take.
+async fn check_soon(method: &str, answer: Answer) -> String {
+    let (fake, folder) = (Fake::start().await, tempfile::tempdir().expect("a folder"));
+    fake.script(method, [answer]);
+    let until = tokio::time::Instant::now() + std::time::Duration::from_secs(1);
+    slack(&fake.url, folder.path()).check_all(until).await.expect_err("wrong").to_string()
+}
+
+#[tokio::test]
 async fn a_permission_that_only_helps_is_no_error() {
     let opened = Answer::json(&json!({ "ok": true, "url": "wss://wss.example" }));
     let missing = json!({ "ok": false, "error": "missing_scope", "needed": "channels:read" });
