@@ -199,7 +199,10 @@ fn report(draft: &mut Draft<'_>, id: &MessageId, kind: NoticeKind, error: String
     let mut others = draft.recipients(NoticeKind::ChannelFailed);
     others.retain(|channel| *channel != id.channel);
     let channel = id.channel.clone();
-    draft.notice_to(incident, NoticeFact::ChannelFailed { channel, error, is_tried }, others);
+    let matters = draft.context.policy.recipients.iter().any(|recipient| {
+        recipient.channel == channel && (recipient.wakes || recipient.first_within.is_some())
+    });
+    draft.notice_to(incident, NoticeFact::ChannelFailed { channel, error, is_tried, matters }, others);
 }
 
 /// The messages of a queue that need not be sent any more. `wakes`: the channel is one that pages.

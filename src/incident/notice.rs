@@ -158,6 +158,9 @@ pub enum NoticeFact {
         error: String,
         /// Whether it is still tried.
         is_tried: bool,
+        /// Whether the channel is one that wakes somebody or that the public reads: then a person has to act.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        matters: bool,
     },
     /// The public does not know yet, and its time is nearly over.
     PublicUpdateLate {

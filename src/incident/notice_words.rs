@@ -123,7 +123,7 @@ impl NoticeFact {
                 };
                 format!("escalated to level {} after {minutes} minutes: {who}", level.0)
             }
-            Self::ChannelFailed { channel, error, is_tried } => {
+            Self::ChannelFailed { channel, error, is_tried, .. } => {
                 let next = if *is_tried { "it is still tried" } else { "it is not tried again" };
                 format!("{channel} can't be told: {}; {next}", shown(error))
             }

@@ -33,7 +33,7 @@ pub use trouble::Trouble;
 
 use super::{CALL_TIMEOUT, Channel, Message, Place, SendError, Sent, Words};
 use crate::config::{SlackButtons, SlackConfig};
-use crate::incident::{ChannelName, NoticeFact, NoticeKind, References};
+use crate::incident::{ChannelName, Notice, NoticeFact, NoticeKind, References};
 
 /// The channel's name in configuration, log, metrics and API.
 pub const NAME: &str = "slack";
@@ -95,7 +95,7 @@ impl Slack {
         match &message.notice.fact {
             Some(NoticeFact::Escalated { level, .. }) if level.0 >= 3 => third,
             Some(NoticeFact::Escalated { .. }) => second,
-            _ if is_loud(message.notice.kind) => first,
+            _ if is_loud(&message.notice) => first,
             _ => "",
         }
     }
@@ -103,9 +103,14 @@ impl Slack {
 
 /// Whether a person has to act on it: it is shown in the channel too, and mentions somebody. That a
 /// rollback has begun needs nobody here: PagerDuty wakes for it, in case it does not end well.
-fn is_loud(kind: NoticeKind) -> bool {
-    let needs_a_person = kind.pages() && kind != NoticeKind::RollbackStarted;
-    needs_a_person || matches!(kind, NoticeKind::ChannelFailed | NoticeKind::PublicUpdateLate)
+fn is_loud(notice: &Notice) -> bool {
+    match (notice.kind, &notice.fact) {
+        (NoticeKind::RollbackStarted, _) => false,
+        (NoticeKind::PublicUpdateLate, _) | (_, Some(NoticeFact::ChannelFailed { matters: true, .. })) => {
+            true
+        }
+        (kind, _) => kind.pages(),
+    }
 }
 
 /// A level for which nobody is named mentions those of the level below: somebody has to look.

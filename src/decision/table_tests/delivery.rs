@@ -90,6 +90,10 @@ fn a_channel_that_fails_three_times_is_reported_through_the_others_once() {
         assert_eq!(told(&world), reported, "after {tries} tries");
     }
     assert!(world.waiting(CHAT).contains(&"channel_failed"));
+    let fact = world.incident().notices.iter().find_map(|notice| {
+        notice.fact.clone().filter(|fact| matches!(fact, NoticeFact::ChannelFailed { .. }))
+    });
+    assert!(matches!(fact, Some(NoticeFact::ChannelFailed { matters: true, .. })), "the public reads it");
     assert!(!world.waiting(PAGE).contains(&"channel_failed"), "not to itself");
 }
 

@@ -48,7 +48,7 @@ impl Button {
             | Phase::Closed { .. } => vec![],
         };
         // Whoever was mentioned says that they saw it, also when it is over by then.
-        let has_paged = || incident.notices.iter().any(|notice| super::is_loud(notice.kind));
+        let has_paged = || incident.notices.iter().any(super::is_loud);
         if incident.acknowledged_by.is_none() && (!incident.phase.is_closed() || has_paged()) {
             buttons.push(Self::Acknowledge);
         }

@@ -63,7 +63,7 @@ impl Slack {
         let content = blocks::marked(blocks::reply(message, &self.place, told), message, REPLY);
         let posted = match &root {
             Some(root) => {
-                let loud = is_loud(message.notice.kind);
+                let loud = is_loud(&message.notice);
                 self.post(&root.channel, content.clone(), Some((&root.ts, loud)), until).await
             }
             None => self.post(&self.channel, content.clone(), None, until).await,

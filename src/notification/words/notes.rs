@@ -42,7 +42,7 @@ impl Said {
                     .safe(on_canary("No", notice.share))
                     .next("Take the lead, or say who has it.")
             }
-            NoticeFact::ChannelFailed { channel, error, is_tried } => {
+            NoticeFact::ChannelFailed { channel, error, is_tried, .. } => {
                 let (channel, error) = (shown(channel.as_str()), shown(error.trim_end_matches('.')));
                 let tried = if *is_tried { "It is still tried." } else { "It is not tried again." };
                 Self::new(Mark::Red, "NOT EVERYBODY KNOWS", format!("{channel} can't be told: {error}"))

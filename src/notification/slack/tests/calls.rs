@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::fake::{Answer, Fake};
 use super::slack;
-use crate::incident::{NoticeKind, References};
+use crate::incident::{NoticeFact, NoticeKind, References};
 use crate::notification::fixtures::message;
-use crate::notification::slack::{REPLY, ROOT, Slack, UPDATE};
+use crate::notification::slack::{REPLY, ROOT, Slack, UPDATE, is_loud};
 use crate::notification::{Channel, Message, SendError, Sent};
 
 struct Scene {
@@ -92,6 +92,15 @@ async fn what_needs_a_person_is_shown_in_the_channel_and_mentions_whoever_is_on_
         let is_seen = last["reply_broadcast"] == true || last.get("thread_ts").is_none();
         assert_eq!(is_seen, loud.contains(kind), "{kind}");
     }
+}
+
+#[test]
+fn that_a_dashboard_could_not_be_told_mentions_nobody() {
+    let message = message(NoticeKind::ChannelFailed);
+    let mut notice = message.notice.as_ref().clone();
+    let Some(NoticeFact::ChannelFailed { matters, .. }) = &mut notice.fact else { panic!("of a channel") };
+    *matters = false;
+    assert!(is_loud(&message.notice) && !is_loud(&notice));
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use crate::notification::{Message, Place};
 
 /// What is sent for a notice: the message as the first of its subject, and later the reply.
 pub(super) fn sent(message: &Message, place: &Place) -> Vec<(&'static str, Value)> {
-    let mentions = if is_loud(message.notice.kind) { "<!subteam^S1>" } else { "" };
+    let mentions = if is_loud(&message.notice) { "<!subteam^S1>" } else { "" };
     let told = Told { mentions, left_out: 0 };
     let first = blocks::root(message, place, SlackButtons::All, is_told_by_root(message).then_some(told));
     let reply = blocks::reply(message, place, told);
