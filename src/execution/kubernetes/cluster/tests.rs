@@ -1,0 +1,54 @@
+//! Kubeconfigs that can't be used, and what is said of them.
+
+use super::*;
+
+const SECRET: &str = "s3cret-token";
+
+async fn refused(text: &str) -> String {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("kubeconfig");
+    std::fs::write(&file, text).expect("written");
+    let cluster = Clusters::default().of(Some(&file));
+    let error = cluster.client().await.err().expect("no client");
+    assert!(error.contains(&file.display().to_string()), "{error}");
+    assert!(!format!("{error}{cluster:?}").contains(SECRET), "{error}");
+    error
+}
+
+#[tokio::test]
+async fn a_kubeconfig_that_cant_be_used_is_named_with_what_is_wrong_and_never_with_its_tokens() {
+    let _second_is_an_error = rustls::crypto::ring::default_provider().install_default();
+    let users = format!("users: [{{name: me, user: {{token: {SECRET}}}}}]");
+    assert!(refused(&format!("{users}\ntoken: [{SECRET}")).await.contains("no YAML"));
+    assert!(refused(&format!("{users}\nclusters: {SECRET}")).await.contains("no YAML"));
+    assert!(refused(&users).await.contains("current-context"));
+    let context = "contexts: [{name: it, context: {cluster: it, user: me}}]\ncurrent-context: it";
+    assert!(refused(&format!("{users}\n{context}")).await.contains("cluster"));
+    let proxy = format!(
+        "clusters: [{{name: it, cluster: {{server: 'http://127.0.0.1:1', proxy-url: 'http://me:{SECRET}@proxy:1'}}}}]"
+    );
+    assert!(refused(&format!("{users}\n{context}\n{proxy}")).await.contains("proxy-url"));
+    let gone = Clusters::default().of(Some(Path::new("/nowhere/kubeconfig")));
+    assert!(gone.client().await.err().expect("no file").contains("/nowhere/kubeconfig"));
+}
+
+#[tokio::test]
+async fn rollouts_of_one_cluster_share_a_client_and_a_file_that_comes_later_is_read_then() {
+    let _second_is_an_error = rustls::crypto::ring::default_provider().install_default();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("kubeconfig");
+    let mut clusters = Clusters::default();
+    let (one, other) = (clusters.of(Some(&file)), clusters.of(Some(&file)));
+    assert!(Arc::ptr_eq(&one, &other) && !Arc::ptr_eq(&one, &clusters.of(None)));
+    assert!(one.client().await.is_err());
+    let text = "clusters: [{name: it, cluster: {server: 'http://127.0.0.1:1'}}]\n\
+                contexts: [{name: it, context: {cluster: it}}]\ncurrent-context: it\n";
+    std::fs::write(&file, text).expect("written");
+    assert!(one.client().await.is_ok());
+}
+
+#[tokio::test]
+async fn outside_a_pod_the_remedy_is_a_kubeconfig() {
+    let error = Clusters::default().of(None).client().await.err().expect("no pod");
+    assert!(error.contains("set kubeconfig"), "{error}");
+}
