@@ -1,5 +1,10 @@
 //! Kubeconfigs that can't be used, and what is said of them.
 
+use tokio::io::AsyncReadExt;
+
+use super::super::caller::Caller;
+use super::super::error::Why;
+use super::super::object::{DEPLOYMENT, Object};
 use super::*;
 
 const SECRET: &str = "s3cret-token";
@@ -51,4 +56,41 @@ async fn rollouts_of_one_cluster_share_a_client_and_a_file_that_comes_later_is_r
 async fn outside_a_pod_the_remedy_is_a_kubeconfig() {
     let error = Clusters::default().of(None).client().await.err().expect("no pod");
     assert!(error.contains("set kubeconfig"), "{error}");
+}
+
+/// What a call finds at this address.
+async fn called(address: std::net::SocketAddr) -> Why {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("kubeconfig");
+    let text = format!(
+        "clusters: [{{name: it, cluster: {{server: 'http://{address}'}}}}]\n\
+         contexts: [{{name: it, context: {{cluster: it}}}}]\ncurrent-context: it\n"
+    );
+    std::fs::write(&file, text).expect("written");
+    let caller = Caller { cluster: Clusters::default().of(Some(&file)), timeout: Duration::from_millis(500) };
+    let object = Object::new(DEPLOYMENT, "spark", "api");
+    let change = serde_json::json!({});
+    caller.merge_patch(&object, Some("scale"), &change).await.expect_err("no API server").why
+}
+
+#[tokio::test]
+async fn a_call_without_a_connection_has_not_arrived_and_any_other_silence_may_have() {
+    let _second_is_an_error = rustls::crypto::ring::default_provider().install_default();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    // Connections are taken by the system, and nobody reads them.
+    let silent = called(address).await;
+    assert!(matches!(silent, Why::TimedOut(_)), "{silent:?}");
+    let hangs_up = async {
+        // The first one is still there from before.
+        for _ in 0..2 {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            let _its_beginning = stream.read(&mut [0; 16]).await;
+        }
+    };
+    let (broken, ()) = tokio::join!(called(address), hangs_up);
+    assert!(matches!(broken, Why::Broken(_)), "{broken:?}");
+    drop(listener);
+    let refused = called(address).await;
+    assert!(matches!(refused, Why::Unreachable(_)), "{refused:?}");
 }
