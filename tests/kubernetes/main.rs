@@ -1,6 +1,6 @@
 //! Kubernetes as it is: an API server, its controllers, its scheduler and its store, all real; only the
 //! kubelet is played, because there are no machines. `controlplane` starts them, `proofs` shows that
-//! they behave as a cluster does, and `execution` what our own steps do there.
+//! they behave as a cluster does, `execution` what our own steps do there, and `whole` what an alert leads to.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that can not go on has failed, and says where")]
 
@@ -10,4 +10,5 @@ mod execution;
 mod ports;
 mod proofs;
 mod rollouts;
+mod whole;
 mod workloads;
