@@ -6,6 +6,7 @@
 mod build;
 mod channels;
 mod stored_evidence;
+mod traffic;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -7,6 +7,7 @@ mod access;
 mod client_tls;
 mod flag_request;
 mod incident_report;
+mod kubernetes;
 mod metrics;
 mod people;
 mod reader;
@@ -27,6 +28,7 @@ use chrono::{DateTime, Utc};
 pub use client_tls::{ClientTlsConfig, ClientTlsError, LoadedClientTls};
 pub use flag_request::{BodyError, BodyTemplate, FlagMethod, ShareScale};
 pub use incident_report::{ReportConfig, TemplateFileError};
+pub use kubernetes::{KubernetesConfig, RevisionSource, RouterConfig, WorkloadConfig};
 pub use metrics::{DEFAULT_CANARY, MetricsConfig, example_labels, foreign_labels, quoted};
 pub use people::{
     GrafanaConfig, LevelKeys, PageCall, PageFind, PageKind, PageTemplates, PagerDutyConfig, PeopleConfig,
@@ -35,7 +37,7 @@ pub use people::{
 use reader::Reader;
 pub use reference::{KeyReference, REFERENCE};
 pub use report::{ConfigReport, Level, Problem};
-pub use rollout::{FeatureFlagConfig, RolloutConfig, VerifyConfig};
+pub use rollout::{FeatureFlagConfig, RolloutConfig, TrafficConfig, VerifyConfig};
 pub use secret::{SecretError, SecretFile, SecretState};
 pub use secret_watch::{SecretCounts, watch_secrets};
 pub use sections::{AlertmanagerConfig, EvidenceConfig, PrometheusConfig, ServerConfig, StoreConfig};
@@ -74,6 +76,7 @@ impl Config {
         let now = SystemClock.now();
         let of_files = config.check_secrets().into_iter().chain(config.check_tls(now));
         let of_files = of_files.chain(config.check_access(now)).chain(config.report.check(path));
+        let of_files = of_files.chain(config.check_kubeconfigs());
         // It was read a moment ago, so it can be read again; if not, problems have no line.
         let document = toml_edit::Document::parse(text.as_str()).map(toml_edit::Document::into_item);
         let document = document.unwrap_or_default();
@@ -184,7 +187,9 @@ impl Config {
         let channels = self.people.systems().into_iter();
         systems.extend(channels.map(|(key, access)| (key.to_owned(), access)));
         for (index, rollout) in self.rollouts.iter().enumerate() {
-            systems.push((format!("rollouts[{index}].traffic"), &rollout.traffic.access));
+            if let Some(access) = rollout.traffic.access() {
+                systems.push((format!("rollouts[{index}].traffic"), access));
+            }
             systems.push((format!("rollouts[{index}].verify"), &rollout.verify.access));
         }
         systems

@@ -3,6 +3,7 @@
 //! Every step is an absolute value that converges, so repeating one after a crash is harmless.
 
 mod feature_flag;
+mod kubernetes;
 mod step;
 
 use std::time::Duration;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use feature_flag::{FeatureFlag, ReadRequest, SetRequest};
+pub use kubernetes::{Cluster, Clusters, KubernetesTarget, longest_try};
 pub use step::{StepLimits, run_step};
 
 use crate::incident::{Answer, Observation, Step};

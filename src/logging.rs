@@ -41,7 +41,9 @@ pub struct LostLines {
 
 /// Starts logging to stderr: JSON for machines, plain text on a terminal. `RUST_LOG` filters.
 pub fn start() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    // kube's own line on a failed call names neither the call nor what comes of it; ours do.
+    let default = || EnvFilter::new("info,kube_client::client::builder=off");
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| default());
     // An error of the writer would be printed by `eprintln!`, which panics where stderr is closed.
     let lines =
         tracing_subscriber::fmt::layer().with_writer(stderr::LineWriter::new).log_internal_errors(false);

@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use super::channels::{build_channels, recipient};
 use super::stored_evidence::StoredEvidence;
+use super::traffic::Traffic;
 use anyhow::Context;
 use chrono::TimeDelta;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::config::{Config, RolloutConfig};
-use crate::decision::{PlanPolicy, Policy, Recipient};
+use crate::decision::{Policy, Recipient};
 use crate::evidence::EvidenceFolders;
-use crate::execution::{FeatureFlag, ReadRequest, SetRequest, StepLimits, Target};
+use crate::execution::{Clusters, StepLimits};
 use crate::incident::{Revision, RolloutName};
 use crate::metrics::Metrics;
 use crate::outbound::Connections;
@@ -168,11 +169,12 @@ pub fn build_rollouts(
     prometheus: Option<&Arc<dyn RuleSource>>,
     recipients: &[Recipient],
 ) -> anyhow::Result<Rollouts> {
+    let mut clusters = Clusters::default();
     let built: anyhow::Result<Vec<_>> = config
         .rollouts
         .iter()
         .map(|rollout| {
-            build_rollout(config, rollout, connections, prometheus, recipients)
+            build_rollout(config, rollout, (connections, &mut clusters), prometheus, recipients)
                 .with_context(|| format!("rollout {}", rollout.name))
         })
         .collect();
@@ -182,39 +184,16 @@ pub fn build_rollouts(
 fn build_rollout(
     config: &Config,
     rollout: &RolloutConfig,
-    connections: &mut Connections,
+    (connections, clusters): (&mut Connections, &mut Clusters),
     prometheus: Option<&Arc<dyn RuleSource>>,
     recipients: &[Recipient],
 ) -> anyhow::Result<Rollout> {
-    let RolloutConfig {
-        name,
-        mode,
-        matching,
-        revision,
-        grace,
-        hold,
-        on_unverified,
-        verify,
-        traffic,
-        metrics: _,
-    } = rollout;
-    let to_traffic = connections.to(&traffic.access, traffic.timeout).context("traffic")?;
-    let url = traffic.url.clone().context("traffic.url is missing")?;
-    let set = SetRequest {
-        method: traffic.method,
-        url,
-        body: traffic.body.clone(),
-        feature: traffic.feature.clone(),
-        revision: revision.clone(),
-    };
-    let read = traffic.read_url.clone();
-    let read =
-        read.map(|url| ReadRequest { url, pointer: traffic.read_pointer.clone(), scale: traffic.scale });
-    let target: Arc<dyn Target> = Arc::new(FeatureFlag::new(to_traffic, set, read));
+    let RolloutConfig { name, mode, matching, revision, grace, hold, on_unverified, verify, .. } = rollout;
+    let limits = StepLimits::default();
+    let Traffic { target, plan, longest } = Traffic::build(rollout, connections, clusters, limits)?;
     let healthz = verify.healthz_url.clone().zip(verify.stable_version.clone());
     let healthz = healthz.map(|(url, stable_version)| Healthz { url, stable_version });
     let to_application = connections.to(&verify.access, APPLICATION_TIMEOUT).context("verify")?;
-    let limits = StepLimits::default();
     Ok(Rollout {
         name: RolloutName::new(name.clone()),
         policy: Policy {
@@ -224,9 +203,9 @@ fn build_rollout(
             grace: delta(*grace),
             hold: delta(*hold),
             on_unverified: *on_unverified,
-            plan: PlanPolicy::TrafficOnly,
+            plan,
             verify_window: delta(verify.window),
-            rollback_deadline: delta(limits.longest(traffic.timeout) + verify.window + DEADLINE_MARGIN),
+            rollback_deadline: delta(longest + verify.window + DEADLINE_MARGIN),
             reading_valid: delta(config.alertmanager.poll_interval * POLLS_VALID),
             watchdog_timeout: delta(config.alertmanager.watchdog_timeout),
             recipients: recipients.to_vec(),

@@ -6,7 +6,7 @@ use std::path::Path;
 use chrono::{DateTime, TimeDelta};
 use rcgen::{CertificateParams, KeyPair};
 
-use super::{Config, Credentials, FlagMethod, HeaderText, Level, Problem, ShareScale};
+use super::{Config, Credentials, FlagMethod, HeaderText, Level, Problem, ShareScale, TrafficConfig};
 
 fn text(system: &str, traffic: &str) -> String {
     format!(
@@ -34,7 +34,7 @@ ca_file = \"ca.pem\"\nproxy_from_environment = true";
     assert!(matches!(&key.value, HeaderText::File(file) if file.path() == Path::new("/etc/backstop/key")));
     assert_eq!(access.tls.ca_file.as_deref(), Some(Path::new("/etc/backstop/ca.pem")));
     assert!(access.proxy_from_environment && !config.prometheus.access.proxy_from_environment);
-    let traffic = &config.rollouts[0].traffic;
+    let TrafficConfig::FeatureFlag(traffic) = &config.rollouts[0].traffic else { panic!("a flag") };
     assert_eq!((traffic.method, traffic.scale), (FlagMethod::Patch, ShareScale::Fraction));
     let missing: Vec<_> = config.check_secrets().into_iter().map(|problem| problem.key).collect();
     let expected = [

@@ -174,6 +174,17 @@ impl<'a> Reader<'a> {
         })
     }
 
+    pub(super) fn whole_number(&self, key: &str, default: u16, least: u16, most: u16) -> u16 {
+        let Some(item) = self.item(key) else { return default };
+        let number = item.as_integer().and_then(|number| u16::try_from(number).ok());
+        number.filter(|number| (least..=most).contains(number)).unwrap_or_else(|| {
+            let remedy =
+                format!("write a whole number between {least} and {most}, such as {key} = {default}");
+            self.error(key, "is no such number", remedy);
+            default
+        })
+    }
+
     pub(super) fn duration(&self, key: &str, default: Duration, least: Duration, most: Duration) -> Duration {
         if self.has(key) && self.table.and_then(|table| table.get(key)).is_some_and(Item::is_integer) {
             let _known = self.item(key);

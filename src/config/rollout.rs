@@ -7,6 +7,7 @@ use reqwest::Url;
 
 use super::access::AccessConfig;
 use super::flag_request::{BodyTemplate, FlagMethod, ShareScale};
+use super::kubernetes::KubernetesConfig;
 use super::metrics::MetricsConfig;
 use super::reader::Reader;
 use crate::decision::{Mode, OnUnverified, is_legacy_label_name};
@@ -35,7 +36,7 @@ pub struct RolloutConfig {
     pub verify: VerifyConfig,
     /// Which series are its, for the rules.
     pub metrics: MetricsConfig,
-    pub traffic: FeatureFlagConfig,
+    pub traffic: TrafficConfig,
 }
 
 /// `[rollouts.verify]`: what is read after a rollback.
@@ -53,6 +54,13 @@ pub struct VerifyConfig {
     pub window: Duration,
     /// The pause between two rounds of it.
     pub interval: Duration,
+}
+
+/// `[rollouts.traffic]`, by its `kind`.
+#[derive(Debug, Clone)]
+pub enum TrafficConfig {
+    FeatureFlag(FeatureFlagConfig),
+    Kubernetes(KubernetesConfig),
 }
 
 /// `[rollouts.traffic]` with `kind = "feature-flag"`.
@@ -115,16 +123,9 @@ impl RolloutConfig {
                 "add [rollouts.traffic] with kind, url and feature",
             );
         }
-        let traffic = FeatureFlagConfig::read(&traffic_reader, reader.has("traffic"));
-        if reader.has("traffic") && traffic.read_url.is_none() && verify.healthz_url.is_none() {
-            let remedy = "set traffic.read_url, or verify.healthz_url with verify.stable_version";
-            traffic_reader.warning(
-                "read_url",
-                "is missing, and healthz too: no rollback can be read back, so each stays open",
-                remedy,
-            );
-        }
-        let revision = reader.text("revision").unwrap_or_else(|| traffic.feature.clone());
+        let traffic = TrafficConfig::read(&traffic_reader, reader.has("traffic"));
+        traffic.warn_if_unread(reader, &traffic_reader, &verify);
+        let revision = reader.text("revision").unwrap_or_else(|| traffic.default_revision(reader));
         reader.finish();
         Self { name, mode, matching, revision, grace, hold, on_unverified, verify, metrics, traffic }
     }
@@ -173,14 +174,54 @@ impl VerifyConfig {
     }
 }
 
+impl TrafficConfig {
+    fn read(reader: &Reader<'_>, present: bool) -> Self {
+        let kind = if present { reader.required("kind", "feature-flag") } else { String::new() };
+        match kind.as_str() {
+            "ingress-nginx" => return Self::Kubernetes(KubernetesConfig::ingress_nginx(reader)),
+            "gateway-api" => return Self::Kubernetes(KubernetesConfig::gateway_api(reader)),
+            "" | "feature-flag" => {}
+            _ => {
+                let remedy = "write kind = \"feature-flag\", \"ingress-nginx\" or \"gateway-api\"";
+                reader.error("kind", format!("{kind:?} is not in this version"), remedy);
+            }
+        }
+        Self::FeatureFlag(FeatureFlagConfig::read(reader, present))
+    }
+
+    /// How the system is reached, where it is one of HTTP.
+    pub(super) fn access(&self) -> Option<&AccessConfig> {
+        match self {
+            Self::FeatureFlag(flag) => Some(&flag.access),
+            Self::Kubernetes(_) => None,
+        }
+    }
+
+    /// A cluster always says what the share is.
+    fn warn_if_unread(&self, rollout: &Reader<'_>, traffic: &Reader<'_>, verify: &VerifyConfig) {
+        let Self::FeatureFlag(flag) = self else { return };
+        if rollout.has("traffic") && flag.read_url.is_none() && verify.healthz_url.is_none() {
+            let remedy = "set traffic.read_url, or verify.healthz_url with verify.stable_version";
+            traffic.warning(
+                "read_url",
+                "is missing, and healthz too: no rollback can be read back, so each stays open",
+                remedy,
+            );
+        }
+    }
+
+    fn default_revision(&self, rollout: &Reader<'_>) -> String {
+        match self {
+            Self::FeatureFlag(flag) => flag.feature.clone(),
+            Self::Kubernetes(_) => rollout.required("revision", "v1.4.0"),
+        }
+    }
+}
+
 impl FeatureFlagConfig {
     fn read(reader: &Reader<'_>, present: bool) -> Self {
         let required =
             |key: &str, example: &str| if present { reader.required(key, example) } else { String::new() };
-        let kind = required("kind", "feature-flag");
-        if present && !kind.is_empty() && kind != "feature-flag" {
-            reader.error("kind", format!("{kind:?} is not in this version"), "write kind = \"feature-flag\"");
-        }
         let _url_text = required("url", "http://localhost:4001/api/features/rollout");
         let feature = required("feature", "v1.4.0");
         let scales = [("percent", ShareScale::Percent), ("fraction", ShareScale::Fraction)];

@@ -107,7 +107,13 @@ fn each_mistake_is_named_with_its_key_line_and_remedy() {
         ("http://127.0.0.1:9093", "http://127.0.0.1:9093?key=s3cret", "alertmanager.urls", 12, "headers"),
         ("http://127.0.0.1:9090", "http://me:pw@127.0.0.1", "prometheus.url", 14, "bearer_token_file"),
         ("\"/percentage\"", "\"percentage\"", "rollouts[0].traffic.read_pointer", 36, "/percentage"),
-        ("\"feature-flag\"", "\"ingress-nginx\"", "rollouts[0].traffic.kind", 32, "feature-flag"),
+        (
+            "\"feature-flag\"",
+            "\"istio\"",
+            "rollouts[0].traffic.kind",
+            32,
+            "\"feature-flag\", \"ingress-nginx\" or",
+        ),
     ] {
         let problems = with(from, to);
         let found = problems.iter().find(|problem| problem.key == key);
@@ -214,7 +220,7 @@ fn a_file_that_is_missing_is_placed_where_its_own_key_is_written() {
 
 #[test]
 fn the_reference_lists_every_key_that_is_read_and_no_other() {
-    let text = good();
+    let text = format!("{}{}", good(), super::kubernetes::tests::BOTH_KINDS);
     let document = toml_edit::Document::parse(text.as_str()).expect("TOML");
     let reader = super::Reader::new(Path::new("x"), &text, document.as_table());
     super::ServerConfig::read(&reader.table("server"));
@@ -254,6 +260,8 @@ fn the_reference_lists_every_key_that_is_read_and_no_other() {
         "rollouts.verify",
         "rollouts.metrics",
         "rollouts.traffic",
+        "rollouts.traffic.stable",
+        "rollouts.traffic.canary",
     ];
     let asked = reader.asked().into_iter();
     let asked: Vec<_> =

@@ -1,11 +1,14 @@
 //! Kubernetes as it is: an API server, its controllers, its scheduler and its store, all real; only the
 //! kubelet is played, because there are no machines. `controlplane` starts them, `proofs` shows that
-//! they behave as a cluster does.
+//! they behave as a cluster does, `execution` what our own steps do there, and `whole` what an alert leads to.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that can not go on has failed, and says where")]
 
 mod controlplane;
+mod execution;
 #[path = "../integration/support/ports.rs"]
 mod ports;
 mod proofs;
+mod rollouts;
+mod whole;
 mod workloads;

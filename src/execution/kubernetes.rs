@@ -1,0 +1,176 @@
+//! A rollout in a Kubernetes cluster: two Deployments with a Service each, and an object that divides the
+//! requests between the Services.
+//!
+//! What a step depends on is read in the same call, and each change carries the version of what was read,
+//! so that nothing is decided upon what somebody has changed meanwhile. The order of steps is not decided
+//! here.
+
+mod caller;
+mod changes;
+mod cluster;
+mod error;
+mod events;
+mod http_route;
+mod ingress_nginx;
+mod object;
+mod pods;
+mod revision;
+mod router;
+mod steps;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::Value;
+
+pub use cluster::{Cluster, Clusters};
+
+use self::caller::Caller;
+use self::changes::{REPLICAS, last_change};
+use self::error::CallError;
+use self::events::Events;
+use self::http_route::HttpRoute;
+use self::ingress_nginx::IngressNginx;
+use self::object::{DEPLOYMENT, Object};
+use self::router::Router;
+use super::{ActError, ReadError, Target};
+use crate::clock::Clock;
+use crate::config::{KubernetesConfig, RevisionSource, RouterConfig};
+use crate::incident::{Answer, Observation, Step, Workloads};
+
+/// The longest that one try of a step can take, for `timeout` of a call: the last round may begin at its
+/// limit, and reads once and writes once.
+#[must_use]
+pub fn longest_try(timeout: Duration) -> Duration {
+    steps::ROUNDS_WITHIN + 2 * timeout
+}
+
+/// The Deployments, Services and the router's object of one rollout.
+#[derive(Debug)]
+pub struct KubernetesTarget {
+    caller: Caller,
+    router: Box<dyn Router>,
+    stable: Object,
+    canary: Object,
+    stable_service: String,
+    canary_service: String,
+    revision: RevisionSource,
+    events: Events,
+}
+
+impl KubernetesTarget {
+    /// The target as it is configured. Nothing is asked yet, nor any file read.
+    #[must_use]
+    pub fn new(cluster: Arc<Cluster>, config: &KubernetesConfig, clock: Arc<dyn Clock>) -> Self {
+        let KubernetesConfig { namespace, stable, canary, .. } = config;
+        let router: Box<dyn Router> = match &config.router {
+            RouterConfig::IngressNginx { canary_ingress } => {
+                Box::new(IngressNginx::new(namespace, canary_ingress, &stable.service))
+            }
+            RouterConfig::GatewayApi { http_route } => {
+                Box::new(HttpRoute::new(namespace, http_route, &stable.service, &canary.service))
+            }
+        };
+        let caller = Caller { cluster, timeout: config.timeout };
+        Self {
+            events: Events::new(caller.clone(), clock, router.object(), &canary.deployment),
+            caller,
+            router,
+            stable: Object::new(DEPLOYMENT, namespace, &stable.deployment),
+            canary: Object::new(DEPLOYMENT, namespace, &canary.deployment),
+            stable_service: stable.service.clone(),
+            canary_service: canary.service.clone(),
+            revision: config.revision.clone(),
+        }
+    }
+
+    async fn router_object(&self) -> Result<Value, CallError> {
+        let object: Value = self.caller.get(self.router.object(), None).await?;
+        self.events.seen(self.router.object(), object["metadata"]["uid"].as_str());
+        Ok(object)
+    }
+
+    async fn endpoints(&self, service: &str) -> Result<Vec<EndpointSlice>, CallError> {
+        self.caller.endpoint_slices(&self.stable.namespace, service).await
+    }
+
+    /// Of the stable version.
+    async fn ready_endpoints(&self) -> Result<u16, CallError> {
+        self.endpoints(&self.stable_service).await.map(|slices| pods::ready_endpoints(&slices))
+    }
+}
+
+#[async_trait]
+impl Target for KubernetesTarget {
+    fn describe(&self, step: Step) -> String {
+        let namespace = &self.stable.namespace;
+        let scale = |deployment: &Object, replicas: &str| {
+            format!("PATCH {}/scale in {namespace}: replicas {replicas}", deployment.typed())
+        };
+        let shift = |share| format!("{} in {namespace}", self.router.describe(share));
+        match step {
+            Step::TrafficOff => shift(crate::incident::Share::ZERO),
+            Step::Shift { share, .. } => shift(share),
+            Step::StableUp { replicas } => scale(&self.stable, &format!("at least {replicas}")),
+            Step::CanaryDown { .. } => scale(&self.canary, "0"),
+        }
+    }
+
+    async fn apply(&self, step: Step) -> Result<Answer, ActError> {
+        self.events.begun();
+        let applied = self.carry_out(step).await;
+        match &applied {
+            Ok(answer) => self.events.done(step, &answer.text),
+            // Waiting is no failure.
+            Err(ActError::NotNow(_)) => {}
+            Err(error) => self.events.failed(step, &error.answer().text),
+        }
+        applied
+    }
+
+    fn can_observe(&self) -> bool {
+        true
+    }
+
+    async fn observe(&self) -> Result<Observation, ReadError> {
+        let (object, stable, canary, of_stable, of_canary) = tokio::join!(
+            self.router_object(),
+            self.caller.get::<Deployment>(&self.stable, None),
+            self.caller.get::<Deployment>(&self.canary, None),
+            self.endpoints(&self.stable_service),
+            self.endpoints(&self.canary_service),
+        );
+        let object = object.map_err(CallError::of_an_observation)?;
+        let stable = stable.map_err(CallError::of_an_observation)?;
+        let canary = canary.map_err(CallError::of_an_observation)?;
+        let of_stable = of_stable.map_err(CallError::of_an_observation)?;
+        let of_canary = of_canary.map_err(CallError::of_an_observation)?;
+        self.events.seen(&self.canary, canary.metadata.uid.as_deref());
+        let route = self.router.route(&object).map_err(ReadError::NotUnderstood)?;
+        let metadata: ObjectMeta = serde_json::from_value(object["metadata"].clone())
+            .map_err(|error| ReadError::NotUnderstood(format!("{}: {error}", self.router.object())))?;
+        let changes = [
+            last_change(self.router.object(), &metadata, self.router.fields()),
+            last_change(&self.stable, &stable.metadata, REPLICAS),
+            last_change(&self.canary, &canary.metadata, REPLICAS),
+        ];
+        Ok(Observation {
+            share: route.share,
+            bypasses: route.bypasses,
+            workloads: Some(Workloads {
+                stable: pods::pods(&stable, &of_stable),
+                canary: pods::pods(&canary, &of_canary),
+            }),
+            revision: revision::revision(&canary, &self.revision),
+            obstacle: route.obstacle,
+            changes: changes.into_iter().flatten().collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

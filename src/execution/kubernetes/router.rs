@@ -1,0 +1,68 @@
+//! What moves the traffic in a cluster: one object, which proxies follow.
+//!
+//! A router says what the object means and how it would have to look; it asks and sends nothing itself,
+//! so all of it is tested by tables.
+
+use serde_json::Value;
+
+use super::changes::Fields;
+use super::object::Object;
+use crate::incident::Share;
+
+/// What the proxies make of the object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Route {
+    pub(super) share: Share,
+    /// See [`crate::incident::Observation::bypasses`].
+    pub(super) bypasses: Vec<String>,
+    /// See [`crate::incident::Observation::obstacle`].
+    pub(super) obstacle: Option<String>,
+}
+
+impl Route {
+    pub(super) fn is_off(&self) -> bool {
+        self.share == Share::ZERO && self.bypasses.is_empty()
+    }
+}
+
+/// A change of the object, as it is sent.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Change {
+    pub(super) send: Send,
+    /// What becomes of what, for evidence: what is taken away is named with its value, so that a person
+    /// can put it back.
+    pub(super) words: String,
+}
+
+/// How it is sent. Both carry the `resourceVersion` that was read, so that nobody's change is lost.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Send {
+    /// A JSON merge patch: only what it names is changed.
+    MergePatch(Value),
+    /// The whole object: a merge patch replaces lists as a whole anyway.
+    Replace(Value),
+}
+
+/// A kind of object that moves traffic.
+pub(super) trait Router: std::marker::Send + Sync + std::fmt::Debug {
+    fn object(&self) -> &Object;
+
+    /// What the proxies make of it.
+    ///
+    /// # Errors
+    /// When it is not such an object; the text says why.
+    fn route(&self, object: &Value) -> Result<Route, String>;
+
+    /// The change that lowers the canary's share to this, and for 0 % closes every other way; `None`: it
+    /// is so, or lower, already.
+    ///
+    /// # Errors
+    /// When it is not such an object; the text says why.
+    fn with_share(&self, object: &Value, share: Share) -> Result<Option<Change>, String>;
+
+    /// What is sent for it, in a few words.
+    fn describe(&self, share: Share) -> String;
+
+    /// The fields whose last change moved traffic.
+    fn fields(&self) -> Fields;
+}
