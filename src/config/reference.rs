@@ -104,6 +104,7 @@ reference! {
     "rollouts.verify.stable_version", "required with healthz_url", "The version that must answer after a rollback";
     "rollouts.verify.window", "10m", "How long a verification may take to reach its verdict";
     "rollouts.verify.interval", "5s", "The pause between two rounds of it";
+    "rollouts.verify.guard", "5m in a cluster, else 0s", "How long a rollback is watched before it is called done; what undoes it is set again, three times at most";
     "rollouts.metrics.selector", "job {name}, or none", "PromQL matchers of the application's series: its job, or none, and no other application's";
     "rollouts.metrics.canary", "track!=\"stable\"", "Matchers of the canary's part of them, such as `variant=\"v1.4.0\"`; targets, gauges and exporters that carry none of its labels count, too";
     "rollouts.metrics.stable", "the opposite of canary", "Matchers of stable's part; to be given where `canary` has several";

@@ -52,6 +52,8 @@ pub struct VerifyConfig {
     pub stable_version: Option<String>,
     /// How long a verification may take to reach its verdict.
     pub window: Duration,
+    /// `None`: what is usual for the kind of target.
+    pub guard: Option<Duration>,
     /// The pause between two rounds of it.
     pub interval: Duration,
 }
@@ -154,6 +156,7 @@ fn is_dns_label(name: &str) -> bool {
 
 impl VerifyConfig {
     fn read(reader: &Reader<'_>) -> Self {
+        let guard = Some(reader.duration("guard", Duration::ZERO, Duration::ZERO, 2 * HOUR));
         let config = Self {
             healthz_url: reader.url("healthz_url"),
             metrics_url: reader.url("metrics_url"),
@@ -161,6 +164,7 @@ impl VerifyConfig {
             stable_version: reader.text("stable_version"),
             window: reader.duration("window", 10 * MINUTE, SECOND, 2 * HOUR),
             interval: reader.duration("interval", 5 * SECOND, SECOND / 10, 5 * MINUTE),
+            guard: guard.filter(|_| reader.has("guard")),
         };
         if reader.has("healthz_url") && !reader.has("stable_version") {
             reader.error(

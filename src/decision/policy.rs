@@ -95,6 +95,8 @@ pub struct Policy {
     pub plan: PlanPolicy,
     /// How long a verification may take to reach its verdict.
     pub verify_window: TimeDelta,
+    /// How long a rollback is watched before it is called done: what undoes it meanwhile is set again.
+    pub guard: TimeDelta,
     /// How long a whole rollback may take, verification included, before it is reported that it has not
     /// ended.
     pub rollback_deadline: TimeDelta,

@@ -37,7 +37,9 @@ fn may_retry(incident: &Incident, reason: Reason, readable: bool) -> bool {
     let sent = |attempt: &Attempt| attempt.outcome != StepOutcome::Failed;
     let was_sent = incident.steps.last().is_some_and(|step| step.attempts.iter().any(sent));
     match reason {
-        Reason::TrafficReturned => failed_so(reason) < MOST_REASSERTIONS,
+        Reason::TrafficReturned | Reason::Undone => {
+            failed_so(Reason::TrafficReturned) + failed_so(Reason::Undone) < MOST_REASSERTIONS
+        }
         _ if was_sent && !readable => {
             let unread = [Reason::NotReadable, Reason::StepFailed, Reason::NotVerified].map(failed_so);
             unread.iter().sum::<u32>() + 1 < MOST_UNREAD_ATTEMPTS

@@ -4,8 +4,11 @@ use chrono::{DateTime, Utc};
 
 use super::alerts::{fresh, join, open_for, suspicion};
 use super::draft::{Activity, Draft};
+use super::plan::{Next, Standing, next_step};
 use super::{Mode, Reading};
-use crate::incident::{Alert, AlertStatus, AttachedAlert, Event, GraceCause, Phase, Reason, Severity, Share};
+use crate::incident::{
+    Alert, AlertStatus, AttachedAlert, Event, GraceCause, Incident, Phase, Reason, Severity, Share,
+};
 
 /// A critical fired while Backstop was down; `starts_at` is the last instant at which it fired.
 pub(super) fn missed(draft: &mut Draft<'_>, alert: &Alert) -> Reason {
@@ -108,15 +111,37 @@ fn record_share(draft: &mut Draft<'_>, share: Option<Share>) -> bool {
 /// A canary that has traffic again while its rollback is being verified.
 /// A reading that was asked for before the traffic was set to 0 % says nothing of what came after.
 fn undone(draft: &mut Draft<'_>, asked_at: DateTime<Utc>, share: Option<Share>) -> Option<Reason> {
-    let share = share.filter(|share| *share > Share::ZERO)?;
     let open = draft.state.open_incident()?;
     let Phase::Verifying { since, .. } = open.phase else { return None };
     if asked_at < since {
         return None;
     }
     let id = open.id.clone();
-    let detail = format!("the canary has {share} of the traffic again");
-    Some(super::rollback::fail(draft, &id, Reason::TrafficReturned, detail))
+    let returned = share.filter(|share| *share > Share::ZERO);
+    let returned = returned.map(|share| format!("the canary has {share} of the traffic again"));
+    let changed = changed_back(open, since, draft.context);
+    let (reason, detail) = match (returned, changed) {
+        (Some(what), _) => (Reason::TrafficReturned, what),
+        (None, Some(what)) => (Reason::Undone, what),
+        (None, None) => return None,
+    };
+    let who = draft.context.observed.map(|(_, observed)| observed.changed_by_others()).unwrap_or_default();
+    Some(super::rollback::fail(draft, &id, reason, format!("{detail}{who}")))
+}
+
+/// What of the plan is no longer so, in words; `None`: all is as it was set, or nobody can say.
+fn changed_back(open: &Incident, since: DateTime<Utc>, context: &super::Context<'_>) -> Option<String> {
+    let standing = Standing { plan: &open.plan, since, progress: open.progress, observed: context.observed };
+    // Of a target that says no more than the share, the share says it all.
+    let (_, observed) = context.observed.filter(|(_, observed)| observed.workloads.is_some())?;
+    match next_step(standing, context.now) {
+        Next::Do(step) => Some(format!(
+            "somebody undid what was set ({}); it is to {} again",
+            observed.words(),
+            step.words()
+        )),
+        Next::Look | Next::Wait { .. } | Next::Stuck(_) | Next::Done => None,
+    }
 }
 
 fn again(draft: &mut Draft<'_>, attached: AttachedAlert, suspicion: Option<GraceCause>) -> Reason {

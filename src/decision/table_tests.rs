@@ -4,6 +4,7 @@ mod aftermath;
 mod alerts;
 mod causes;
 mod clock;
+mod cluster;
 mod delivery;
 mod episodes;
 mod escalation;

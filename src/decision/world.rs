@@ -42,6 +42,7 @@ pub(crate) fn armed_policy() -> Policy {
         on_unverified: OnUnverified::RollBack,
         plan: PlanPolicy::TrafficOnly,
         verify_window: TimeDelta::minutes(10),
+        guard: TimeDelta::zero(),
         rollback_deadline: TimeDelta::minutes(12),
         reading_valid: TimeDelta::seconds(30),
         watchdog_timeout: TimeDelta::minutes(3),
@@ -186,7 +187,7 @@ impl World {
         };
         let (started_at, ended_at) = (self.now, self.now);
         let step = StepRecord {
-            step: Step::TrafficOff,
+            step: self.incident().progress.step.unwrap_or(Step::TrafficOff),
             started_at,
             ended_at,
             attempts: vec![tried],

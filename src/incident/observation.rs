@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Revision, Share};
 
+/// The name under which Backstop changes objects itself, where they keep such names.
+pub const OWN_MANAGER: &str = "backstop";
+
 /// One reading of a target, rich enough to decide upon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observation {

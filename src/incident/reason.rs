@@ -82,6 +82,7 @@ named! {
         NotVerified => "not_verified", "Something read back is wrong.";
         NotReadable => "not_readable", "What matters could not be read back.";
         TrafficReturned => "traffic_returned", "The canary has traffic again although it was rolled back.";
+        Undone => "undone", "Something that the rollback had set was changed by somebody else.";
         ReadBack => "read_back", "The rollback was carried out and read back.";
     }
 }

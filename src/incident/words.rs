@@ -3,8 +3,8 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{
-    Answer, Attempt, CheckName, CheckOutcome, NewNeed, NotedBefore, Observation, Phase, Pods, Share, Step,
-    StepOutcome, StepRecord, Verdict,
+    Answer, Attempt, CheckName, CheckOutcome, NewNeed, NotedBefore, OWN_MANAGER, Observation, Phase, Pods,
+    Share, Step, StepOutcome, StepRecord, Verdict,
 };
 use crate::text::shown;
 
@@ -41,6 +41,17 @@ impl Observation {
             words.push_str(&format!("; stable {}, canary {}", known.stable.words(), known.canary.words()));
         }
         words
+    }
+}
+
+impl Observation {
+    /// Who else changed the objects last, to follow a sentence; empty where nobody is known.
+    #[must_use]
+    pub fn changed_by_others(&self) -> String {
+        let others = self.changes.iter().filter(|change| change.manager != OWN_MANAGER);
+        let named: Vec<_> =
+            others.map(|change| format!("{} by {}", shown(&change.object), shown(&change.manager))).collect();
+        if named.is_empty() { String::new() } else { format!("; last changed: {}", named.join(", ")) }
     }
 }
 

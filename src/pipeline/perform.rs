@@ -131,7 +131,8 @@ impl Worker {
         until: DateTime<Utc>,
     ) {
         let Some(incident) = self.incident(&rollout.name, &id) else { return };
-        let times = VerifyTimes { since, until, interval: rollout.verify_interval };
+        let guarded_until = since + rollout.policy.guard;
+        let times = VerifyTimes { since, until, guarded_until, interval: rollout.verify_interval };
         let alerts = || {
             let current = self.incident(&rollout.name, &id).unwrap_or_else(|| Arc::clone(&incident));
             current.alerts.iter().map(|attached| attached.alert.clone()).collect()

@@ -9,7 +9,7 @@ use super::alerts::expressions;
 use super::{Application, judge};
 use crate::clock::Clock;
 use crate::execution::Target;
-use crate::incident::{Alert, Check, CheckName, CheckOutcome, Verification};
+use crate::incident::{Alert, Check, CheckName, CheckOutcome, Verdict, Verification};
 use crate::signals::RuleSource;
 
 /// From when to when a verification reads, and how often.
@@ -18,6 +18,8 @@ pub struct VerifyTimes {
     /// Recorded as its start, also after a restart.
     pub since: DateTime<Utc>,
     pub until: DateTime<Utc>,
+    /// No verdict but a bad one before then: a rollback that is undone a minute later is none.
+    pub guarded_until: DateTime<Utc>,
     /// The pause between two rounds.
     pub interval: Duration,
 }
@@ -40,7 +42,9 @@ impl Verifier {
         clock: &dyn Clock,
     ) -> Verification {
         // Waited for with the clock that nobody can set: one that is set must not end the window.
-        let until = clock.moment() + (times.until - clock.now()).to_std().unwrap_or(Duration::ZERO);
+        let moment_of =
+            |at: DateTime<Utc>| clock.moment() + (at - clock.now()).to_std().unwrap_or(Duration::ZERO);
+        let (until, guarded_until) = (moment_of(times.until), moment_of(times.guarded_until));
         loop {
             let asked = alerts();
             let mut checks = self.round(&asked).await;
@@ -49,7 +53,9 @@ impl Verifier {
             if joined > 0 {
                 note_joined(&mut checks, joined);
             }
-            if let Some(verdict) = judge(&checks, window_ended) {
+            let is_guarded = clock.moment() < guarded_until;
+            let verdict = judge(&checks, window_ended);
+            if let Some(verdict) = verdict.filter(|verdict| *verdict == Verdict::NotVerified || !is_guarded) {
                 return Verification { started_at: times.since, ended_at: clock.now(), verdict, checks };
             }
             for check in checks.iter().filter(|check| check.outcome != CheckOutcome::Pass) {

@@ -97,6 +97,7 @@ pub(crate) fn decided(state: RolloutState, alert: Alert, blob: &BlobRef, number:
         on_unverified: OnUnverified::RollBack,
         plan: PlanPolicy::TrafficOnly,
         verify_window: TimeDelta::minutes(10),
+        guard: TimeDelta::zero(),
         reading_valid: TimeDelta::seconds(40),
         watchdog_timeout: TimeDelta::minutes(3),
         recipients: Vec::new(),

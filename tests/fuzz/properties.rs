@@ -71,6 +71,7 @@ fn folds(alert: &Alert) {
         on_unverified: OnUnverified::RollBack,
         plan: PlanPolicy::TrafficOnly,
         verify_window: TimeDelta::minutes(10),
+        guard: TimeDelta::zero(),
         reading_valid: TimeDelta::seconds(40),
         watchdog_timeout: TimeDelta::minutes(3),
         recipients: Vec::new(),

@@ -135,6 +135,7 @@ fn rollout() -> Rollout {
             on_unverified: OnUnverified::RollBack,
             plan: PlanPolicy::TrafficOnly,
             verify_window: TimeDelta::minutes(10),
+            guard: TimeDelta::zero(),
             rollback_deadline: TimeDelta::minutes(12),
             reading_valid: TimeDelta::seconds(40),
             watchdog_timeout: TimeDelta::minutes(3),

@@ -71,6 +71,7 @@ fn rollout(world: &World, plan: &Plan, site: usize, deployments: u32) -> Rollout
         on_unverified: OnUnverified::RollBack,
         plan: PlanPolicy::TrafficOnly,
         verify_window: TimeDelta::seconds(5),
+        guard: TimeDelta::zero(),
         rollback_deadline: TimeDelta::seconds(30),
         reading_valid: TimeDelta::seconds(4),
         watchdog_timeout: TimeDelta::seconds(6),

@@ -17,7 +17,7 @@ use super::object::{ENDPOINT_SLICE, Object};
 use crate::text::kept;
 
 /// Our name in `managedFields`, by which others see who it was.
-pub(super) const FIELD_MANAGER: &str = "backstop";
+pub(super) const FIELD_MANAGER: &str = crate::incident::OWN_MANAGER;
 
 /// An object is at most 1.5 MiB by etcd's limit; a Service with thousands of pods has many slices.
 const MAX_ANSWER_BYTES: usize = 16 << 20;

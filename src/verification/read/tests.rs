@@ -70,7 +70,12 @@ async fn verified(
     window: TimeDelta,
     clock: &SteppedClock,
 ) -> (Verification, u64) {
-    let times = VerifyTimes { since: start(), until: clock.now() + window, interval: INTERVAL };
+    let times = VerifyTimes {
+        since: start(),
+        until: clock.now() + window,
+        guarded_until: start(),
+        interval: INTERVAL,
+    };
     let began = tokio::time::Instant::now();
     let verification = verifier.verify(alerts, times, clock);
     let an_hour = Duration::from_secs(3_600);
@@ -111,6 +116,19 @@ async fn a_rollback_after_which_all_is_well_is_verified_by_the_first_round() {
     assert_eq!(times, (start(), start() + TimeDelta::seconds(5)), "the start that is recorded already");
     let expected = [(Pass, "0 %"), NO_HEALTHZ, (Pass, "Slow: 0.01 is not > 0.03")];
     assert_eq!(checks(&verification), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_rollback_is_guarded_it_is_not_called_verified_but_what_is_wrong_is_said_at_once() {
+    let clock = SteppedClock::starting_at(start());
+    let guarded_until = start() + TimeDelta::minutes(5);
+    let times = VerifyTimes { since: start(), until: start() + WINDOW, guarded_until, interval: INTERVAL };
+    let began = tokio::time::Instant::now();
+    let good = verifier(OFF, measuring(0.01, 0.0)).verify(slow, times, &clock).await;
+    assert_eq!((good.verdict, began.elapsed().as_secs()), (Verdict::Verified, 300));
+    let began = tokio::time::Instant::now();
+    let on = verifier(Some(Ok(Share(25))), None).verify(slow, times, &clock).await;
+    assert_eq!((on.verdict, began.elapsed().as_secs()), (Verdict::NotVerified, 0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -136,6 +136,12 @@ impl World {
         self.thread_that(text, says).await
     }
 
+    /// Waits until this was said below the message.
+    pub(crate) async fn reply_says(&self, text: &str) -> Thread {
+        let says = |thread: &Thread| thread.replies.iter().any(|reply| reply.current().text.contains(text));
+        self.thread_that(text, says).await
+    }
+
     async fn thread_that(&self, text: &str, wanted: impl Fn(&Thread) -> bool) -> Thread {
         let says = |people: &People| people.slack().threads(CHANNEL).pop().filter(|thread| wanted(thread));
         let found = self.people.wait_until(&format!("{text:?} in Slack"), PATIENCE, says).await;

@@ -1,0 +1,161 @@
+//! A rollback in a cluster, from decision to decision: stable up, traffic off, canary down, watched.
+
+use chrono::TimeDelta;
+
+use crate::decision::world::World;
+use crate::decision::{Command, Input, PlanPolicy, Reading};
+use crate::incident::{
+    CheckOutcome, LastChange, NoticeKind, Observation, Pods, Reason, Share, Step, StepOutcome, Verdict,
+    Workloads,
+};
+
+/// The canary's share, the stable version's wanted and ready pods, the canary's wanted ones.
+fn seen(share: u8, wanted: u16, ready: u16, canary: u16) -> Observation {
+    let pods = |wanted, ready| Pods { wanted, available: ready, ready_endpoints: ready };
+    let workloads = Some(Workloads { stable: pods(wanted, ready), canary: pods(canary, canary) });
+    Observation { workloads, ..Observation::of_share(Share(share)) }
+}
+
+fn in_a_cluster() -> World {
+    let mut world = World::with_people();
+    world.policy.plan = PlanPolicy::Workloads {
+        replicas: 3,
+        critical_after_seconds: 30,
+        warning_after_seconds: 300,
+        drain_seconds: 5,
+    };
+    world
+}
+
+impl World {
+    fn observe(&mut self, observation: Observation) {
+        self.reading = Reading::At { at: self.now, share: observation.whole_share() };
+        self.observed = Some(observation);
+    }
+
+    /// What the target looks like now, as the rollback's own look finds it.
+    fn look(&mut self, observation: Observation) -> Option<Reason> {
+        self.observe(observation);
+        let (incident, attempt) = (self.id(), self.incident().attempt());
+        self.send(&Input::Looked { incident, attempt, error: None })
+    }
+
+    fn under_way(&self) -> Option<Step> {
+        self.due().into_iter().find_map(|command| match command {
+            Command::RunStep { step, .. } => Some(step),
+            _ => None,
+        })
+    }
+
+    /// The step under way is done, and this is what was seen after it.
+    fn done(&mut self, observation: Observation) {
+        self.observe(observation);
+        self.step(StepOutcome::Done);
+    }
+}
+
+#[test]
+fn a_critical_raises_stable_shifts_the_traffic_drains_and_takes_the_canary_down() {
+    let mut world = in_a_cluster();
+    world.observe(seen(25, 1, 1, 3));
+    world.critical("Errors");
+    assert_eq!(world.under_way(), Some(Step::StableUp { replicas: 3 }), "with the decision itself");
+    world.done(seen(25, 3, 1, 3));
+    assert_eq!(world.under_way(), None);
+    assert_eq!(world.incident().progress.waiting.map(|pause| pause.as_str()), Some("stable_coming_up"));
+    world.wait(2);
+    world.look(seen(25, 3, 3, 3));
+    assert_eq!(world.under_way(), Some(Step::Shift { share: Share::ZERO, ready_at_least: 3 }));
+    world.done(seen(0, 3, 3, 3));
+    assert_eq!((world.phase(), world.under_way()), ("rolling_back", None), "what was begun may end");
+    world.wait(5);
+    world.look(seen(0, 3, 3, 3));
+    assert_eq!(world.under_way(), Some(Step::CanaryDown { ready_at_least: 3 }));
+    world.done(seen(0, 3, 3, 0));
+    assert_eq!(world.phase(), "verifying");
+    world.verify(Verdict::Verified, CheckOutcome::Pass);
+    assert_eq!(world.phase(), "rolled_back");
+}
+
+#[test]
+fn without_a_ready_pod_of_stable_nothing_is_shifted_somebody_is_woken_once_and_it_goes_on_by_itself() {
+    let mut world = in_a_cluster();
+    world.observe(seen(100, 3, 0, 3));
+    world.critical("Errors");
+    for _ in 0..100 {
+        world.wait(10);
+        world.look(seen(100, 3, 0, 3));
+    }
+    assert_eq!((world.phase(), world.under_way()), ("rolling_back", None));
+    let waits = |world: &World| world.notices().iter().filter(|kind| **kind == "rollback_waits").count();
+    assert!(NoticeKind::RollbackWaits.pages() && waits(&world) == 1);
+    world.look(seen(100, 3, 1, 3));
+    assert_eq!(world.under_way(), Some(Step::Shift { share: Share::ZERO, ready_at_least: 1 }));
+}
+
+#[test]
+fn a_step_whose_conditions_are_gone_is_decided_anew_but_not_for_ever() {
+    let mut world = in_a_cluster();
+    world.observe(seen(25, 3, 3, 3));
+    world.critical("Errors");
+    world.observe(seen(25, 3, 2, 3));
+    world.step(StepOutcome::NotNow);
+    assert_eq!(world.phase(), "rolling_back");
+    assert_eq!(world.under_way(), None, "two pods can't carry more than before");
+    for _ in 0..5 {
+        world.look(seen(25, 3, 3, 3));
+        assert!(world.under_way().is_some());
+        world.step(StepOutcome::NotNow);
+    }
+    assert_eq!(world.phase(), "failed", "what is seen and what the step finds contradict each other");
+}
+
+#[test]
+fn a_target_that_cant_be_observed_fails_the_attempt_and_is_tried_again() {
+    let mut world = in_a_cluster();
+    world.critical("Errors");
+    assert_eq!(world.under_way(), None, "nothing is known of the pods");
+    let (incident, attempt) = (world.id(), 1);
+    let error = Some("no answer".to_owned());
+    assert_eq!(world.send(&Input::Looked { incident, attempt, error }), Some(Reason::NotObserved));
+    world.wait(15);
+    world.send(&Input::Tick);
+    assert_eq!(world.phase(), "rolling_back");
+    world.look(seen(25, 3, 3, 3));
+    assert!(world.under_way().is_some());
+}
+
+#[test]
+fn what_somebody_undoes_while_it_is_watched_is_set_again_three_times_and_named() {
+    let mut world = in_a_cluster();
+    world.policy.guard = TimeDelta::minutes(5);
+    world.observe(seen(25, 3, 3, 0));
+    world.critical("Errors");
+    world.done(seen(0, 3, 3, 0));
+    assert_eq!(world.phase(), "verifying", "all of it is as it should be");
+    let by_autoscaler = LastChange {
+        object: "Deployment api-stable".to_owned(),
+        manager: "kube-controller-manager".to_owned(),
+        at: None,
+    };
+    for again in 1..=4 {
+        world.wait(60);
+        world.observe(Observation { changes: vec![by_autoscaler.clone()], ..seen(0, 2, 2, 0) });
+        assert_eq!(world.send(&Input::ShareRead), Some(Reason::Undone), "for the {again}. time");
+        let failed = world.incident().notes.last().map(|note| note.text.clone()).unwrap_or_default();
+        let told = world.incident().notes.iter().any(|note| note.text.contains("kube-controller-manager"));
+        assert!(told, "{failed}");
+        if again == 4 {
+            break;
+        }
+        world.wait(300);
+        world.observe(seen(0, 2, 2, 0));
+        world.send(&Input::Tick);
+        assert_eq!(world.under_way(), Some(Step::StableUp { replicas: 3 }));
+        world.done(seen(0, 3, 3, 0));
+        assert_eq!(world.phase(), "verifying");
+    }
+    world.wait(3_600);
+    world.send(&Input::Tick);
+    assert_eq!((world.phase(), world.under_way()), ("failed", None), "it is a person's to settle");
+}
