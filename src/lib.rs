@@ -32,7 +32,11 @@
 //! - An incident is about one revision: once another is on canary, nothing is done for it.
 //! - Deadlines move with a wall clock that is set; ages are measured with the boot-time one. A reading
 //!   is as old as its question.
-//! - Every step is an absolute value that converges, so repeating it after a crash is harmless.
+//! - A rollback is a plan of goals that is stored as it begins. Which step is next is a pure function of the
+//!   plan, what was done, what was last observed and the time; every step is an absolute value that
+//!   converges, so repeating it after a crash is harmless.
+//! - No traffic goes to a stable version without a ready endpoint, and no canary goes down while it has
+//!   traffic: the plan sees to it, and each target checks it once more as late as it can.
 //! - "Rolled back" is said only of what was read back. Missing data is unknown, never healthy.
 //! - A started rollback is never interrupted. Only traffic that is not off makes it failed: open, and
 //!   tried again, or left to a person where trying again could strike what runs by then.
