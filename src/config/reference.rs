@@ -95,7 +95,7 @@ reference! {
     "rollouts.name", "required", "The rollout's name";
     "rollouts.mode", "armed", "`armed` acts, `shadow` records what it would have done, `off` takes alerts in and does nothing";
     "rollouts.match", "{ rollout = name, canary_rollback = \"true\" }", "An alert belongs to the rollout when it carries all of these labels";
-    "rollouts.revision", "traffic.feature, or required", "The revision on canary, for incidents and evidence";
+    "rollouts.revision", "traffic.feature, or what the cluster says", "The revision on canary, for incidents and evidence; in a cluster only until it was first observed";
     "rollouts.grace", "5m", "From a warning's `startsAt` to the decision";
     "rollouts.hold", "30m", "How long a hold lasts unless the person says otherwise";
     "rollouts.on_unverified", "roll_back", "At the end of a grace when nobody can say whether the alert still fires: `roll_back` or `hold`";

@@ -11,6 +11,7 @@ use super::kubernetes::KubernetesConfig;
 use super::metrics::MetricsConfig;
 use super::reader::Reader;
 use crate::decision::{Mode, OnUnverified, is_legacy_label_name};
+use crate::incident::Revision;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -127,7 +128,7 @@ impl RolloutConfig {
         }
         let traffic = TrafficConfig::read(&traffic_reader, reader.has("traffic"));
         traffic.warn_if_unread(reader, &traffic_reader, &verify);
-        let revision = reader.text("revision").unwrap_or_else(|| traffic.default_revision(reader));
+        let revision = reader.text("revision").unwrap_or_else(|| traffic.default_revision());
         reader.finish();
         Self { name, mode, matching, revision, grace, hold, on_unverified, verify, metrics, traffic }
     }
@@ -214,10 +215,10 @@ impl TrafficConfig {
         }
     }
 
-    fn default_revision(&self, rollout: &Reader<'_>) -> String {
+    fn default_revision(&self) -> String {
         match self {
             Self::FeatureFlag(flag) => flag.feature.clone(),
-            Self::Kubernetes(_) => rollout.required("revision", "v1.4.0"),
+            Self::Kubernetes(_) => Revision::UNKNOWN.to_owned(),
         }
     }
 }

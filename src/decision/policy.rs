@@ -1,10 +1,13 @@
 //! A rollout's settings, as far as decisions look at them.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 
-use crate::incident::{ChannelName, Goal, NoticeKind, Plan, Revision, Severity};
+use crate::incident::{
+    ChannelName, Goal, Incident, NoticeKind, Observation, Plan, Revision, RolloutState, Severity,
+};
 
 /// What Backstop may do for a rollout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +89,7 @@ pub struct Policy {
     pub mode: Mode,
     /// An alert belongs to the rollout when it carries all of these labels.
     pub matching: BTreeMap<String, String>,
+    /// The version on canary. Where the target says which one that is, see [`Policy::now`].
     pub revision: Revision,
     /// From a warning's `startsAt` to the decision; the protocol says five minutes.
     pub grace: TimeDelta,
@@ -106,4 +110,25 @@ pub struct Policy {
     pub watchdog_timeout: TimeDelta,
     /// The configured channels. Empty: people learn of nothing but by log and metrics.
     pub recipients: Vec<Recipient>,
+}
+
+impl Policy {
+    /// The settings with the revision that is on canary now: as the target was last observed, or else as
+    /// the open incident and the canary's run know it. A target that only moves traffic says none, so the
+    /// configured one holds.
+    #[must_use]
+    pub fn now(&self, state: &RolloutState, observed: Option<&Observation>) -> Cow<'_, Self> {
+        if self.plan == PlanPolicy::TrafficOnly {
+            return Cow::Borrowed(self);
+        }
+        let of_incident = || state.open_incident().map(Incident::revision);
+        let of_run = || state.run.as_ref().and_then(|run| run.revision.as_ref());
+        let seen = observed.and_then(|observed| observed.revision.as_ref());
+        match seen.or_else(of_incident).or_else(of_run) {
+            Some(revision) if *revision != self.revision => {
+                Cow::Owned(Self { revision: revision.clone(), ..self.clone() })
+            }
+            Some(_) | None => Cow::Borrowed(self),
+        }
+    }
 }

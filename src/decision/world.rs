@@ -73,9 +73,10 @@ impl World {
 
     pub(super) fn send(&mut self, input: &Input) -> Option<Reason> {
         self.nonce += 1;
+        let policy = self.policy.now(&self.state, self.observed.as_ref());
         let context = Context {
             rollout: &self.rollout,
-            policy: &self.policy,
+            policy: &policy,
             now: self.now,
             nonce: self.nonce,
             reading: self.reading,
@@ -227,7 +228,7 @@ impl World {
     }
 
     pub(super) fn due(&self) -> Vec<Command> {
-        due(&self.state, &self.policy, self.now).commands
+        due(&self.state, &self.policy.now(&self.state, None), self.now).commands
     }
 
     pub(super) fn asks_to_confirm(&self) -> bool {

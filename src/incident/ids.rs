@@ -45,9 +45,21 @@ text_id! {
     Fingerprint
 }
 text_id! {
-    /// The version on canary, as it is configured.
+    /// The version on canary: as the target says it, or as it is configured.
     Revision
 }
+
+impl Revision {
+    /// Of a canary whose version nobody has said yet.
+    pub const UNKNOWN: &'static str = "unknown";
+
+    /// Whether both can be the same version: what is not known may be any.
+    #[must_use]
+    pub fn may_be(&self, other: &Self) -> bool {
+        self == other || self.as_str() == Self::UNKNOWN || other.as_str() == Self::UNKNOWN
+    }
+}
+
 text_id! {
     /// A configured channel to people, such as `slack`.
     ChannelName

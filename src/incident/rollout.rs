@@ -220,7 +220,7 @@ impl CanaryRun {
     #[must_use]
     pub fn is_of(&self, revision: Option<&Revision>) -> bool {
         match (&self.revision, revision) {
-            (Some(mine), Some(other)) => mine == other,
+            (Some(mine), Some(other)) => mine.may_be(other),
             (None, _) | (_, None) => true,
         }
     }

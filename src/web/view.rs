@@ -201,7 +201,7 @@ impl RolloutView {
         Self {
             name: rollout.name.to_string(),
             mode: mode.to_owned(),
-            revision: rollout.policy.revision.to_string(),
+            revision: rollout.policy.now(state, None).revision.to_string(),
             share_percent: share.map(|share| share.0),
             share_read_at,
             share_since: state.share_at.filter(|_| state.share == share),

@@ -95,12 +95,6 @@ fn each_mistake_names_its_key_and_remedy() {
         ("\"label:app.kubernetes.io/version\"", "\"tag\"", "rollouts[1].traffic.revision", "label:"),
         ("\"label:app.kubernetes.io/version\"", "\"label:\"", "rollouts[1].traffic.revision", "image-tag"),
         (
-            "name = \"on-nginx\"\nrevision = \"v1.4.0\"\n",
-            "name = \"on-nginx\"\n",
-            "rollouts[0].revision",
-            "add revision",
-        ),
-        (
             "kind = \"gateway-api\"",
             "kind = \"gateway-api\"\nurl = \"http://127.0.0.1\"",
             "rollouts[1].traffic.url",

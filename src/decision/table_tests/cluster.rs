@@ -5,8 +5,8 @@ use chrono::TimeDelta;
 use crate::decision::world::World;
 use crate::decision::{Command, Input, PlanPolicy, Reading};
 use crate::incident::{
-    CheckOutcome, LastChange, NoticeKind, Observation, Pods, Reason, Share, Step, StepOutcome, Verdict,
-    Workloads,
+    CheckOutcome, LastChange, NoticeKind, Observation, Pods, Reason, Revision, RolloutState, Share, Step,
+    StepOutcome, Verdict, Workloads,
 };
 
 /// The canary's share, the stable version's wanted and ready pods, the canary's wanted ones.
@@ -158,4 +158,46 @@ fn what_somebody_undoes_while_it_is_watched_is_set_again_three_times_and_named()
     world.wait(3_600);
     world.send(&Input::Tick);
     assert_eq!((world.phase(), world.under_way()), ("failed", None), "it is a person's to settle");
+}
+
+fn of_revision(revision: &str, observation: Observation) -> Observation {
+    Observation { revision: Some(Revision::new(revision)), ..observation }
+}
+
+#[test]
+fn the_revision_is_the_one_that_the_cluster_says_and_another_one_there_is_left_alone() {
+    let mut world = in_a_cluster();
+    world.policy.revision = Revision::new(Revision::UNKNOWN);
+    world.observe(of_revision("v1.5.0", seen(25, 3, 0, 3)));
+    world.send(&Input::ShareRead);
+    world.critical("Errors");
+    assert_eq!(world.incident().revision().as_str(), "v1.5.0");
+    assert_eq!(world.state.run.as_ref().and_then(|run| run.revision.clone()), Some(Revision::new("v1.5.0")));
+    world.look(of_revision("v1.6.0", seen(25, 3, 3, 3)));
+    assert_eq!((world.phase(), world.under_way()), ("superseded", None), "v1.6.0 has done nothing wrong");
+}
+
+#[test]
+fn before_the_first_observation_after_a_restart_nothing_is_taken_for_another_revision() {
+    let mut world = in_a_cluster();
+    world.policy.revision = Revision::new("v1.4.0");
+    world.observe(of_revision("v1.5.0", seen(25, 3, 0, 3)));
+    world.critical("Errors");
+    world.observed = None;
+    world.wait(60);
+    world.send(&Input::Tick);
+    assert_eq!(world.phase(), "rolling_back");
+    assert!(world.due().iter().any(|command| matches!(command, Command::Look { .. })));
+}
+
+#[test]
+fn an_incident_of_a_canary_that_nobody_could_name_is_carried_on_once_it_has_a_name() {
+    let mut world = in_a_cluster();
+    world.policy.revision = Revision::new(Revision::UNKNOWN);
+    world.state = RolloutState::default();
+    world.unreadable();
+    world.critical("Errors");
+    assert_eq!(world.incident().revision().as_str(), Revision::UNKNOWN);
+    world.look(of_revision("v1.5.0", seen(25, 3, 3, 3)));
+    assert!(world.under_way().is_some(), "{}", world.phase());
 }

@@ -47,9 +47,13 @@ impl Decider {
             Input::Alert { alert, .. } => observed.not_before(name, alert, now),
             _ => None,
         };
+        // Removed from the map so that the decision needn't copy it unless somebody still reads it.
+        let state = self.states.remove(name).unwrap_or_default();
+        let seen = observation.as_ref().map(|(_, observation)| observation.as_ref());
+        let policy = rollout.policy.now(&state, seen);
         let context = Context {
             rollout: name,
-            policy: &rollout.policy,
+            policy: &policy,
             now,
             nonce: self.parts.randomness.nonce(),
             reading: if rollout.target.can_observe() { reading } else { Reading::NotConfigured },
@@ -58,8 +62,6 @@ impl Decider {
             not_before,
             watchdog_silent_seconds: Some(observed.watchdog_silent_seconds(&rollout.policy.matching)),
         };
-        // Removed from the map so that the decision needn't copy it unless somebody still reads it.
-        let state = self.states.remove(name).unwrap_or_default();
         let Decided { state, events: decided, reason, incident, refusal } =
             decide(Arc::unwrap_or_clone(state), input, &context);
         self.states.insert(name.clone(), Arc::new(state));
