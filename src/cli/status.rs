@@ -47,6 +47,14 @@ fn rollout_text(rollout: &RolloutView) -> String {
         shown(&rollout.revision),
         share(rollout)
     )];
+    if let Some(seen) = &rollout.target {
+        lines.push(format!("  in the cluster: {}", seen.words()));
+        lines.extend(
+            seen.obstacle.iter().map(|obstacle| {
+                style::alarm(&format!("  CAN'T BE ROLLED BACK as it is: {}", shown(obstacle)))
+            }),
+        );
+    }
     if !rollout.firing_alerts.is_empty() {
         let alerts: Vec<_> = rollout.firing_alerts.iter().map(|name| shown(name)).collect();
         lines.push(format!("  firing: {}", style::warning(&alerts.join(", "))));

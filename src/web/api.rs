@@ -187,11 +187,21 @@ fn view(api: &Api, rollout: &Rollout) -> RolloutView {
     let view = RolloutView::new(rollout, &state, reading, age, now);
     let store_healthy = api.worker.metrics.is_store_healthy();
     let trying = api.worker.observed.trying(&rollout.name);
+    let target = api.worker.observed.observation(&rollout.name, now).map(|(_, seen)| seen.as_ref().clone());
+    let target = target.filter(|seen| seen.workloads.is_some());
     let configured: Vec<_> = rollout.policy.recipients.iter().map(|to| &to.channel).collect();
     let mut refusals = state.refusals(states.values().map(Arc::as_ref));
     refusals.retain(|(channel, _)| configured.contains(channel));
     let given_up = refusals.into_iter().map(GivenUpView::from).collect();
-    RolloutView { unrecorded_events: unrecorded, evidence_healthy, store_healthy, given_up, trying, ..view }
+    RolloutView {
+        unrecorded_events: unrecorded,
+        evidence_healthy,
+        store_healthy,
+        given_up,
+        trying,
+        target,
+        ..view
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

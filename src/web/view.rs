@@ -7,8 +7,8 @@ use super::NextView;
 use super::told::{GivenUpView, NotificationView, UndeliveredView, own_notifications};
 use crate::decision::{Mode, Reading};
 use crate::incident::{
-    AttachedAlert, Cause, EvidenceFile, Incident, NoteEntry, NotedBefore, Phase, Reason, RolloutState,
-    StepRecord, Verification,
+    AttachedAlert, Cause, EvidenceFile, Incident, NoteEntry, NotedBefore, Observation, Phase, Reason,
+    RolloutState, StepRecord, Verification,
 };
 use crate::pipeline::{Rollout, Trying};
 
@@ -164,6 +164,9 @@ pub struct RolloutView {
     /// The requests of the step under way, which the incident lists once it has ended.
     #[serde(default)]
     pub trying: Option<Trying>,
+    /// What was last seen of a target that says more than its share: pods, header rules, obstacles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Observation>,
     /// What has not reached its channel, of all of its incidents and of the rollout itself.
     #[serde(default)]
     pub undelivered: Vec<UndeliveredView>,
@@ -213,6 +216,7 @@ impl RolloutView {
             evidence_healthy: true,
             store_healthy: true,
             trying: None,
+            target: None,
             undelivered: state.backlogs().iter().map(UndeliveredView::from).collect(),
             given_up: Vec::new(),
             notifications: own_notifications(&state.deliveries),

@@ -162,3 +162,24 @@ fn what_is_overdue_says_for_how_long() {
     assert_eq!(due(now - TimeDelta::seconds(7), now), "due for 7 s (2026-11-04 03:03:54 UTC)");
     assert_eq!(ago(TimeDelta::hours(3)), "3 h ago");
 }
+
+#[test]
+fn status_says_how_a_cluster_looks_and_what_stands_in_the_way_of_a_rollback() {
+    use crate::incident::{Observation, Pods, Share, Workloads};
+    let mut view = view(held("ada"));
+    assert!(!plain(&rollout_text(&view)).contains("in the cluster"));
+    let pods = |ready| Pods { wanted: 3, available: ready, ready_endpoints: ready };
+    let workloads = Some(Workloads { stable: pods(1), canary: pods(3) });
+    let obstacle = Some("Ingress api is no canary\n".to_owned());
+    view.target = Some(Observation { workloads, obstacle, ..Observation::of_share(Share(25)) });
+    let text = plain(&rollout_text(&view));
+    let lines: Vec<_> =
+        text.lines().filter(|line| line.contains("cluster") || line.contains("CAN'T")).collect();
+    assert_eq!(
+        lines,
+        [
+            "  in the cluster: 25 %; stable 1 of 3 ready, canary 3 of 3 ready",
+            "  CAN'T BE ROLLED BACK as it is: Ingress api is no canary\\n",
+        ]
+    );
+}
