@@ -5,8 +5,8 @@ use chrono::TimeDelta;
 use crate::decision::world::World;
 use crate::decision::{Command, Input, PlanPolicy, Reading};
 use crate::incident::{
-    CheckOutcome, LastChange, NoticeKind, Observation, Pods, Reason, Revision, RolloutState, Share, Step,
-    StepOutcome, Verdict, Workloads,
+    CheckOutcome, Event, LastChange, NoticeKind, Observation, Pods, Reason, Revision, RolloutState, Share,
+    Step, StepOutcome, Verdict, Workloads,
 };
 
 /// The canary's share, the stable version's wanted and ready pods, the canary's wanted ones.
@@ -200,4 +200,25 @@ fn an_incident_of_a_canary_that_nobody_could_name_is_carried_on_once_it_has_a_na
     assert_eq!(world.incident().revision().as_str(), Revision::UNKNOWN);
     world.look(of_revision("v1.5.0", seen(25, 3, 3, 3)));
     assert!(world.under_way().is_some(), "{}", world.phase());
+}
+
+#[test]
+fn a_rollback_that_an_older_version_began_is_carried_on() {
+    let mut world = World::with_canary();
+    world.critical("Errors");
+    // As that version stored it: no plan, and nothing of the step that it had begun.
+    let mut events = world.journal.clone();
+    events.retain(|stored| !matches!(stored.event, Event::StepStarted { .. }));
+    for stored in &mut events {
+        if let Event::RollbackStarted { plan, .. } = &mut stored.event {
+            *plan = None;
+        }
+    }
+    world.state = RolloutState::default();
+    events.iter().for_each(|stored| world.state.apply(stored));
+    let (incident, attempt) = (world.id(), 1);
+    assert!(world.due().contains(&Command::Look { incident: incident.clone(), attempt }));
+    world.send(&Input::Looked { incident, attempt, error: None });
+    assert_eq!(world.under_way(), Some(Step::TrafficOff));
+    world.finish();
 }
