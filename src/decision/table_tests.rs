@@ -5,6 +5,7 @@ mod alerts;
 mod causes;
 mod clock;
 mod cluster;
+mod cluster_model;
 mod delivery;
 mod episodes;
 mod escalation;

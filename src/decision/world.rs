@@ -21,7 +21,7 @@ pub(super) struct World {
     pub(super) policy: Policy,
     pub(super) now: DateTime<Utc>,
     pub(super) reading: Reading,
-    pub(super) observed: Option<Observation>,
+    pub(super) observed: Option<(DateTime<Utc>, Observation)>,
     pub(super) last_zero_at: Option<DateTime<Utc>>,
     pub(super) not_before: Option<DateTime<Utc>>,
     pub(super) watchdog_silent_seconds: u64,
@@ -73,14 +73,15 @@ impl World {
 
     pub(super) fn send(&mut self, input: &Input) -> Option<Reason> {
         self.nonce += 1;
-        let policy = self.policy.now(&self.state, self.observed.as_ref());
+        let seen = self.observed.as_ref().map(|(at, observed)| (*at, observed));
+        let policy = self.policy.now(&self.state, seen.map(|(_, observed)| observed));
         let context = Context {
             rollout: &self.rollout,
             policy: &policy,
             now: self.now,
             nonce: self.nonce,
             reading: self.reading,
-            observed: self.observed.as_ref().map(|observed| (self.now, observed)),
+            observed: seen,
             last_zero_at: self.last_zero_at,
             not_before: self.not_before,
             watchdog_silent_seconds: Some(self.watchdog_silent_seconds),

@@ -30,7 +30,7 @@ fn in_a_cluster() -> World {
 impl World {
     fn observe(&mut self, observation: Observation) {
         self.reading = Reading::At { at: self.now, share: observation.whole_share() };
-        self.observed = Some(observation);
+        self.observed = Some((self.now, observation));
     }
 
     /// What the target looks like now, as the rollback's own look finds it.
