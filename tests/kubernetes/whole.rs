@@ -37,7 +37,7 @@ impl Served {
         let workload = |name: &str| format!("{{ deployment = \"{name}\", service = \"{name}\" }}");
         let text = format!(
             "[server]\nlisten = \"{listen}\"\nadmin_listen = \"{admin}\"\n[alertmanager]\npoll_interval = \"1s\"\n\
-             [[rollouts]]\nname = \"spark-trading\"\nrevision = \"v1.4.0\"\nverify.window = \"3s\"\nverify.interval = \"200ms\"\n\
+             [[rollouts]]\nname = \"spark-trading\"\nrevision = \"v1.4.0\"\nverify.window = \"3s\"\nverify.interval = \"200ms\"\nverify.guard = \"1s\"\n\
              [rollouts.traffic]\nkind = \"ingress-nginx\"\nnamespace = \"{namespace}\"\ncanary_ingress = \"api\"\n\
              stable = {}\ncanary = {}\nkubeconfig = {kubeconfig:?}\ndrain = \"1s\"\n",
             workload("stable"),
