@@ -222,6 +222,10 @@ fn build_rollout(
         target: Arc::clone(&target),
         verifier: Verifier {
             target,
+            replicas: match plan {
+                PlanPolicy::TrafficOnly => None,
+                PlanPolicy::Workloads { replicas, .. } => Some(replicas),
+            },
             application: Application::new(to_application, healthz, verify.metrics_url.clone()),
             prometheus: prometheus.cloned(),
         },

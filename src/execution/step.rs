@@ -48,8 +48,8 @@ impl StepLimits {
     }
 }
 
-/// Carries `step` out, and gives the last observation beside what was done. `jitter` gives numbers in 0..1 that spread the pauses, so that many
-/// rollbacks at once don't strike a struggling API in step.
+/// Carries `step` out: applied, observed, and tried again within its limits. `jitter` gives numbers in 0..1
+/// that spread the pauses, so that many rollbacks at once don't strike a struggling API in step.
 pub async fn run_step(
     target: &dyn Target,
     step: Step,

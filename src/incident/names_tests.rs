@@ -12,8 +12,13 @@ use super::{
     NoticeKind, Reason, RolloutName, SnapshotPoint, Stage, Step, StepOutcome, StepRecord, Verdict,
 };
 
-const CHECKS: [CheckName; 4] =
-    [CheckName::TrafficShare, CheckName::StableVersion, CheckName::AlertExpression, CheckName::Metrics];
+const CHECKS: [CheckName; 5] = [
+    CheckName::TrafficShare,
+    CheckName::StablePods,
+    CheckName::StableVersion,
+    CheckName::AlertExpression,
+    CheckName::Metrics,
+];
 const OUTCOMES: [CheckOutcome; 4] =
     [CheckOutcome::Pass, CheckOutcome::Fail, CheckOutcome::Unknown, CheckOutcome::NotConfigured];
 const VERDICTS: [Verdict; 3] = [Verdict::Verified, Verdict::NotVerified, Verdict::Inconclusive];

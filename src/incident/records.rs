@@ -103,6 +103,8 @@ impl StepRecord {
 pub enum CheckName {
     /// The canary's share read from the traffic system is 0 %.
     TrafficShare,
+    /// In a cluster: the stable version has its replicas, and they get requests.
+    StablePods,
     /// healthz `.version` equals the stable version.
     StableVersion,
     /// Every critical or warning expression of the incident is below its threshold.
@@ -117,6 +119,7 @@ impl CheckName {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::TrafficShare => "traffic_share",
+            Self::StablePods => "stable_pods",
             Self::StableVersion => "stable_version",
             Self::AlertExpression => "alert_expression",
             Self::Metrics => "metrics",

@@ -152,6 +152,7 @@ impl CheckName {
     pub fn words(self) -> &'static str {
         match self {
             Self::TrafficShare => "the canary's share of the traffic",
+            Self::StablePods => "the stable version's pods",
             Self::StableVersion => "the version that answers",
             Self::AlertExpression => "the alerts' own expressions",
             Self::Metrics => "the application's metrics",

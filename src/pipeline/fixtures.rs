@@ -64,7 +64,7 @@ pub(super) fn rollout(flag: Arc<Flag>) -> Rollout {
         name: name(),
         policy: armed_policy(),
         target: Arc::clone(&target),
-        verifier: Verifier { target, application, prometheus: None },
+        verifier: Verifier { target, replicas: None, application, prometheus: None },
         step_limits: StepLimits::default(),
         verify_interval: Duration::from_secs(1),
     }

@@ -9,7 +9,7 @@ use super::alerts::expressions;
 use super::{Application, judge};
 use crate::clock::Clock;
 use crate::execution::Target;
-use crate::incident::{Alert, Check, CheckName, CheckOutcome, Verdict, Verification};
+use crate::incident::{Alert, Check, CheckName, CheckOutcome, Pods, Verdict, Verification};
 use crate::signals::RuleSource;
 
 /// From when to when a verification reads, and how often.
@@ -28,6 +28,8 @@ pub struct VerifyTimes {
 #[derive(Debug, Clone)]
 pub struct Verifier {
     pub target: Arc<dyn Target>,
+    /// In a cluster: how many pods of the stable version have to serve.
+    pub replicas: Option<u16>,
     pub application: Application,
     pub prometheus: Option<Arc<dyn RuleSource>>,
 }
@@ -71,28 +73,38 @@ impl Verifier {
     }
 
     async fn round(&self, alerts: &[Alert]) -> Vec<Check> {
-        let (share, version, expression) =
-            tokio::join!(self.share(), self.application.stable_version(), self.expressions(alerts));
-        vec![share, version, expression]
+        let (of_target, version, expression) =
+            tokio::join!(self.target(), self.application.stable_version(), self.expressions(alerts));
+        of_target.into_iter().chain([version, expression]).collect()
     }
 
-    async fn share(&self) -> Check {
-        let name = CheckName::TrafficShare;
+    /// What one observation of the target shows: the share and, in a cluster, what serves instead.
+    async fn target(&self) -> Vec<Check> {
+        let check = |name, outcome, detail| Check { name, outcome, detail };
+        let share = |outcome, detail| check(CheckName::TrafficShare, outcome, detail);
         if !self.target.can_observe() {
             let detail = "traffic.read_url is not configured".to_owned();
-            return Check { name, outcome: CheckOutcome::NotConfigured, detail };
+            return vec![share(CheckOutcome::NotConfigured, detail)];
         }
-        match self.target.observe().await {
-            Ok(observed) if observed.is_off() => {
-                Check { name, outcome: CheckOutcome::Pass, detail: observed.words() }
-            }
-            Ok(observed) => Check {
-                name,
-                outcome: CheckOutcome::Fail,
-                detail: format!("{} on the canary", observed.words()),
-            },
-            Err(error) => Check { name, outcome: CheckOutcome::Unknown, detail: error.to_string() },
-        }
+        let observed = match self.target.observe().await {
+            Ok(observed) => observed,
+            Err(error) => return vec![share(CheckOutcome::Unknown, error.to_string())],
+        };
+        let of_share = if observed.is_off() {
+            share(CheckOutcome::Pass, observed.words())
+        } else {
+            share(CheckOutcome::Fail, format!("{} on the canary", observed.words()))
+        };
+        let of_pods = observed.workloads.zip(self.replicas).map(|(workloads, replicas)| {
+            let Pods { wanted, available, ready_endpoints } = workloads.stable;
+            let whole = [wanted, available, ready_endpoints].iter().all(|count| *count >= replicas);
+            let outcome = if whole { CheckOutcome::Pass } else { CheckOutcome::Fail };
+            let detail = format!(
+                "{ready_endpoints} get requests, {available} are available, {wanted} are wanted, of {replicas} needed"
+            );
+            check(CheckName::StablePods, outcome, detail)
+        });
+        [Some(of_share), of_pods].into_iter().flatten().collect()
     }
 
     async fn expressions(&self, alerts: &[Alert]) -> Check {

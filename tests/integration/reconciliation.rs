@@ -142,7 +142,7 @@ fn rollout() -> Rollout {
             recipients: Vec::new(),
         },
         target: target.clone(),
-        verifier: Verifier { target, application, prometheus: None },
+        verifier: Verifier { target, replicas: None, application, prometheus: None },
         step_limits: StepLimits::default(),
         verify_interval: Duration::from_secs(5),
     }

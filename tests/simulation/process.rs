@@ -85,7 +85,7 @@ fn rollout(world: &World, plan: &Plan, site: usize, deployments: u32) -> Rollout
         name: rollout_name(site),
         policy,
         target: target.clone(),
-        verifier: Verifier { target, application, prometheus },
+        verifier: Verifier { target, replicas: None, application, prometheus },
         step_limits: StepLimits {
             deadline: Duration::from_secs(3),
             max_attempts: MAX_ATTEMPTS,

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use super::*;
 use crate::clock::SteppedClock;
 use crate::execution::{ActError, ReadError};
-use crate::incident::{Answer, Observation, Share, Step, Verdict};
+use crate::incident::{Answer, Observation, Pods, Share, Step, Verdict, Workloads};
 use crate::logging::fixtures::page;
 use crate::outbound::Outbound;
 use crate::verification::fixtures::{Scripted, alert};
@@ -52,6 +52,7 @@ fn verifier(share: Option<Result<Share, ReadError>>, prometheus: Option<Scripted
     let outbound = Outbound::new(Duration::from_secs(1), None).expect("a client");
     Verifier {
         target: Arc::new(Traffic(share)),
+        replicas: None,
         application: Application::new(outbound, None, None),
         prometheus: prometheus.map(|scripted| Arc::new(scripted) as Arc<dyn RuleSource>),
     }
@@ -129,6 +130,46 @@ async fn while_a_rollback_is_guarded_it_is_not_called_verified_but_what_is_wrong
     let began = tokio::time::Instant::now();
     let on = verifier(Some(Ok(Share(25))), None).verify(slow, times, &clock).await;
     assert_eq!((on.verdict, began.elapsed().as_secs()), (Verdict::NotVerified, 0));
+}
+
+/// A cluster whose stable version wants three pods and has this many ready.
+#[derive(Debug)]
+struct Cluster(u16);
+
+#[async_trait]
+impl Target for Cluster {
+    fn describe(&self, _: Step) -> String {
+        String::new()
+    }
+
+    async fn apply(&self, _: Step) -> Result<Answer, ActError> {
+        unreachable!("a verification only reads")
+    }
+
+    fn can_observe(&self) -> bool {
+        true
+    }
+
+    async fn observe(&self) -> Result<Observation, ReadError> {
+        let pods = |wanted, ready| Pods { wanted, available: ready, ready_endpoints: ready };
+        let workloads = Some(Workloads { stable: pods(3, self.0), canary: pods(0, 0) });
+        Ok(Observation { workloads, ..Observation::of_share(Share::ZERO) })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_a_cluster_the_stable_versions_pods_are_read_too() {
+    for (ready, outcome, verdict) in [(3, Pass, Verdict::Verified), (2, Fail, Verdict::NotVerified)] {
+        let clock = SteppedClock::starting_at(start());
+        let in_a_cluster =
+            Verifier { target: Arc::new(Cluster(ready)), replicas: Some(3), ..verifier(OFF, None) };
+        let (verification, _) = verified(&in_a_cluster, slow, WINDOW, &clock).await;
+        let pods = verification.checks.iter().find(|check| check.name == CheckName::StablePods);
+        let pods = pods.expect("looked at");
+        assert_eq!((pods.outcome, verification.verdict), (outcome, verdict), "{}", pods.detail);
+        assert!(pods.detail.starts_with(&format!("{ready} get requests")), "{}", pods.detail);
+        assert!(verification.traffic_read_back_off(), "rolled back all the same, and loud about it");
+    }
 }
 
 #[tokio::test(start_paused = true)]
