@@ -27,7 +27,7 @@ fn sources_without_tests() -> impl Iterator<Item = (String, String)> {
     let all = sources(&project().join("src"));
     let of_tests = ["tests.rs", "fixtures.rs"];
     all.into_iter().filter(move |(name, _)| {
-        !name.contains("/tests/") && !of_tests.iter().any(|ending| name.ends_with(ending))
+        !name.contains("tests/") && !of_tests.iter().any(|ending| name.ends_with(ending))
     })
 }
 
