@@ -7,7 +7,7 @@ mod stories;
 use std::path::PathBuf;
 
 use proptest::prelude::*;
-use pulldown_cmark::{Event as Marked, Options, Parser, Tag};
+use pulldown_cmark::{Event as Marked, Options, Parser, Tag, TagEnd};
 
 use super::{PLACEHOLDERS, Report, Template};
 use crate::incident::{
@@ -70,6 +70,19 @@ fn hostile_texts() {
     compared("hostile", &failed(&texts));
 }
 
+fn is_inline(end: TagEnd) -> bool {
+    matches!(
+        end,
+        TagEnd::Emphasis
+            | TagEnd::Strong
+            | TagEnd::Strikethrough
+            | TagEnd::Superscript
+            | TagEnd::Subscript
+            | TagEnd::Link
+            | TagEnd::Image
+    )
+}
+
 /// The tags of a document in their order, and the text that is no code.
 fn marked(markdown: &str) -> (Vec<String>, String) {
     let (mut tags, mut text) = (Vec::new(), String::new());
@@ -85,6 +98,8 @@ fn marked(markdown: &str) -> (Vec<String>, String) {
             Marked::TaskListMarker(done) => tags.push(format!("task {done}")),
             Marked::FootnoteReference(name) => tags.push(format!("FORGED {name}")),
             Marked::InlineMath(math) | Marked::DisplayMath(math) => tags.push(format!("FORGED {math}")),
+            // One block's end and the next one's beginning are no text: together they forge nothing.
+            Marked::End(end) if !is_inline(end) => text.push('\n'),
             Marked::Code(_) | Marked::End(_) | Marked::Rule => {}
         }
     }
@@ -156,6 +171,7 @@ fn no_text_forges_a_heading_a_link_a_list_or_html() {
         "x\\`@y`[a](b)",
         "a  \nb",
         "x\t# y",
+        "/x:/",
     ] {
         forges_nothing(text);
     }
