@@ -21,6 +21,10 @@ pub(super) fn text(foreign: &str) -> String {
     if let Some(at) = opens_a_block(&text) {
         text.insert(at, '\\');
     }
+    // In braces at a heading's end some readers find its attributes.
+    if text.ends_with('}') {
+        text.insert(text.len() - 1, '\\');
+    }
     text
 }
 

@@ -172,6 +172,9 @@ fn no_text_forges_a_heading_a_link_a_list_or_html() {
         "a  \nb",
         "x\t# y",
         "/x:/",
+        "x {:1}",
+        "{#x .y}",
+        "{:1}",
     ] {
         forges_nothing(text);
     }
