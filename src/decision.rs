@@ -42,13 +42,13 @@ use draft::Draft;
 pub use due::{Command, Due, due};
 pub use escalation::ESCALATE_EVERY;
 pub use label_name::is_legacy_label_name;
-pub use plan::{Next, Standing, next_step};
+pub use plan::Next;
 pub use policy::{Mode, OnUnverified, PlanPolicy, Policy, Recipient};
 pub use watchdog::Watchdog;
 
 use crate::incident::{
-    Alert, BlobRef, EvidenceFile, Fingerprint, IncidentId, Observation, Reason, RolloutName, RolloutState,
-    Share, SnapshotPoint, Stage, StepRecord, StoredAs, Verification,
+    Alert, BlobRef, EvidenceFile, Fingerprint, IncidentId, Observation, Reason, Revision, RolloutName,
+    RolloutState, Share, SnapshotPoint, Stage, StepRecord, StoredAs, Verification,
 };
 use crate::text::shown;
 
@@ -72,6 +72,8 @@ pub enum Reading {
 pub struct Context<'a> {
     pub rollout: &'a RolloutName,
     pub policy: &'a Policy,
+    /// The revision on canary, see [`Policy::revision_now`].
+    pub revision: &'a Revision,
     pub now: DateTime<Utc>,
     /// The number in the id of a rollout's first incident ever; those after it count on.
     pub nonce: u16,

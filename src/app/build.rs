@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::config::{Config, RolloutConfig};
-use crate::decision::{PlanPolicy, Policy, Recipient};
+use crate::decision::{Policy, Recipient};
 use crate::evidence::EvidenceFolders;
 use crate::execution::{Clusters, StepLimits};
 use crate::incident::{Revision, RolloutName};
@@ -159,10 +159,6 @@ async fn load(store: &dyn IncidentStore) -> Result<Option<Loaded>, StoreError> {
     }
 }
 
-/// An autoscaler or a GitOps tool that undoes a rollback does so within minutes: an autoscaler was seen
-/// to after 35 s, and GitOps tools look every three to five minutes.
-const GUARD_IN_A_CLUSTER: Duration = Duration::from_secs(300);
-
 /// Builds the configured rollouts with their adapters.
 ///
 /// # Errors
@@ -194,11 +190,8 @@ fn build_rollout(
 ) -> anyhow::Result<Rollout> {
     let RolloutConfig { name, mode, matching, revision, grace, hold, on_unverified, verify, .. } = rollout;
     let limits = StepLimits::default();
-    let Traffic { target, plan, longest } = Traffic::build(rollout, connections, clusters, limits)?;
-    let guard = verify.guard.unwrap_or(match plan {
-        PlanPolicy::TrafficOnly => Duration::ZERO,
-        PlanPolicy::Workloads { .. } => GUARD_IN_A_CLUSTER,
-    });
+    let Traffic { target, plan, longest, guard } = Traffic::build(rollout, connections, clusters, limits)?;
+    let guard = verify.guard.unwrap_or(guard);
     let healthz = verify.healthz_url.clone().zip(verify.stable_version.clone());
     let healthz = healthz.map(|(url, stable_version)| Healthz { url, stable_version });
     let to_application = connections.to(&verify.access, APPLICATION_TIMEOUT).context("verify")?;
@@ -222,10 +215,7 @@ fn build_rollout(
         target: Arc::clone(&target),
         verifier: Verifier {
             target,
-            replicas: match plan {
-                PlanPolicy::TrafficOnly => None,
-                PlanPolicy::Workloads { replicas, .. } => Some(replicas),
-            },
+            replicas: plan.replicas(),
             application: Application::new(to_application, healthz, verify.metrics_url.clone()),
             prometheus: prometheus.cloned(),
         },

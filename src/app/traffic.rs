@@ -16,12 +16,18 @@ use crate::outbound::Connections;
 /// Of a rollback in a cluster: stable up, traffic off, canary down.
 const STEPS: u32 = 3;
 
+/// An autoscaler or a GitOps tool that undoes a rollback does so within minutes: an autoscaler was seen
+/// to after 35 s, and GitOps tools look every three to five minutes.
+const GUARD_IN_A_CLUSTER: Duration = Duration::from_secs(300);
+
 /// A target, and what has to be known of its kind.
 pub(super) struct Traffic {
     pub(super) target: Arc<dyn Target>,
     pub(super) plan: PlanPolicy,
     /// The longest that its steps can take, and what is waited for between them.
     pub(super) longest: Duration,
+    /// For how long it is watched after a rollback, unless the configuration says otherwise.
+    pub(super) guard: Duration,
 }
 
 impl Traffic {
@@ -58,6 +64,7 @@ fn of_flag(
         target: Arc::new(FeatureFlag::new(to_traffic, set, read)),
         plan: PlanPolicy::TrafficOnly,
         longest: limits.longest(flag.timeout),
+        guard: Duration::ZERO,
     })
 }
 
@@ -76,6 +83,7 @@ fn of_cluster(config: &KubernetesConfig, clusters: &mut Clusters, limits: StepLi
         longest: STEPS * limits.longest(longest_try(config.timeout))
             + config.critical_after.max(config.warning_after)
             + config.drain,
+        guard: GUARD_IN_A_CLUSTER,
     }
 }
 
@@ -103,7 +111,7 @@ mod tests {
         let (mut connections, mut clusters) = (Connections::default(), Clusters::default());
         let limits = StepLimits::default();
         let built = Traffic::build(&config.rollouts[0], &mut connections, &mut clusters, limits);
-        let Traffic { target, plan, longest } = built.expect("built");
+        let Traffic { target, plan, longest, .. } = built.expect("built");
         let expected = PlanPolicy::Workloads {
             replicas: 3,
             critical_after_seconds: 30,

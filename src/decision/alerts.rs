@@ -144,7 +144,7 @@ fn join_declined(
     let last = draft.state.incident.as_ref()?;
     let same = matches!(last.phase, Phase::Declined { reason: declined } if declined == reason);
     let goes_on = draft.state.declined.as_ref() == Some(&last.id)
-        && *last.revision() == draft.context.policy.revision
+        && last.revision() == draft.context.revision
         && draft.now() < last.opened_at + EPISODE;
     if !same || !goes_on {
         return None;

@@ -37,7 +37,7 @@ fn earlier_deadline(draft: &Draft<'_>, alert: &Alert) -> Option<DateTime<Utc>> {
         Phase::Cancelled { reason: Reason::ResolvedConfirmed | Reason::ResolvedUnconfirmed }
     );
     let cancelled_at = draft.state.answered_until?;
-    let of_this_canary = *last.revision() == draft.context.policy.revision
+    let of_this_canary = last.revision() == draft.context.revision
         && draft
             .state
             .run

@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::draft::Draft;
-use super::policy::Policy;
+use super::policy::{Policy, Recipient};
 use crate::incident::{
     ChannelName, Deliveries, Event, Incident, IncidentId, MessageOutcome, Notice, NoticeFact, NoticeId,
     NoticeKind, Queue, Reason, References, Waiting,
@@ -91,8 +91,7 @@ impl Draft<'_> {
 /// have been delivered or replaced meanwhile.
 pub(super) fn begun(draft: &mut Draft<'_>, id: &MessageId, call: &str) -> Option<Reason> {
     let queue = draft.queue(id)?;
-    let recipients = &draft.context.policy.recipients;
-    let wakes = recipients.iter().any(|recipient| recipient.channel == id.channel && recipient.wakes);
+    let wakes = recipient(draft, &id.channel).is_some_and(|recipient| recipient.wakes);
     let replaced = superseded(queue, draft.now(), wakes);
     if !replaced.is_empty() {
         let channel = id.channel.clone();
@@ -129,12 +128,14 @@ pub(super) fn ended(
     None
 }
 
+/// The channel as it is configured; `None`: it is not any more.
+fn recipient<'a>(draft: &Draft<'a>, channel: &ChannelName) -> Option<&'a Recipient> {
+    draft.context.policy.recipients.iter().find(|recipient| recipient.channel == *channel)
+}
+
 /// What wakes somebody is tried more often, and so is what the public waits for and has not got yet.
 fn gaps(draft: &Draft<'_>, id: &MessageId, kind: NoticeKind) -> &'static [u32] {
-    let has_deadline = |recipient: &super::policy::Recipient| {
-        recipient.channel == id.channel && recipient.first_within.is_some()
-    };
-    let is_awaited = draft.context.policy.recipients.iter().any(has_deadline)
+    let is_awaited = recipient(draft, &id.channel).is_some_and(|known| known.first_within.is_some())
         && draft.queue(id).is_some_and(|queue| queue.first_sent_at().is_none());
     if kind.pages() || is_awaited { PAGE_GAPS_SECONDS } else { INFORM_GAPS_SECONDS }
 }
@@ -199,9 +200,7 @@ fn report(draft: &mut Draft<'_>, id: &MessageId, kind: NoticeKind, error: String
     let mut others = draft.recipients(NoticeKind::ChannelFailed);
     others.retain(|channel| *channel != id.channel);
     let channel = id.channel.clone();
-    let matters = draft.context.policy.recipients.iter().any(|recipient| {
-        recipient.channel == channel && (recipient.wakes || recipient.first_within.is_some())
-    });
+    let matters = recipient(draft, &channel).is_some_and(|known| known.wakes || known.first_within.is_some());
     draft.notice_to(incident, NoticeFact::ChannelFailed { channel, error, is_tried, matters }, others);
 }
 

@@ -131,7 +131,7 @@ impl<'a> Draft<'a> {
         let (share, share_read_at) = self.share_read();
         let stage = opening.stage.or_else(|| share.and_then(|share| Stage::from_share(share.0)));
         let event = Event::IncidentOpened(OpenedIncident {
-            revision: self.context.policy.revision.clone(),
+            revision: self.context.revision.clone(),
             stage,
             share,
             share_read_at,
@@ -194,7 +194,7 @@ impl<'a> Draft<'a> {
             };
             if let Some(reason) = declined {
                 self.incident_event(id, Event::Declined { reason, cause: Some(cause.clone()) });
-                let alert = self.alert_of(id, &cause);
+                let alert = self.alert_of(id, &cause).map(AlertFact::of);
                 self.notice(id, NoticeFact::WouldRollBack { cause, alert });
                 return reason;
             }
@@ -213,8 +213,8 @@ impl<'a> Draft<'a> {
             },
         );
         super::escalation::plan(self, id);
-        let alert = self.alert_of(id, &cause);
-        let revision = self.context.policy.revision.clone();
+        let alert = self.alert_of(id, &cause).map(AlertFact::of);
+        let revision = self.context.revision.clone();
         self.notice(id, NoticeFact::RollbackStarted { revision, cause, alert, due_at });
         if let Some(repeated) = repeated {
             self.notice(id, NoticeFact::RepeatedRollback(repeated));
@@ -237,15 +237,14 @@ impl<'a> Draft<'a> {
         super::advance::advance(self, id).unwrap_or(reason)
     }
 
-    fn alert_of(&self, id: &IncidentId, cause: &Cause) -> Option<AlertFact> {
+    fn alert_of(&self, id: &IncidentId, cause: &Cause) -> Option<&Alert> {
         let attached = self.state.known_incident(id)?.alerts.find(cause.alert.as_ref()?)?;
-        Some(AlertFact::of(&attached.alert))
+        Some(&attached.alert)
     }
 
     /// How urgent what made a rollback begin is; a person's request is as urgent as can be.
     fn severity_of(&self, id: &IncidentId, cause: &Cause) -> Severity {
-        let alert = cause.alert.as_ref().and_then(|alert| self.open(id)?.alerts.find(alert));
-        alert.map_or(Severity::Critical, |attached| attached.alert.severity())
+        self.alert_of(id, cause).map_or(Severity::Critical, Alert::severity)
     }
 
     fn repeated(&self) -> Option<Repeated> {
@@ -255,7 +254,7 @@ impl<'a> Draft<'a> {
         let other = earlier
             .iter()
             .rev()
-            .find(|(at, revision)| *at + SECOND_WITHIN > now && *revision != self.context.policy.revision);
+            .find(|(at, revision)| *at + SECOND_WITHIN > now && revision != self.context.revision);
         match (other, day >= TOO_MANY_A_DAY) {
             (Some((at, revision)), _) => {
                 let minutes_ago = (now - *at).num_minutes();

@@ -130,7 +130,7 @@ pub fn due(state: &RolloutState, policy: &Policy, now: DateTime<Utc>) -> Due {
         plan.now(Command::ReadShare);
     }
     if let Some(incident) = &state.incident {
-        if incident.phase.is_closed() || incident.revision().may_be(&policy.revision) {
+        if incident.phase.is_closed() || incident.revision().may_be(policy.revision_now(state, None)) {
             drive(incident, policy, &mut plan);
         } else {
             // Another revision is on canary: nothing is done for this one but to close it.

@@ -10,13 +10,13 @@ const OBSERVATION_VALID: TimeDelta = TimeDelta::seconds(2);
 
 /// How far an attempt at a plan is, and what is known of the world.
 #[derive(Debug, Clone, Copy)]
-pub struct Standing<'a> {
-    pub plan: &'a Plan,
+pub(super) struct Standing<'a> {
+    pub(super) plan: &'a Plan,
     /// When the attempt began.
-    pub since: DateTime<Utc>,
-    pub progress: Progress,
+    pub(super) since: DateTime<Utc>,
+    pub(super) progress: Progress,
     /// The latest observation, and when it was asked for.
-    pub observed: Option<(DateTime<Utc>, &'a Observation)>,
+    pub(super) observed: Option<(DateTime<Utc>, &'a Observation)>,
 }
 
 /// What comes next.
@@ -39,7 +39,7 @@ pub enum Next {
 ///
 /// No goal is passed over: a later one may rest on it, as the canary's pods on the traffic's being off.
 #[must_use]
-pub fn next_step(standing: Standing<'_>, now: DateTime<Utc>) -> Next {
+pub(super) fn next_step(standing: Standing<'_>, now: DateTime<Utc>) -> Next {
     for goal in &standing.plan.goals {
         let next = match goal {
             Goal::TrafficOff => standing.traffic_off(),

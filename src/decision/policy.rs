@@ -1,6 +1,5 @@
 //! A rollout's settings, as far as decisions look at them.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
@@ -60,6 +59,15 @@ pub enum PlanPolicy {
 }
 
 impl PlanPolicy {
+    /// How many pods of the stable version have to serve; `None`: nobody knows of any.
+    #[must_use]
+    pub fn replicas(self) -> Option<u16> {
+        match self {
+            Self::TrafficOnly => None,
+            Self::Workloads { replicas, .. } => Some(replicas),
+        }
+    }
+
     /// The plan of a rollback that began for something this urgent.
     #[must_use]
     pub fn for_severity(self, severity: Severity) -> Plan {
@@ -89,7 +97,7 @@ pub struct Policy {
     pub mode: Mode,
     /// An alert belongs to the rollout when it carries all of these labels.
     pub matching: BTreeMap<String, String>,
-    /// The version on canary. Where the target says which one that is, see [`Policy::now`].
+    /// The version on canary. Where the target says which one that is, see [`Policy::revision_now`].
     pub revision: Revision,
     /// From a warning's `startsAt` to the decision; the protocol says five minutes.
     pub grace: TimeDelta,
@@ -113,22 +121,21 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The settings with the revision that is on canary now: as the target was last observed, or else as
-    /// the open incident and the canary's run know it. A target that only moves traffic says none, so the
-    /// configured one holds.
+    /// The revision that is on canary now: as the target was last observed, or else as the open incident
+    /// and the canary's run know it. A target that only moves traffic says none, so the configured one
+    /// holds.
     #[must_use]
-    pub fn now(&self, state: &RolloutState, observed: Option<&Observation>) -> Cow<'_, Self> {
+    pub fn revision_now<'a>(
+        &'a self,
+        state: &'a RolloutState,
+        observed: Option<&'a Observation>,
+    ) -> &'a Revision {
         if self.plan == PlanPolicy::TrafficOnly {
-            return Cow::Borrowed(self);
+            return &self.revision;
         }
         let of_incident = || state.open_incident().map(Incident::revision);
         let of_run = || state.run.as_ref().and_then(|run| run.revision.as_ref());
         let seen = observed.and_then(|observed| observed.revision.as_ref());
-        match seen.or_else(of_incident).or_else(of_run) {
-            Some(revision) if *revision != self.revision => {
-                Cow::Owned(Self { revision: revision.clone(), ..self.clone() })
-            }
-            Some(_) | None => Cow::Borrowed(self),
-        }
+        seen.or_else(of_incident).or_else(of_run).unwrap_or(&self.revision)
     }
 }

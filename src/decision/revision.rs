@@ -6,7 +6,7 @@ use crate::incident::{Event, NoticeFact};
 
 /// Closes the open incident if its revision is no longer on canary.
 pub(super) fn supersede(draft: &mut Draft<'_>) {
-    let by = draft.context.policy.revision.clone();
+    let by = draft.context.revision.clone();
     let Some(open) = draft.state.open_incident().filter(|open| !open.revision().may_be(&by)) else { return };
     let (id, was) = (open.id.clone(), open.phase.sentence());
     let instead_of = open.revision().clone();

@@ -93,7 +93,7 @@ pub(super) fn share_read(draft: &mut Draft<'_>) -> Option<Reason> {
 
 /// Records a reading that says something new, and whether a canary's run begins with it.
 fn record_share(draft: &mut Draft<'_>, share: Option<Share>) -> bool {
-    let revision = draft.context.policy.revision.clone();
+    let revision = draft.context.revision.clone();
     let run = draft.state.run.as_ref();
     let another = run.is_some_and(|run| !run.is_of(Some(&revision)));
     let began = share.is_some_and(|share| share > Share::ZERO) && (run.is_none() || another);

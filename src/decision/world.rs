@@ -74,10 +74,11 @@ impl World {
     pub(super) fn send(&mut self, input: &Input) -> Option<Reason> {
         self.nonce += 1;
         let seen = self.observed.as_ref().map(|(at, observed)| (*at, observed));
-        let policy = self.policy.now(&self.state, seen.map(|(_, observed)| observed));
+        let revision = self.policy.revision_now(&self.state, seen.map(|(_, observed)| observed));
         let context = Context {
             rollout: &self.rollout,
-            policy: &policy,
+            policy: &self.policy,
+            revision,
             now: self.now,
             nonce: self.nonce,
             reading: self.reading,
@@ -229,7 +230,7 @@ impl World {
     }
 
     pub(super) fn due(&self) -> Vec<Command> {
-        due(&self.state, &self.policy.now(&self.state, None), self.now).commands
+        due(&self.state, &self.policy, self.now).commands
     }
 
     pub(super) fn asks_to_confirm(&self) -> bool {

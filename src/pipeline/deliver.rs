@@ -45,7 +45,7 @@ impl Worker {
         let state = states.get(&rollout.name)?;
         let (subject, deliveries): (Subject, &Deliveries) = match &id.incident {
             None => {
-                let revision = rollout.policy.now(state, None).revision.clone();
+                let revision = rollout.policy.revision_now(state, None).clone();
                 (Subject::Rollout { name: rollout.name.clone(), revision }, &state.deliveries)
             }
             Some(incident) => {

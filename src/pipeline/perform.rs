@@ -11,10 +11,8 @@ use super::observed_target::ObservedTarget;
 use super::{Rollout, Submission, Worker};
 use crate::decision::{self, Command, Input, Next};
 use crate::evidence::{EvidenceBlobs, Recorded};
-use crate::execution::{ReadError, run_step};
-use crate::incident::{
-    Alert, BlobRef, Incident, IncidentId, Observation, RolloutName, SnapshotPoint, Step, StepRecord,
-};
+use crate::execution::{Target, run_step};
+use crate::incident::{Alert, BlobRef, Incident, IncidentId, RolloutName, SnapshotPoint, Step, StepRecord};
 use crate::verification::VerifyTimes;
 
 /// The longest a reading of the share may delay a decision: a critical waits for it. Shorter than
@@ -67,12 +65,20 @@ impl Worker {
 
     async fn observe_share(&self, rollout: &Rollout) {
         let asked_at = self.observed.moment();
-        match observe(rollout).await {
-            Ok(observation) => self.observed.target(&rollout.name, asked_at, observation),
-            Err(error) => {
-                tracing::warn!(rollout = %rollout.name, error, "the canary's share can't be read");
-                self.observed.share(&rollout.name, asked_at, None);
-            }
+        if let Err(error) = self.observe(rollout).await {
+            tracing::warn!(rollout = %rollout.name, error, "the canary's share can't be read");
+            self.observed.share(&rollout.name, asked_at, None);
+        }
+    }
+
+    /// Observes the target within [`READ_TIMEOUT`] and records what was seen, or says why that was not
+    /// possible.
+    async fn observe(&self, rollout: &Rollout) -> Result<(), String> {
+        let clock = self.clock.as_ref();
+        let target = ObservedTarget { rollout, observed: &self.observed, clock };
+        match tokio::time::timeout(READ_TIMEOUT, target.observe()).await {
+            Ok(observed) => observed.map(drop).map_err(|error| error.to_string()),
+            Err(_) => Err(format!("no answer within {} s", READ_TIMEOUT.as_secs_f64())),
         }
     }
 
@@ -92,14 +98,7 @@ impl Worker {
         let began = tokio::time::Instant::now();
         let mut error = None;
         while rollout.target.can_observe() {
-            let asked_at = self.observed.moment();
-            error = match observe(rollout).await {
-                Ok(observation) => {
-                    self.observed.target(&rollout.name, asked_at, observation);
-                    None
-                }
-                Err(error) => Some(error),
-            };
+            error = self.observe(rollout).await.err();
             let Some(incident) = self.incident(&rollout.name, &id) else { return };
             let now = self.clock.now();
             let observed = self.observed.observation(&rollout.name, now);
@@ -260,14 +259,6 @@ impl Worker {
 /// Tries until it works, at growing gaps.
 fn untiring() -> ExponentialBuilder {
     ExponentialBuilder::new().with_min_delay(FIRST_PAUSE).with_max_delay(LONGEST_PAUSE).without_max_times()
-}
-
-/// Observes the target within [`READ_TIMEOUT`], or says why that was not possible.
-async fn observe(rollout: &Rollout) -> Result<Observation, String> {
-    match tokio::time::timeout(READ_TIMEOUT, rollout.target.observe()).await {
-        Ok(observed) => observed.map_err(|error: ReadError| error.to_string()),
-        Err(_) => Err(format!("no answer within {} s", READ_TIMEOUT.as_secs_f64())),
-    }
 }
 
 /// The SHA-256 and the length of bytes that are stored beside the events.

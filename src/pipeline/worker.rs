@@ -148,7 +148,7 @@ impl Worker {
                 continue;
             }
             let Some(rollout) = self.rollouts.get(name) else { continue };
-            let Due { commands, next } = due(state, &rollout.policy.now(state, None), now);
+            let Due { commands, next } = due(state, &rollout.policy, now);
             if commands.is_empty() {
                 running.resting.insert(name.clone(), (Arc::clone(state), next));
             }

@@ -181,8 +181,8 @@ pub struct RolloutView {
 }
 
 impl RolloutView {
-    /// What is the same for all rollouts (`unrecorded_events`, `evidence_healthy`, `store_healthy`), `given_up` and `trying` are left
-    /// at their healthy values, for the caller to set.
+    /// What is the same for all rollouts (`unrecorded_events`, `evidence_healthy`, `store_healthy`), and
+    /// `given_up`, `trying` and `target`, are left at their healthy values, for the caller to set.
     #[must_use]
     pub fn new(
         rollout: &Rollout,
@@ -204,7 +204,7 @@ impl RolloutView {
         Self {
             name: rollout.name.to_string(),
             mode: mode.to_owned(),
-            revision: rollout.policy.now(state, None).revision.to_string(),
+            revision: rollout.policy.revision_now(state, None).to_string(),
             share_percent: share.map(|share| share.0),
             share_read_at,
             share_since: state.share_at.filter(|_| state.share == share),

@@ -105,6 +105,7 @@ pub(crate) fn decided(state: RolloutState, alert: Alert, blob: &BlobRef, number:
     let context = Context {
         rollout: &RolloutName::new("r0"),
         policy: &policy,
+        revision: &policy.revision,
         now,
         nonce: u16::try_from(number).expect("few"),
         reading: Reading::At { at: now, share: Some(Share(25)) },

@@ -111,6 +111,7 @@ impl Walk {
         let context = Context {
             rollout: &self.rollout,
             policy: &self.policy,
+            revision: &self.policy.revision,
             now: self.now,
             nonce: self.nonce,
             reading: Reading::At { at: self.now, share: Some(Share(5)) },

@@ -83,6 +83,7 @@ fn folds(alert: &Alert) {
     let context = Context {
         rollout: &RolloutName::new("spark-trading"),
         policy: &POLICY,
+        revision: &POLICY.revision,
         now,
         nonce: 7,
         reading: Reading::At { at: now, share: Some(Share(25)) },

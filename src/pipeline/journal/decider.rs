@@ -50,10 +50,11 @@ impl Decider {
         // Removed from the map so that the decision needn't copy it unless somebody still reads it.
         let state = self.states.remove(name).unwrap_or_default();
         let seen = observation.as_ref().map(|(_, observation)| observation.as_ref());
-        let policy = rollout.policy.now(&state, seen);
+        let revision = rollout.policy.revision_now(&state, seen).clone();
         let context = Context {
             rollout: name,
-            policy: &policy,
+            policy: &rollout.policy,
+            revision: &revision,
             now,
             nonce: self.parts.randomness.nonce(),
             reading: if rollout.target.can_observe() { reading } else { Reading::NotConfigured },
