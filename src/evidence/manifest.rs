@@ -174,13 +174,18 @@ impl Manifest {
         self.files().filter(move |line| line.file == name)
     }
 
-    /// Makes a manifest that a crash cut off usable again. What was cut off is stored beside it.
+    /// Makes a manifest that a crash cut off usable again. What was cut off is stored beside it, and a
+    /// line that the head doesn't count is counted before another is added: after a second crash there
+    /// would be two, which nobody could tell from lines that somebody added.
     pub(super) fn mend(&mut self) -> Result<(), EvidenceError> {
-        let Some(torn) = self.torn.take() else { return Ok(()) };
-        let name = format!("manifest.torn-{}", self.lines.len() + 1);
-        replace(&self.folder, &name, &torn)?;
-        let whole: String = self.entries().map(|entry| encode(entry) + "\n").collect();
-        replace(&self.folder, MANIFEST, whole.as_bytes())
+        if let Some(torn) = self.torn.take() {
+            let name = format!("manifest.torn-{}", self.lines.len() + 1);
+            replace(&self.folder, &name, &torn)?;
+            let whole: String = self.entries().map(|entry| encode(entry) + "\n").collect();
+            replace(&self.folder, MANIFEST, whole.as_bytes())?;
+        }
+        let is_counted = self.lines.is_empty() || self.stored_head()? == Some(Some(self.head()));
+        if is_counted { Ok(()) } else { self.write_head() }
     }
 
     /// Sets a manifest that can't be believed aside, unchanged, and begins a new one, whose first

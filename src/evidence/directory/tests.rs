@@ -288,6 +288,29 @@ fn a_crash_between_any_two_writes_is_healed_by_writing_again() {
 }
 
 #[test]
+fn two_crashes_that_each_left_a_line_which_the_head_does_not_count_are_no_break() {
+    let (_folder, evidence) = written();
+    let (path, head) = (evidence.path().join(MANIFEST), evidence.path().join("manifest.head"));
+    let whole = std::fs::read_to_string(&path).expect("read");
+    let lines = whole.lines().count();
+    forget_last(&evidence);
+    std::fs::write(&path, &whole).expect("the line is there, and was not counted");
+    // The next process looks, adds a line, and dies before it has counted that one.
+    Manifest::read(evidence.path()).expect("read").mend().expect("mended");
+    let counted = std::fs::read(&head).expect("a head");
+    let next = incident(2, "CanaryErrorRateCritical", Trigger::Automatic);
+    evidence.write(&next, &blobs(), false, at(), &[]).expect("written");
+    let longer = std::fs::read_to_string(&path).expect("read");
+    assert!(longer.lines().count() > lines, "it has added a line");
+    let one_more: String = longer.split_inclusive('\n').take(lines + 1).collect();
+    std::fs::write(&path, one_more).expect("died there");
+    std::fs::write(&head, counted).expect("the head of before");
+    let again = evidence.write(&next, &blobs(), false, at(), &[]).expect("written again");
+    assert_eq!(again.problems, [""; 0]);
+    assert!(findings(&evidence).is_empty(), "{:?}", findings(&evidence));
+}
+
+#[test]
 fn a_folder_that_can_not_be_written_says_so_and_works_once_it_can() {
     let folder = tempfile::tempdir().expect("a folder");
     let blocker = folder.path().join("evidence");
