@@ -11,6 +11,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use feature_flag::{FeatureFlag, ReadRequest, SetRequest};
+#[cfg(feature = "demo")]
+pub(crate) use kubernetes::client_words;
 pub use kubernetes::{Cluster, Clusters, KubernetesTarget, longest_try};
 pub use step::{StepLimits, run_step};
 

@@ -27,6 +27,8 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
+#[cfg(feature = "demo")]
+pub(crate) use cluster::client_words;
 pub use cluster::{Cluster, Clusters};
 
 use self::caller::Caller;

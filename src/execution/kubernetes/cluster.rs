@@ -70,7 +70,7 @@ impl Cluster {
     }
 
     /// The client, made now if there is none. The error says what to mend, and holds no secret.
-    pub(super) async fn client(&self) -> Result<Client, String> {
+    pub(crate) async fn client(&self) -> Result<Client, String> {
         let mut client = self.client.lock().await;
         if let Some(client) = client.as_ref() {
             return Ok(client.clone());
@@ -130,7 +130,7 @@ fn words(error: &KubeconfigError) -> String {
 
 /// What is wrong with the client. Credentials' own errors may repeat what a program printed, tokens
 /// included.
-pub(super) fn client_words(error: &kube::Error) -> String {
+pub(crate) fn client_words(error: &kube::Error) -> String {
     match error {
         kube::Error::Auth(_) => {
             "the credentials that the kubeconfig or the ServiceAccount names can't be had".to_owned()
