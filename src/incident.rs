@@ -48,7 +48,7 @@ pub use ids::{ChannelName, Fingerprint, IncidentId, Revision, RolloutName, Stage
 pub use known_alerts::{AlertState, KnownAlerts};
 pub use labels::Labels;
 pub use notice::{AlertFact, Level, Notice, NoticeFact, NoticeId, Repeated};
-pub use observation::{LastChange, OWN_MANAGER, Observation, Pods, Workloads};
+pub use observation::{Autoscaler, LastChange, OWN_MANAGER, Observation, Pods, Workloads};
 pub use phase::{GraceCause, Hold, Phase};
 pub use plan::{Goal, Pause, Plan, Progress};
 pub use reaction::Reaction;

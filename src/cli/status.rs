@@ -49,6 +49,7 @@ fn rollout_text(rollout: &RolloutView) -> String {
     )];
     if let Some(seen) = &rollout.target {
         lines.push(format!("  in the cluster: {}", seen.words()));
+        lines.extend(seen.warnings.iter().map(|text| style::warning(&format!("  {}", shown(text)))));
         lines.extend(
             seen.obstacle.iter().map(|obstacle| {
                 style::alarm(&format!("  CAN'T BE ROLLED BACK as it is: {}", shown(obstacle)))

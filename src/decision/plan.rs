@@ -43,9 +43,9 @@ pub(super) fn next_step(standing: Standing<'_>, now: DateTime<Utc>) -> Next {
     for goal in &standing.plan.goals {
         let next = match goal {
             Goal::TrafficOff => standing.traffic_off(),
-            Goal::StableReplicas { at_least } => standing.fresh(now, |_, workloads| {
-                let enough = workloads.stable.wanted >= *at_least;
-                (!enough).then_some(Next::Do(Step::StableUp { replicas: *at_least }))
+            Goal::StableReplicas { at_least } => standing.fresh(now, |observed, workloads| {
+                let replicas = observed.stable_at_least(*at_least);
+                (workloads.stable.wanted < replicas).then_some(Next::Do(Step::StableUp { replicas }))
             }),
             Goal::ShiftTraffic { replicas, all_after_seconds } => {
                 standing.fresh(now, |observed, workloads| {
@@ -115,7 +115,7 @@ fn shift(
     if let Some(obstacle) = &observed.obstacle {
         return Some(Next::Stuck(obstacle.clone()));
     }
-    let ready = stable.ready_endpoints;
+    let (ready, replicas) = (stable.ready_endpoints, observed.stable_at_least(replicas));
     if ready == 0 {
         return Some(Next::Wait { reason: Pause::NoReadyStable, until: None });
     }
@@ -140,6 +140,7 @@ fn canary_down(
         return None;
     }
     let Pods { available, ready_endpoints, .. } = workloads.stable;
+    let replicas = observed.stable_at_least(replicas);
     if now < drained_at {
         return Some(Next::Wait { reason: Pause::Draining, until: Some(drained_at) });
     }

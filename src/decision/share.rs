@@ -7,7 +7,8 @@ use super::draft::{Activity, Draft};
 use super::plan::{Next, Standing, next_step};
 use super::{Mode, Reading};
 use crate::incident::{
-    Alert, AlertStatus, AttachedAlert, Event, GraceCause, Incident, Phase, Reason, Severity, Share,
+    Alert, AlertStatus, AttachedAlert, Event, GraceCause, Incident, Observation, Phase, Reason, Severity,
+    Share,
 };
 
 /// A critical fired while Backstop was down; `starts_at` is the last instant at which it fired.
@@ -125,8 +126,12 @@ fn undone(draft: &mut Draft<'_>, asked_at: DateTime<Utc>, share: Option<Share>) 
         (None, Some(what)) => (Reason::Undone, what),
         (None, None) => return None,
     };
-    let who = draft.context.observed.map(|(_, observed)| observed.changed_by_others()).unwrap_or_default();
-    Some(super::rollback::fail(draft, &id, reason, format!("{detail}{who}")))
+    let seen = draft.context.observed.map(|(_, observed)| observed);
+    let who = seen.map(Observation::changed_by_others).unwrap_or_default();
+    // What was warned of is likely what has happened.
+    let warned: String =
+        seen.iter().flat_map(|seen| &seen.warnings).map(|text| format!(". {text}")).collect();
+    Some(super::rollback::fail(draft, &id, reason, format!("{detail}{who}{warned}")))
 }
 
 /// What of the plan is no longer so, in words; `None`: all is as it was set, or nobody can say.

@@ -17,6 +17,7 @@ mod pods;
 mod revision;
 mod router;
 mod steps;
+mod surroundings;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +40,7 @@ use self::http_route::HttpRoute;
 use self::ingress_nginx::IngressNginx;
 use self::object::{DEPLOYMENT, Object};
 use self::router::Router;
+use self::surroundings::Surroundings;
 use super::{ActError, ReadError, Target};
 use crate::clock::Clock;
 use crate::config::{KubernetesConfig, RevisionSource, RouterConfig};
@@ -61,6 +63,7 @@ pub struct KubernetesTarget {
     stable_service: String,
     canary_service: String,
     revision: RevisionSource,
+    surroundings: Surroundings,
     events: Events,
 }
 
@@ -80,6 +83,7 @@ impl KubernetesTarget {
         let caller = Caller { cluster, timeout: config.timeout };
         Self {
             events: Events::new(caller.clone(), clock, router.object(), &canary.deployment),
+            surroundings: Surroundings::new(caller.clone(), config),
             caller,
             router,
             stable: Object::new(DEPLOYMENT, namespace, &stable.deployment),
@@ -139,12 +143,13 @@ impl Target for KubernetesTarget {
     }
 
     async fn observe(&self) -> Result<Observation, ReadError> {
-        let (object, stable, canary, of_stable, of_canary) = tokio::join!(
+        let (object, stable, canary, of_stable, of_canary, others) = tokio::join!(
             self.router_object(),
             self.caller.get::<Deployment>(&self.stable, None),
             self.caller.get::<Deployment>(&self.canary, None),
             self.endpoints(&self.stable_service),
             self.endpoints(&self.canary_service),
+            self.surroundings.known(),
         );
         let object = object.map_err(CallError::of_an_observation)?;
         let stable = stable.map_err(CallError::of_an_observation)?;
@@ -168,6 +173,9 @@ impl Target for KubernetesTarget {
                 canary: pods::pods(&canary, &of_canary),
             }),
             revision: revision::revision(&canary, &self.revision),
+            not_in_effect: route.not_in_effect,
+            autoscaler: others.autoscaler,
+            warnings: others.warnings,
             obstacle: route.obstacle,
             changes: changes.into_iter().flatten().collect(),
         })

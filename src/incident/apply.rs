@@ -130,10 +130,16 @@ impl Incident {
                 let text = format!("a further cause: {}", cause_in_words(cause));
                 self.note(at, event.name(), Some(cause.reason), text);
             }
-            Event::StepStarted { step, .. } => {
+            Event::StepStarted { step, observed } => {
                 self.progress.step = Some(*step);
                 self.progress.waiting = None;
                 self.step_begun_at = Some(at);
+                for warning in observed.iter().flat_map(|seen| &seen.warnings) {
+                    let warning = shown(warning);
+                    if self.notes.iter().all(|note| note.text != warning) {
+                        self.note(at, event.name(), None, warning);
+                    }
+                }
             }
             Event::RollbackWaiting { reason, observed, .. } => {
                 self.progress.waiting = Some(*reason);

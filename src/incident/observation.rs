@@ -23,6 +23,16 @@ pub struct Observation {
     /// The version on canary, where the target says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<Revision>,
+    /// What the proxies may not follow yet of what the share and the rules say, such as `not yet taken over
+    /// by Gateway edge: HTTPRoute api`; it ends by itself. `None`: they follow, as far as anybody can tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_in_effect: Option<String>,
+    /// What else decides how many replicas the stable version has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoscaler: Option<Autoscaler>,
+    /// What will get in a rollback's way, though it can begin, in sentences with their remedy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// Why the traffic can't be moved before a person mends something, in a sentence that says what.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub obstacle: Option<String>,
@@ -40,6 +50,9 @@ impl Observation {
             bypasses: Vec::new(),
             workloads: None,
             revision: None,
+            not_in_effect: None,
+            autoscaler: None,
+            warnings: Vec::new(),
             obstacle: None,
             changes: Vec::new(),
         }
@@ -48,14 +61,31 @@ impl Observation {
     /// Whether no request can reach the canary.
     #[must_use]
     pub fn is_off(&self) -> bool {
-        self.share == Share::ZERO && self.bypasses.is_empty()
+        self.share == Share::ZERO && self.bypasses.is_empty() && self.not_in_effect.is_none()
     }
 
-    /// The canary's whole share of the traffic; `None`: rules lead an unknown part of it there.
+    /// The canary's whole share of the traffic; `None`: rules, or proxies that lag behind, lead an unknown
+    /// part of it there.
     #[must_use]
     pub fn whole_share(&self) -> Option<Share> {
-        (self.share > Share::ZERO || self.bypasses.is_empty()).then_some(self.share)
+        (self.share > Share::ZERO || self.is_off()).then_some(self.share)
     }
+
+    /// How many replicas the stable version has to have where `configured` are asked for: an autoscaler's
+    /// minimum is what its owners never want to run below.
+    #[must_use]
+    pub fn stable_at_least(&self, configured: u16) -> u16 {
+        self.autoscaler.as_ref().map_or(configured, |scaler| configured.max(scaler.min_replicas))
+    }
+}
+
+/// What raises and lowers the stable version's replicas by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Autoscaler {
+    /// Such as `HorizontalPodAutoscaler api`.
+    pub object: String,
+    pub min_replicas: u16,
+    pub max_replicas: u16,
 }
 
 /// What serves: both versions' pods.

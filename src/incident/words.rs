@@ -37,6 +37,9 @@ impl Observation {
         if !self.bypasses.is_empty() {
             words.push_str(&format!(", and by rule: {}", shown(&self.bypasses.join(", "))));
         }
+        if let Some(lags) = &self.not_in_effect {
+            words.push_str(&format!(", {}", shown(lags)));
+        }
         if let Some(known) = &self.workloads {
             words.push_str(&format!("; stable {}, canary {}", known.stable.words(), known.canary.words()));
         }

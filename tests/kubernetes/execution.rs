@@ -1,5 +1,6 @@
 //! The target on a real API server: what it sees, what each step does, and what it is refused.
 
+mod autoscalers;
 mod conflicts;
 mod refusals;
 mod rights;

@@ -171,14 +171,25 @@ fn status_says_how_a_cluster_looks_and_what_stands_in_the_way_of_a_rollback() {
     let pods = |ready| Pods { wanted: 3, available: ready, ready_endpoints: ready };
     let workloads = Some(Workloads { stable: pods(1), canary: pods(3) });
     let obstacle = Some("Ingress api is no canary\n".to_owned());
-    view.target = Some(Observation { workloads, obstacle, ..Observation::of_share(Share(25)) });
+    let warnings = vec!["It will pull it down\n".to_owned()];
+    let not_in_effect = Some("not yet taken over by Gateway edge".to_owned());
+    view.target = Some(Observation {
+        workloads,
+        obstacle,
+        warnings,
+        not_in_effect,
+        ..Observation::of_share(Share(25))
+    });
     let text = plain(&rollout_text(&view));
-    let lines: Vec<_> =
-        text.lines().filter(|line| line.contains("cluster") || line.contains("CAN'T")).collect();
+    let lines: Vec<_> = text
+        .lines()
+        .filter(|line| ["cluster", "CAN'T", "pull"].iter().any(|word| line.contains(word)))
+        .collect();
     assert_eq!(
         lines,
         [
-            "  in the cluster: 25 %; stable 1 of 3 ready, canary 3 of 3 ready",
+            "  in the cluster: 25 %, not yet taken over by Gateway edge; stable 1 of 3 ready, canary 3 of 3 ready",
+            "  It will pull it down\\n",
             "  CAN'T BE ROLLED BACK as it is: Ingress api is no canary\\n",
         ]
     );

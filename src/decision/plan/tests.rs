@@ -1,5 +1,5 @@
 use super::*;
-use crate::incident::Revision;
+use crate::incident::{Autoscaler, Revision};
 
 fn start() -> DateTime<Utc> {
     "2026-11-24T03:00:00Z".parse().expect("a time")
@@ -97,6 +97,36 @@ fn a_header_rule_is_traffic_too() {
     let observed = Observation { bypasses: vec!["canary-by-header".to_owned()], ..seen(0, 3, 3, 3) };
     let shift = Next::Do(Step::Shift { share: Share::ZERO, ready_at_least: 3 });
     assert_eq!(next_of(&plan(), Progress::default(), Some(&observed), 0), shift);
+}
+
+#[test]
+fn what_the_gateways_have_not_taken_over_is_no_traffic_that_is_off() {
+    let lags = Some("not yet taken over by Gateway edge".to_owned());
+    let observed = Observation { not_in_effect: lags, ..seen(0, 3, 3, 3) };
+    assert_eq!((observed.is_off(), observed.whole_share()), (false, None));
+    let shift = Next::Do(Step::Shift { share: Share::ZERO, ready_at_least: 3 });
+    assert_eq!(next_of(&plan(), Progress::default(), Some(&observed), 60), shift);
+}
+
+#[test]
+fn an_autoscalers_minimum_is_wanted_too_if_it_is_the_larger() {
+    for (min_replicas, wanted) in [(1, 3), (3, 3), (5, 5)] {
+        let scaled = |share, replicas, ready| Observation {
+            autoscaler: Some(Autoscaler {
+                object: "an autoscaler".to_owned(),
+                min_replicas,
+                max_replicas: 9,
+            }),
+            ..seen(share, replicas, ready, 3)
+        };
+        let next = |observed| next_of(&plan(), Progress::default(), Some(&observed), 5);
+        assert_eq!(next(scaled(50, wanted - 1, 0)), Next::Do(Step::StableUp { replicas: wanted }));
+        let off = Step::Shift { share: Share::ZERO, ready_at_least: wanted };
+        assert_eq!(next(scaled(50, wanted, wanted)), Next::Do(off));
+        assert_eq!(next(scaled(20, wanted, wanted - 1)), wait(Pause::StableComingUp, Some(30)));
+        assert_eq!(next(scaled(0, wanted, wanted - 1)), wait(Pause::StableShort, None));
+        assert_eq!(next(scaled(0, wanted, wanted)), Next::Do(Step::CanaryDown { ready_at_least: wanted }));
+    }
 }
 
 #[test]

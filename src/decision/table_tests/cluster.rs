@@ -140,11 +140,12 @@ fn what_somebody_undoes_while_it_is_watched_is_set_again_three_times_and_named()
     };
     for again in 1..=4 {
         world.wait(60);
-        world.observe(Observation { changes: vec![by_autoscaler.clone()], ..seen(0, 2, 2, 0) });
+        let warnings = vec!["The autoscaler will pull it down".to_owned()];
+        world.observe(Observation { changes: vec![by_autoscaler.clone()], warnings, ..seen(0, 2, 2, 0) });
         assert_eq!(world.send(&Input::ShareRead), Some(Reason::Undone), "for the {again}. time");
         let failed = world.incident().notes.last().map(|note| note.text.clone()).unwrap_or_default();
-        let told = world.incident().notes.iter().any(|note| note.text.contains("kube-controller-manager"));
-        assert!(told, "{failed}");
+        let tells = |what: &str| world.incident().notes.iter().any(|note| note.text.contains(what));
+        assert!(tells("kube-controller-manager") && tells("will pull it down"), "{failed}");
         if again == 4 {
             break;
         }
@@ -158,6 +159,19 @@ fn what_somebody_undoes_while_it_is_watched_is_set_again_three_times_and_named()
     world.wait(3_600);
     world.send(&Input::Tick);
     assert_eq!((world.phase(), world.under_way()), ("failed", None), "it is a person's to settle");
+}
+
+#[test]
+fn what_will_get_in_the_way_is_in_the_record_once() {
+    let mut world = in_a_cluster();
+    let warned =
+        |observation| Observation { warnings: vec!["It will pull it down".to_owned()], ..observation };
+    world.observe(warned(seen(25, 2, 2, 3)));
+    world.critical("Errors");
+    world.done(warned(seen(25, 3, 3, 3)));
+    world.done(warned(seen(0, 3, 3, 3)));
+    let notes = world.incident().notes.iter().filter(|note| note.text.contains("pull it down"));
+    assert_eq!(notes.count(), 1);
 }
 
 fn of_revision(revision: &str, observation: Observation) -> Observation {

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::cluster::{Cluster, client_words};
 use super::error::{Call, CallError, Verb, Why};
-use super::object::{ENDPOINT_SLICE, Object};
+use super::object::{ENDPOINT_SLICE, Kind, Object};
 use crate::text::kept;
 
 /// Our name in `managedFields`, by which others see who it was.
@@ -60,6 +60,19 @@ impl Caller {
         let path = format!("{path}?labelSelector=kubernetes.io%2Fservice-name%3D{service}");
         let call = Call { verb: Verb::List, object, subresource: None };
         let request = http::Request::get(path).header("accept", JSON);
+        let list: List<T> = self.answer(call, request, Vec::new()).await?;
+        Ok(list.items)
+    }
+
+    /// All objects of a kind in a namespace.
+    pub(super) async fn list<T: DeserializeOwned>(
+        &self,
+        kind: Kind,
+        namespace: &str,
+    ) -> Result<Vec<T>, CallError> {
+        let object = Object::new(kind, namespace, &format!("in {namespace}"));
+        let call = Call { verb: Verb::List, object, subresource: None };
+        let request = http::Request::get(kind.path(namespace)).header("accept", JSON);
         let list: List<T> = self.answer(call, request, Vec::new()).await?;
         Ok(list.items)
     }

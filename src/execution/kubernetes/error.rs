@@ -95,7 +95,7 @@ pub(super) struct CallError {
 }
 
 impl CallError {
-    fn status(&self) -> Option<u16> {
+    pub(super) fn status(&self) -> Option<u16> {
         match self.why {
             Why::Answered { status, .. } => Some(status),
             _ => None,

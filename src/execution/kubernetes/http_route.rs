@@ -46,8 +46,7 @@ impl Router for HttpRoute {
         if route.obstacle.is_none() {
             route.obstacle = parents::refusal(object, &self.object);
         }
-        // What the gateways don't know yet says nothing of where requests go now.
-        route.bypasses.extend(parents::lag(object, &self.object));
+        route.not_in_effect = parents::lag(object, &self.object);
         Ok(route)
     }
 

@@ -107,12 +107,12 @@ fn is_canary(ingress: &Ingress) -> bool {
 /// What ingress-nginx makes of the Ingress.
 fn route(ingress: &Ingress, stable_service: &str) -> Route {
     if is_canary(ingress) {
-        return Route { share: share(ingress), bypasses: bypasses(ingress), obstacle: None };
+        return Route { bypasses: bypasses(ingress), ..Route::of_share(share(ingress)) };
     }
     // An ordinary Ingress then, whatever its weight says: all of its requests go to its backends.
     let backends = backends(ingress);
     if !backends.is_empty() && backends.iter().all(|backend| backend == stable_service) {
-        return Route { share: Share::ZERO, bypasses: Vec::new(), obstacle: None };
+        return Route::of_share(Share::ZERO);
     }
     let name = ingress.metadata.name.as_deref().unwrap_or_default();
     let named = backends.into_iter().collect::<Vec<_>>().join(", ");
@@ -124,7 +124,7 @@ fn route(ingress: &Ingress, stable_service: &str) -> Route {
     let obstacle = format!(
         "Ingress {name} has no {CANARY}: \"true\", so ingress-nginx ignores its weight and {leads}. Point its backend at the Service {stable_service} by hand; setting canary: \"true\" helps only where another Ingress serves the same host and path."
     );
-    Route { share: Share::ALL, bypasses: Vec::new(), obstacle: Some(obstacle) }
+    Route { obstacle: Some(obstacle), ..Route::of_share(Share::ALL) }
 }
 
 /// Rounded up, because a canary with one request in a thousand is not off.

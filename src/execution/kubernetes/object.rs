@@ -19,6 +19,12 @@ pub(super) const HTTP_ROUTE: Kind =
     Kind { name: "HTTPRoute", group: "gateway.networking.k8s.io", version: "v1", plural: "httproutes" };
 pub(super) const ENDPOINT_SLICE: Kind =
     Kind { name: "EndpointSlice", group: "discovery.k8s.io", version: "v1", plural: "endpointslices" };
+pub(super) const HORIZONTAL_POD_AUTOSCALER: Kind = Kind {
+    name: "HorizontalPodAutoscaler",
+    group: "autoscaling",
+    version: "v2",
+    plural: "horizontalpodautoscalers",
+};
 pub(super) const EVENT: Kind =
     Kind { name: "Event", group: "events.k8s.io", version: "v1", plural: "events" };
 

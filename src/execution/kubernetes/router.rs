@@ -15,13 +15,20 @@ pub(super) struct Route {
     pub(super) share: Share,
     /// See [`crate::incident::Observation::bypasses`].
     pub(super) bypasses: Vec<String>,
+    /// See [`crate::incident::Observation::not_in_effect`].
+    pub(super) not_in_effect: Option<String>,
     /// See [`crate::incident::Observation::obstacle`].
     pub(super) obstacle: Option<String>,
 }
 
 impl Route {
+    /// With nothing in its way.
+    pub(super) fn of_share(share: Share) -> Self {
+        Self { share, bypasses: Vec::new(), not_in_effect: None, obstacle: None }
+    }
+
     pub(super) fn is_off(&self) -> bool {
-        self.share == Share::ZERO && self.bypasses.is_empty()
+        self.share == Share::ZERO && self.bypasses.is_empty() && self.not_in_effect.is_none()
     }
 }
 

@@ -151,7 +151,8 @@ fn replicas_of(scale: &Scale) -> u16 {
 /// The traffic as the router's object has it, in words.
 pub(super) fn words(route: &Route) -> String {
     let share = format!("canary {}", route.share);
-    if route.bypasses.is_empty() { share } else { format!("{share}, and {}", route.bypasses.join(", ")) }
+    let rules = (!route.bypasses.is_empty()).then(|| format!("and {}", route.bypasses.join(", ")));
+    [Some(share), rules, route.not_in_effect.clone()].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn changed(text: String) -> Answer {

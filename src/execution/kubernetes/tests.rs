@@ -1,6 +1,7 @@
 //! Steps against answers that a cluster gives: refusals, conflicts, overload, silence.
 
 mod fake;
+mod surroundings;
 
 use std::time::Duration;
 

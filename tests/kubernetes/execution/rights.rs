@@ -27,6 +27,7 @@ fn rules(router: Router, without: Option<(&str, &str)>) -> Value {
         ("apps", "deployments/scale", deployments, &["get", "patch"]),
         ("discovery.k8s.io", "endpointslices", &[], &["list"]),
         ("events.k8s.io", "events", &[], &["create"]),
+        ("autoscaling", "horizontalpodautoscalers", &[], &["list"]),
     ];
     let rules = all.into_iter().map(|(group, resource, names, verbs)| {
         let kept = verbs.iter().filter(|verb| without != Some((resource, **verb)));

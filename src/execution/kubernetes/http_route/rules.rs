@@ -52,7 +52,7 @@ impl Services {
 
     /// What the proxies make of the rules.
     pub(super) fn route(&self, rules: &[Value]) -> Route {
-        let mut route = Route { share: Share::ZERO, bypasses: Vec::new(), obstacle: None };
+        let mut route = Route::of_share(Share::ZERO);
         let mut knows_any = false;
         for (number, rule) in rules.iter().enumerate() {
             let backends = backends(rule);
@@ -69,7 +69,7 @@ impl Services {
             let obstacle = format!(
                 "No rule of the HTTPRoute names the Service {stable} or {canary}, so nothing can be moved between them. Name both in its backendRefs."
             );
-            return Route { share: Share::ALL, bypasses: Vec::new(), obstacle: Some(obstacle) };
+            return Route { obstacle: Some(obstacle), ..Route::of_share(Share::ALL) };
         }
         route
     }

@@ -21,6 +21,7 @@ const NAMESPACE: &str = "spark";
 pub(super) const STABLE: &str = "deployments/stable";
 pub(super) const CANARY: &str = "deployments/canary";
 pub(super) const INGRESS: &str = "ingresses/api";
+pub(super) const AUTOSCALERS: &str = "horizontalpodautoscalers";
 pub(super) const SLICES: &str = "endpointslices";
 
 /// What the next request that fits gets instead of an answer.
