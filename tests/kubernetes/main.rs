@@ -14,6 +14,7 @@ mod execution;
 mod ports;
 mod proofs;
 mod rollouts;
+mod served;
 mod shipped;
 mod whole;
 mod workloads;
