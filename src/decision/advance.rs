@@ -75,7 +75,9 @@ fn wait(
     draft.incident_event(id, Event::RollbackWaiting { reason, until, observed });
     match reason {
         // Only a person can help, and each second counts.
-        Pause::NoReadyStable => draft.notice(id, NoticeFact::RollbackWaits { waiting: reason }),
+        Pause::NoReadyStable | Pause::NobodyServes => {
+            draft.notice(id, NoticeFact::RollbackWaits { waiting: reason })
+        }
         // Both end by themselves; what takes too long is overdue, and reported so.
         Pause::StableComingUp | Pause::Draining | Pause::StableShort => {}
     }

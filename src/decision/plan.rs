@@ -141,6 +141,9 @@ fn canary_down(
     }
     let Pods { available, ready_endpoints, .. } = workloads.stable;
     let replicas = observed.stable_at_least(replicas);
+    if observed.is_off() && ready_endpoints == 0 {
+        return Some(Next::Wait { reason: Pause::NobodyServes, until: None });
+    }
     if now < drained_at {
         return Some(Next::Wait { reason: Pause::Draining, until: Some(drained_at) });
     }

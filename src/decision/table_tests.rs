@@ -10,6 +10,7 @@ mod delivery;
 mod episodes;
 mod escalation;
 mod grace;
+mod last_stage;
 mod limits;
 mod public;
 mod recording;

@@ -68,7 +68,20 @@ impl Observation {
     /// part of it there.
     #[must_use]
     pub fn whole_share(&self) -> Option<Share> {
+        if self.is_only_version() {
+            return Some(Share::ALL);
+        }
         (self.share > Share::ZERO || self.is_off()).then_some(self.share)
+    }
+
+    /// Whether the canary is all there is though nothing leads to it by name: nobody asks for a pod of the
+    /// stable version. So the protocol's last stage ends, which scales stable to 0 and then takes the weight
+    /// away; a router reads that as 0 %. Whoever has what the users have is on canary, whatever its weight,
+    /// and a step that takes the traffic off it is met by it: what is missing is the stable version.
+    #[must_use]
+    pub fn is_only_version(&self) -> bool {
+        let alone = |known: &Workloads| known.stable.wanted == 0 && known.canary.wanted > 0;
+        self.is_off() && self.workloads.as_ref().is_some_and(alone)
     }
 
     /// How many replicas the stable version has to have where `configured` are asked for: an autoscaler's
@@ -115,4 +128,32 @@ pub struct LastChange {
     pub manager: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<DateTime<Utc>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_canary_beside_a_stable_version_that_nobody_asks_for_has_everything() {
+        let pods = |wanted| Pods { wanted, available: 0, ready_endpoints: 0 };
+        let seen = |share, stable, canary| Observation {
+            workloads: Some(Workloads { stable: pods(stable), canary: pods(canary) }),
+            ..Observation::of_share(Share(share))
+        };
+        for (share, stable, canary, whole) in
+            [(0, 0, 3, 100), (0, 0, 1, 100), (0, 1, 3, 0), (0, 3, 0, 0), (0, 0, 0, 0), (50, 0, 3, 50)]
+        {
+            let observed = seen(share, stable, canary);
+            assert_eq!(observed.whole_share(), Some(Share(whole)), "{observed:?}");
+        }
+        let by_header = Observation { bypasses: vec!["canary-by-header".to_owned()], ..seen(0, 0, 3) };
+        assert_eq!(by_header.whole_share(), None);
+        assert_eq!(Observation::of_share(Share::ZERO).whole_share(), Some(Share::ZERO));
+        assert!(seen(0, 0, 3).is_off(), "there is nothing to shift");
+        assert_eq!(
+            seen(0, 0, 3).words(),
+            "0 %, but the canary is the only version that is asked for; stable 0 of 0 ready, canary 0 of 3 ready"
+        );
+    }
 }

@@ -88,6 +88,8 @@ pub enum Pause {
     Draining,
     /// The traffic is off, but the stable version lacks pods: the canary's stay.
     StableShort,
+    /// The traffic is off, and no endpoint of the stable version is ready: nobody is served.
+    NobodyServes,
 }
 
 impl Pause {
@@ -99,6 +101,7 @@ impl Pause {
             Self::StableComingUp => "stable_coming_up",
             Self::Draining => "draining",
             Self::StableShort => "stable_short",
+            Self::NobodyServes => "nobody_serves",
         }
     }
 
@@ -115,6 +118,9 @@ impl Pause {
             Self::Draining => "The traffic is off the canary; its pods may finish what they began.",
             Self::StableShort => {
                 "The traffic is off the canary; its pods stay until the stable version has all of its own."
+            }
+            Self::NobodyServes => {
+                "No traffic leads to the canary, and no pod of the stable version is ready: users get errors until one is."
             }
         }
     }

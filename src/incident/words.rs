@@ -34,6 +34,9 @@ impl Observation {
     #[must_use]
     pub fn words(&self) -> String {
         let mut words = self.share.to_string();
+        if self.is_only_version() {
+            words.push_str(", but the canary is the only version that is asked for");
+        }
         if !self.bypasses.is_empty() {
             words.push_str(&format!(", and by rule: {}", shown(&self.bypasses.join(", "))));
         }

@@ -78,6 +78,11 @@ fn the_canary_goes_down_only_once_its_traffic_is_drained_and_stable_has_all_its_
         (seen(0, 3, 3, 3), off_at(10), 15, down.clone()),
         (seen(0, 3, 2, 3), off_at(10), 15, wait(Pause::StableShort, None)),
         (seen(0, 3, 2, 0), off_at(10), 15, Next::Done),
+        // Off, and nobody serves: the canary's pods are of no use there, and stay all the same.
+        (seen(0, 3, 0, 3), off_at(10), 14, wait(Pause::NobodyServes, None)),
+        (seen(0, 3, 0, 3), off_at(10), 60, wait(Pause::NobodyServes, None)),
+        // The protocol's last stage, its weight taken away.
+        (seen(0, 0, 0, 3), Progress::default(), 0, Next::Do(Step::StableUp { replicas: 3 })),
         // Off before this attempt began: since when, nobody knows.
         (seen(0, 3, 3, 3), Progress::default(), 4, wait(Pause::Draining, Some(5))),
         (seen(0, 3, 3, 3), Progress::default(), 5, down),

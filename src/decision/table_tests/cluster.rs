@@ -10,13 +10,13 @@ use crate::incident::{
 };
 
 /// The canary's share, the stable version's wanted and ready pods, the canary's wanted ones.
-fn seen(share: u8, wanted: u16, ready: u16, canary: u16) -> Observation {
+pub(super) fn seen(share: u8, wanted: u16, ready: u16, canary: u16) -> Observation {
     let pods = |wanted, ready| Pods { wanted, available: ready, ready_endpoints: ready };
     let workloads = Some(Workloads { stable: pods(wanted, ready), canary: pods(canary, canary) });
     Observation { workloads, ..Observation::of_share(Share(share)) }
 }
 
-fn in_a_cluster() -> World {
+pub(super) fn in_a_cluster() -> World {
     let mut world = World::with_people();
     world.policy.plan = PlanPolicy::Workloads {
         replicas: 3,
@@ -28,19 +28,19 @@ fn in_a_cluster() -> World {
 }
 
 impl World {
-    fn observe(&mut self, observation: Observation) {
+    pub(super) fn observe(&mut self, observation: Observation) {
         self.reading = Reading::At { at: self.now, share: observation.whole_share() };
         self.observed = Some((self.now, observation));
     }
 
     /// What the target looks like now, as the rollback's own look finds it.
-    fn look(&mut self, observation: Observation) -> Option<Reason> {
+    pub(super) fn look(&mut self, observation: Observation) -> Option<Reason> {
         self.observe(observation);
         let (incident, attempt) = (self.id(), self.incident().attempt());
         self.send(&Input::Looked { incident, attempt, error: None })
     }
 
-    fn under_way(&self) -> Option<Step> {
+    pub(super) fn under_way(&self) -> Option<Step> {
         self.due().into_iter().find_map(|command| match command {
             Command::RunStep { step, .. } => Some(step),
             _ => None,
@@ -48,7 +48,7 @@ impl World {
     }
 
     /// The step under way is done, and this is what was seen after it.
-    fn done(&mut self, observation: Observation) {
+    pub(super) fn done(&mut self, observation: Observation) {
         self.observe(observation);
         self.step(StepOutcome::Done);
     }

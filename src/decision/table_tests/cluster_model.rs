@@ -92,6 +92,8 @@ impl Course {
         let share = [1, 5, 25, 50, 100][chance.random_range(0..5)];
         let stable_wanted = chance.random_range(0..6);
         let stable_ready = chance.random_range(0..=stable_wanted);
+        // The protocol's last stage takes the weight away, and the canary is all there is.
+        let share = if stable_wanted == 0 && chance.random_bool(0.5) { 0 } else { share };
         let cluster = Cluster { share, stable_wanted, stable_ready, canary_wanted: 3 };
         let mut course = Self { world, cluster, chance };
         course.observe();

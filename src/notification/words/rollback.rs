@@ -2,7 +2,9 @@
 
 use super::said::{Said, capital, of_alert, on_canary};
 use super::{Line, Mark, full_stop};
-use crate::incident::{AlertFact, Cause, Incident, Notice, NoticeFact, Repeated, Share, Trigger, Verdict};
+use crate::incident::{
+    AlertFact, Cause, Incident, Notice, NoticeFact, Pause, Repeated, Share, Trigger, Verdict,
+};
 use crate::text::shown;
 
 const IS_OFF: &str = "The canary has 0 % of the traffic.";
@@ -75,9 +77,15 @@ impl Said {
             }
             NoticeFact::RollbackWaits { waiting } => {
                 let what = waiting.sentence().trim_end_matches('.');
+                let (done, safe) = match waiting {
+                    Pause::NobodyServes => {
+                        ("The canary's pods stay for now.", "No. Nobody is served.".to_owned())
+                    }
+                    _ => ("The canary keeps its traffic for now.", on_canary("No", notice.share)),
+                };
                 Self::new(Mark::Red, "ROLLBACK WAITS", what)
-                    .done("The canary keeps its traffic for now.")
-                    .safe(on_canary("No", notice.share))
+                    .done(done)
+                    .safe(safe)
                     .next("Get a pod of the stable version ready: the rollback goes on as soon as one is.")
             }
             NoticeFact::RollbackOverdue { since, stands } => {

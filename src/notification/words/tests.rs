@@ -92,3 +92,21 @@ fn a_lock_screen_shows_what_happened_what_was_done_and_whether_it_is_safe() {
     let places = ["It was for", "The canary has 0 %", "Safe now? Yes."].map(|part| glance.find(part));
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{glance}");
 }
+
+#[test]
+fn a_rollback_that_waits_says_where_the_traffic_is_meanwhile() {
+    use std::sync::Arc;
+
+    use crate::incident::{NoticeFact, Pause};
+    let said = |waiting| {
+        let mut message = message(NoticeKind::RollbackWaits);
+        Arc::make_mut(&mut message.notice).fact = Some(NoticeFact::RollbackWaits { waiting });
+        let words = Words::of(&message, &place());
+        (words.what.plain(), words.done.plain(), words.safe.plain())
+    };
+    let (what, done, _) = said(Pause::NoReadyStable);
+    assert!(what.contains("stays where it is") && done.contains("keeps its traffic"), "{what} {done}");
+    let (what, done, safe) = said(Pause::NobodyServes);
+    assert!(what.contains("users get errors") && !done.contains("traffic"), "{what} {done}");
+    assert_eq!(safe, "No. Nobody is served.");
+}
