@@ -4,8 +4,10 @@
 
 mod feature_flag;
 mod kubernetes;
+mod lane;
 mod step;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,6 +16,7 @@ pub use feature_flag::{FeatureFlag, ReadRequest, SetRequest};
 #[cfg(feature = "demo")]
 pub(crate) use kubernetes::client_words;
 pub use kubernetes::{Cluster, Clusters, KubernetesTarget, longest_try};
+pub use lane::{Lane, Permit, Reach};
 pub use step::{StepLimits, run_step};
 
 use crate::incident::{Answer, Observation, Step};
@@ -86,7 +89,8 @@ pub enum ReadError {
 
 /// What a rollout's rollback acts upon: whatever moves its traffic, and its workloads where they are known.
 ///
-/// A new one is one adapter here and one kind in the configuration.
+/// A new one is one adapter here and one kind in the configuration. Who has one can change the rollout, so
+/// it is given to its [`Lane`] and to nobody else; others get an [`Observer`].
 #[async_trait]
 pub trait Target: Send + Sync + std::fmt::Debug {
     /// What [`Target::apply`] sends for this step, for evidence; free of secrets.
@@ -107,4 +111,30 @@ pub trait Target: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// See [`ReadError`].
     async fn observe(&self) -> Result<Observation, ReadError>;
+}
+
+/// A target for those who look and don't act: verification, the watcher, decisions.
+#[derive(Debug, Clone)]
+pub struct Observer(Arc<dyn Target>);
+
+impl Observer {
+    /// Of this target.
+    #[must_use]
+    pub fn new(target: Arc<dyn Target>) -> Self {
+        Self(target)
+    }
+
+    /// See [`Target::can_observe`].
+    #[must_use]
+    pub fn can_observe(&self) -> bool {
+        self.0.can_observe()
+    }
+
+    /// See [`Target::observe`].
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub async fn observe(&self) -> Result<Observation, ReadError> {
+        self.0.observe().await
+    }
 }

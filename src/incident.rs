@@ -58,7 +58,7 @@ pub use records::{
     StepRecord, Verdict, Verification,
 };
 pub use refusals::{GivenUp, Refusals};
-pub use rollout::{CanaryRun, RolloutState};
+pub use rollout::{CanaryRun, Epoch, RolloutState};
 pub use severity::{Severity, SeverityMap};
 pub use step::{Share, Step};
 pub use told::{Backlog, Telling};

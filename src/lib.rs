@@ -37,6 +37,8 @@
 //!   converges, so repeating it after a crash is harmless.
 //! - No traffic goes to a stable version without a ready endpoint, and no canary goes down while it has
 //!   traffic: the plan sees to it, and each target checks it once more as late as it can.
+//! - A rollout is changed through its lane alone: once a later decision acts, nothing that was begun for an
+//!   earlier one stands. A step that its incident asks for no longer is not tried again.
 //! - "Rolled back" is said only of what was read back. Missing data is unknown, never healthy.
 //! - A started rollback is never interrupted. Only traffic that is not off makes it failed: open, and
 //!   tried again, or left to a person where trying again could strike what runs by then.

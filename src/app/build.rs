@@ -190,7 +190,7 @@ fn build_rollout(
 ) -> anyhow::Result<Rollout> {
     let RolloutConfig { name, mode, matching, revision, grace, hold, on_unverified, verify, .. } = rollout;
     let limits = StepLimits::default();
-    let Traffic { target, plan, longest, guard } = Traffic::build(rollout, connections, clusters, limits)?;
+    let Traffic { lane, plan, longest, guard } = Traffic::build(rollout, connections, clusters, limits)?;
     let guard = verify.guard.unwrap_or(guard);
     let healthz = verify.healthz_url.clone().zip(verify.stable_version.clone());
     let healthz = healthz.map(|(url, stable_version)| Healthz { url, stable_version });
@@ -212,13 +212,13 @@ fn build_rollout(
             watchdog_timeout: delta(config.alertmanager.watchdog_timeout),
             recipients: recipients.to_vec(),
         },
-        target: Arc::clone(&target),
         verifier: Verifier {
-            target,
+            target: lane.target().clone(),
             replicas: plan.replicas(),
             application: Application::new(to_application, healthz, verify.metrics_url.clone()),
             prometheus: prometheus.cloned(),
         },
+        lane,
         step_limits: limits,
         verify_interval: verify.interval,
     })

@@ -9,20 +9,24 @@ use crate::clock::SystemClock;
 use crate::config::{FeatureFlagConfig, KubernetesConfig, RolloutConfig, TrafficConfig};
 use crate::decision::PlanPolicy;
 use crate::execution::{
-    Clusters, FeatureFlag, KubernetesTarget, ReadRequest, SetRequest, StepLimits, Target, longest_try,
+    Clusters, FeatureFlag, KubernetesTarget, Lane, Reach, ReadRequest, SetRequest, StepLimits, Target,
+    longest_try,
 };
 use crate::outbound::Connections;
 
 /// Of a rollback in a cluster: stable up, traffic off, canary down.
 const STEPS: u32 = 3;
 
+/// How much later than the target itself the lane ends a call, which can then say less about it.
+const CALL_MARGIN: Duration = Duration::from_secs(1);
+
 /// An autoscaler or a GitOps tool that undoes a rollback does so within minutes: an autoscaler was seen
 /// to after 35 s, and GitOps tools look every three to five minutes.
 const GUARD_IN_A_CLUSTER: Duration = Duration::from_secs(300);
 
-/// A target, and what has to be known of its kind.
+/// The way to a target, and what has to be known of its kind.
 pub(super) struct Traffic {
-    pub(super) target: Arc<dyn Target>,
+    pub(super) lane: Lane,
     pub(super) plan: PlanPolicy,
     /// The longest that its steps can take, and what is waited for between them.
     pub(super) longest: Duration,
@@ -61,7 +65,7 @@ fn of_flag(
     let read = flag.read_url.clone();
     let read = read.map(|url| ReadRequest { url, pointer: flag.read_pointer.clone(), scale: flag.scale });
     Ok(Traffic {
-        target: Arc::new(FeatureFlag::new(to_traffic, set, read)),
+        lane: lane(FeatureFlag::new(to_traffic, set, read), flag.timeout, flag.timeout),
         plan: PlanPolicy::TrafficOnly,
         longest: limits.longest(flag.timeout),
         guard: Duration::ZERO,
@@ -73,7 +77,7 @@ fn of_cluster(config: &KubernetesConfig, clusters: &mut Clusters, limits: StepLi
     // The clock stamps Events, which nothing is decided by.
     let target = KubernetesTarget::new(cluster, config, Arc::new(SystemClock));
     Traffic {
-        target: Arc::new(target),
+        lane: lane(target, longest_try(config.timeout), config.timeout),
         plan: PlanPolicy::Workloads {
             replicas: config.replicas,
             critical_after_seconds: whole_seconds(config.critical_after),
@@ -85,6 +89,12 @@ fn of_cluster(config: &KubernetesConfig, clusters: &mut Clusters, limits: StepLi
             + config.drain,
         guard: GUARD_IN_A_CLUSTER,
     }
+}
+
+/// To a target that ends a call itself after `longest`, a single request of which may take `request`: one that
+/// was given up may be carried out for as long again.
+fn lane(target: impl Target + 'static, longest: Duration, request: Duration) -> Lane {
+    Lane::new(Arc::new(target), Reach { call: longest + CALL_MARGIN, unanswered: request })
 }
 
 /// Rounded up; the configuration bounds it far below what fits.
@@ -99,7 +109,7 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
-    use crate::incident::{Share, Step};
+    use crate::incident::{Epoch, Share, Step};
 
     #[tokio::test]
     async fn a_cluster_gets_the_protocols_plan_and_time_for_all_of_it_and_is_not_asked_yet() {
@@ -111,7 +121,7 @@ mod tests {
         let (mut connections, mut clusters) = (Connections::default(), Clusters::default());
         let limits = StepLimits::default();
         let built = Traffic::build(&config.rollouts[0], &mut connections, &mut clusters, limits);
-        let Traffic { target, plan, longest, .. } = built.expect("built");
+        let Traffic { lane, plan, longest, .. } = built.expect("built");
         let expected = PlanPolicy::Workloads {
             replicas: 3,
             critical_after_seconds: 30,
@@ -120,8 +130,10 @@ mod tests {
         };
         assert_eq!(plan, expected);
         assert!(longest > 3 * limits.deadline + Duration::from_secs(301), "{longest:?}");
+        let permit = lane.enter(Epoch(1)).expect("the first");
         let off = Step::Shift { share: Share::ZERO, ready_at_least: 3 };
-        assert!(target.describe(off).contains("httproutes/api"), "{}", target.describe(off));
-        assert!(target.observe().await.expect_err("no file").to_string().contains("/etc/backstop/nowhere"));
+        assert!(permit.describe(off).contains("httproutes/api"), "{}", permit.describe(off));
+        let unread = lane.target().observe().await.expect_err("no file").to_string();
+        assert!(unread.contains("/etc/backstop/nowhere"), "{unread}");
     }
 }

@@ -44,15 +44,6 @@ impl FeatureFlag {
     }
 }
 
-/// The share that a step sets; `None`: a flag has nothing that the step could change.
-fn share_of(step: Step) -> Option<Share> {
-    match step {
-        Step::TrafficOff => Some(Share::ZERO),
-        Step::Shift { share, .. } => Some(share),
-        Step::StableUp { .. } | Step::CanaryDown { .. } => None,
-    }
-}
-
 /// An address for evidence: a query's values may be secrets, its names are not.
 fn without_query_values(url: &Url) -> String {
     let Some(query) = url.query() else { return url.to_string() };
@@ -71,12 +62,12 @@ fn without_query_values(url: &Url) -> String {
 impl Target for FeatureFlag {
     fn describe(&self, step: Step) -> String {
         let method = self.set.method.as_str();
-        let body = share_of(step).map_or_else(String::new, |share| self.body(share));
+        let body = step.sets_share().map_or_else(String::new, |share| self.body(share));
         format!("{method} {} {body}", without_query_values(&self.set.url))
     }
 
     async fn apply(&self, step: Step) -> Result<Answer, ActError> {
-        let Some(share) = share_of(step) else {
+        let Some(share) = step.sets_share() else {
             let text = format!("a feature flag can't {}", step.words());
             return Err(ActError::Refused(Answer { status: None, text }));
         };

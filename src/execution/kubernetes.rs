@@ -20,6 +20,7 @@ mod steps;
 mod surroundings;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -65,6 +66,8 @@ pub struct KubernetesTarget {
     revision: RevisionSource,
     surroundings: Surroundings,
     events: Events,
+    /// Steps that were begun: only the last is decided again after a conflict, which a later one may be.
+    begun: AtomicU64,
 }
 
 impl KubernetesTarget {
@@ -91,6 +94,7 @@ impl KubernetesTarget {
             stable_service: stable.service.clone(),
             canary_service: canary.service.clone(),
             revision: config.revision.clone(),
+            begun: AtomicU64::new(0),
         }
     }
 
@@ -128,7 +132,9 @@ impl Target for KubernetesTarget {
 
     async fn apply(&self, step: Step) -> Result<Answer, ActError> {
         self.events.begun();
-        let applied = self.carry_out(step).await;
+        let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
+        let is_last = || self.begun.load(Ordering::Relaxed) == number;
+        let applied = self.carry_out(step, is_last).await;
         match &applied {
             Ok(answer) => self.events.done(step, &answer.text),
             // Waiting is no failure.

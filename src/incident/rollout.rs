@@ -30,6 +30,12 @@ pub struct CanaryRun {
     pub revision: Option<Revision>,
 }
 
+/// Orders the decisions that change something outside: each is greater than all before it. Read off the
+/// stored events, so that a restart goes on with it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Epoch(pub u64);
+
 /// Everything that decisions about one rollout rest on.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RolloutState {
@@ -66,6 +72,9 @@ pub struct RolloutState {
     pub answered_until: Option<DateTime<Utc>>,
     /// Rollbacks of the last day: when, and of which revision.
     pub rollbacks: VecDeque<(DateTime<Utc>, Revision)>,
+    /// That of the last attempt at a rollback; each begins a new one.
+    #[serde(default)]
+    pub epoch: Epoch,
     /// Whether it was reported that the Watchdog is silent.
     pub watchdog_lost: bool,
 }
@@ -100,6 +109,7 @@ impl RolloutState {
                 }
             }
             event => {
+                self.epoch.0 += u64::from(matches!(event, Event::RollbackStarted { .. }));
                 if let (Event::RollbackStarted { attempt: 1, .. }, Some(incident)) = (event, &self.incident) {
                     self.rollbacks.push_back((at, incident.revision().clone()));
                     let revision = incident.revision();

@@ -50,14 +50,20 @@ impl Step {
         }
     }
 
+    /// The share that it sets; `None`: it leaves the traffic as it is.
+    #[must_use]
+    pub fn sets_share(self) -> Option<Share> {
+        match self {
+            Self::TrafficOff => Some(Share::ZERO),
+            Self::Shift { share, .. } => Some(share),
+            Self::StableUp { .. } | Self::CanaryDown { .. } => None,
+        }
+    }
+
     /// Whether it takes all traffic off the canary.
     #[must_use]
     pub fn takes_traffic_off(self) -> bool {
-        match self {
-            Self::TrafficOff => true,
-            Self::Shift { share, .. } => share == Share::ZERO,
-            Self::StableUp { .. } | Self::CanaryDown { .. } => false,
-        }
+        self.sets_share() == Some(Share::ZERO)
     }
 
     /// Whether what is observed is what it wants.

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::Rollout;
 use crate::decision::world::armed_policy;
-use crate::execution::{ActError, ReadError, StepLimits, Target};
+use crate::execution::{ActError, Lane, Reach, ReadError, StepLimits, Target};
 use crate::incident::{Answer, Observation, RolloutName, Share, Step};
 use crate::outbound::Outbound;
 use crate::verification::{Application, Verifier};
@@ -58,13 +58,14 @@ impl Target for Flag {
 pub(super) fn rollout(flag: Arc<Flag>) -> Rollout {
     let _second_is_an_error = rustls::crypto::ring::default_provider().install_default();
     let outbound = Outbound::new(Duration::from_secs(1), None).expect("a client");
-    let target: Arc<dyn Target> = flag;
+    let second = Duration::from_secs(1);
+    let lane = Lane::new(flag, Reach { call: second, unanswered: second });
     let application = Application::new(outbound, None, None);
     Rollout {
         name: name(),
         policy: armed_policy(),
-        target: Arc::clone(&target),
-        verifier: Verifier { target, replicas: None, application, prometheus: None },
+        verifier: Verifier { target: lane.target().clone(), replicas: None, application, prometheus: None },
+        lane,
         step_limits: StepLimits::default(),
         verify_interval: Duration::from_secs(1),
     }

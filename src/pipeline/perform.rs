@@ -7,12 +7,14 @@ use backon::{ExponentialBuilder, Retryable};
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
-use super::observed_target::ObservedTarget;
+use super::observed_target::{ActedOn, ObservedTarget};
 use super::{Rollout, Submission, Worker};
-use crate::decision::{self, Command, Input, Next};
+use crate::decision::{self, Command, Input, Next, due};
 use crate::evidence::{EvidenceBlobs, Recorded};
-use crate::execution::{Target, run_step};
-use crate::incident::{Alert, BlobRef, Incident, IncidentId, RolloutName, SnapshotPoint, Step, StepRecord};
+use crate::execution::run_step;
+use crate::incident::{
+    Alert, BlobRef, Epoch, Incident, IncidentId, RolloutName, SnapshotPoint, Step, StepRecord,
+};
 use crate::verification::VerifyTimes;
 
 /// The longest a reading of the share may delay a decision: a critical waits for it. Shorter than
@@ -57,7 +59,7 @@ impl Worker {
 
     /// Reads the share now and submits it.
     pub async fn read_share(&self, rollout: &Rollout) {
-        if rollout.target.can_observe() {
+        if rollout.lane.target().can_observe() {
             self.observe_share(rollout).await;
         }
         self.report(&rollout.name, Input::ShareRead).await;
@@ -83,9 +85,17 @@ impl Worker {
     }
 
     async fn run_step(&self, rollout: &Rollout, incident: IncidentId, attempt: u32, step: Step) {
+        let command = Command::RunStep { incident: incident.clone(), attempt, step };
         let share_before = self.share_reader.before_acting(rollout).await;
+        let Some(permit) = self.asks_for(rollout, &command).and_then(|epoch| rollout.lane.enter(epoch))
+        else {
+            tracing::info!(step = step.as_str(), "it is not asked for any more: left");
+            return;
+        };
         let clock = self.clock.as_ref();
         let target = ObservedTarget { rollout, observed: &self.observed, clock };
+        let is_asked_for = || self.asks_for(rollout, &command).is_some();
+        let target = ActedOn { target, permit, is_asked_for };
         let record = run_step(&target, step, clock, rollout.step_limits, || self.randomness.jitter()).await;
         let step = StepRecord { share_before, ..record };
         self.report(&rollout.name, Input::StepEnded { incident, attempt, step }).await;
@@ -93,11 +103,25 @@ impl Worker {
         self.report(&rollout.name, Input::ShareRead).await;
     }
 
+    /// The decision that a command to act is for, if the state asks for it and nobody has seen another
+    /// revision since.
+    fn asks_for(&self, rollout: &Rollout, command: &Command) -> Option<Epoch> {
+        let states = self.journal.states();
+        let state = states.get(&rollout.name)?;
+        let now = self.clock.now();
+        let observed = self.observed.observation(&rollout.name, now);
+        let seen = observed.as_ref().map(|(_, observation)| observation.as_ref());
+        let there = rollout.policy.revision_now(state, seen);
+        let acts_on_it = state.open_incident().is_some_and(|incident| incident.revision().may_be(there));
+        let asks = acts_on_it && due(state, &rollout.policy, now).commands.contains(command);
+        asks.then_some(state.epoch)
+    }
+
     /// Observes until the next step can be decided on, or why it can't has to be recorded.
     async fn look(&self, rollout: &Rollout, id: IncidentId, attempt: u32) {
         let began = tokio::time::Instant::now();
         let mut error = None;
-        while rollout.target.can_observe() {
+        while rollout.lane.target().can_observe() {
             error = self.observe(rollout).await.err();
             let Some(incident) = self.incident(&rollout.name, &id) else { return };
             let now = self.clock.now();
@@ -145,7 +169,7 @@ impl Worker {
         let alerts: Vec<Alert> = incident.alerts.iter().map(|attached| attached.alert.clone()).collect();
         let ((), (answer, answers)) = tokio::join!(
             async {
-                if rollout.target.can_observe() {
+                if rollout.lane.target().can_observe() {
                     self.observe_share(rollout).await;
                 }
             },

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::decision::Policy;
-use crate::execution::{StepLimits, Target};
+use crate::execution::{Lane, StepLimits};
 use crate::incident::{Alert, RolloutName};
 use crate::verification::Verifier;
 
@@ -14,7 +14,7 @@ use crate::verification::Verifier;
 pub struct Rollout {
     pub name: RolloutName,
     pub policy: Policy,
-    pub target: Arc<dyn Target>,
+    pub lane: Lane,
     pub verifier: Verifier,
     pub step_limits: StepLimits,
     /// The pause between two rounds of a verification.

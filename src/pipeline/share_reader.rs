@@ -14,7 +14,6 @@ use super::observed_target::ObservedTarget;
 use super::{Observed, Rollout, Rollouts};
 use crate::clock::Clock;
 use crate::decision::Reading;
-use crate::execution::Target;
 use crate::incident::{RolloutName, Share};
 
 /// A reading that was asked for this lately says how the traffic was as the rollback began to act.
@@ -44,7 +43,7 @@ impl ShareReader {
     /// a storm of criticals asks a flag API no more than one of them does.
     #[expect(clippy::disallowed_methods, reason = "who finds no reading because this one died reads again")]
     pub fn begin(&self, rollout: &Arc<Rollout>) {
-        if !rollout.target.can_observe() || self.of_this_moment(rollout).is_some() {
+        if !rollout.lane.target().can_observe() || self.of_this_moment(rollout).is_some() {
             return;
         }
         let Some(turn) = self.turns.get(&rollout.name) else { return };
@@ -59,7 +58,7 @@ impl ShareReader {
     /// The share now: the reading that was decided on or begun with it, if it is of this moment, or
     /// else another one. `None`: it can't be read in time.
     pub(super) async fn before_acting(&self, rollout: &Rollout) -> Option<Share> {
-        if !rollout.target.can_observe() {
+        if !rollout.lane.target().can_observe() {
             return None;
         }
         let turn = self.turns.get(&rollout.name)?;

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::alerts::expressions;
 use super::{Application, judge};
 use crate::clock::Clock;
-use crate::execution::Target;
+use crate::execution::Observer;
 use crate::incident::{Alert, Check, CheckName, CheckOutcome, Pods, Verdict, Verification};
 use crate::signals::RuleSource;
 
@@ -27,7 +27,7 @@ pub struct VerifyTimes {
 /// Everything that can be read of one rollout.
 #[derive(Debug, Clone)]
 pub struct Verifier {
-    pub target: Arc<dyn Target>,
+    pub target: Observer,
     /// In a cluster: how many pods of the stable version have to serve.
     pub replicas: Option<u16>,
     pub application: Application,

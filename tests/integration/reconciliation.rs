@@ -10,7 +10,7 @@ use backstop::decision::{
     AlertmanagerReading, Input, ListedAlert, Mode, OnUnverified, PlanPolicy, Policy, Watchdog,
 };
 use backstop::evidence::{EvidenceFolders, KnownFile, WrittenEarlier};
-use backstop::execution::{ActError, ReadError, StepLimits, Target};
+use backstop::execution::{ActError, Lane, Reach, ReadError, StepLimits, Target};
 use backstop::incident::{
     Alert, AlertStatus, Answer, Fingerprint, Labels, Observation, Revision, RolloutName, SeverityMap, Share,
     Step,
@@ -122,7 +122,7 @@ impl Target for Off {
 }
 
 fn rollout() -> Rollout {
-    let target = Arc::new(Off);
+    let lane = Lane::new(Arc::new(Off), Reach { call: EVERY, unanswered: EVERY });
     let application = Application::new(Outbound::new(EVERY, None).expect("a client"), None, None);
     Rollout {
         name: RolloutName::new("spark"),
@@ -141,8 +141,8 @@ fn rollout() -> Rollout {
             watchdog_timeout: TimeDelta::minutes(3),
             recipients: Vec::new(),
         },
-        target: target.clone(),
-        verifier: Verifier { target, replicas: None, application, prometheus: None },
+        verifier: Verifier { target: lane.target().clone(), replicas: None, application, prometheus: None },
+        lane,
         step_limits: StepLimits::default(),
         verify_interval: Duration::from_secs(5),
     }

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use backstop::app::build_rollouts;
 use backstop::config::Config;
 use backstop::execution::{ActError, ReadError};
-use backstop::incident::Step;
+use backstop::incident::{Epoch, Step};
 use backstop::outbound::{Connections, MAX_SMALL_ANSWER_BYTES, OutboundError};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -199,11 +199,11 @@ async fn an_answer_longer_than_a_share_could_need_is_not_read() {
     )
     .expect("valid");
     let rollouts = build_rollouts(&config, &mut Connections::default(), None, &[]).expect("built");
-    let target = &rollouts.iter().next().expect("one").target;
+    let lane = &rollouts.iter().next().expect("one").lane;
     let limit_bytes = MAX_SMALL_ANSWER_BYTES;
     let too_long = OutboundError::TooLong { limit_bytes };
-    assert_eq!(target.observe().await, Err(ReadError::NoAnswer(too_long)));
-    let set = target.apply(Step::TrafficOff).await;
+    assert_eq!(lane.target().observe().await, Err(ReadError::NoAnswer(too_long)));
+    let set = lane.enter(Epoch(1)).expect("the first").apply(Step::TrafficOff).await;
     assert!(matches!(set, Err(ActError::Unknown(_))), "it may have been carried out: {set:?}");
 }
 

@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::Request as HttpRequest;
 use backstop::clock::SteppedClock;
 use backstop::decision::{OnUnverified, PlanPolicy, Policy, Request, Watchdog};
-use backstop::execution::StepLimits;
+use backstop::execution::{Lane, Reach, StepLimits};
 use backstop::incident::{Revision, RolloutName, SeverityMap};
 use backstop::metrics::Metrics;
 use backstop::outbound::Outbound;
@@ -78,14 +78,16 @@ fn rollout(world: &World, plan: &Plan, site: usize, deployments: u32) -> Rollout
         recipients: people::recipients(),
     };
     let target = Arc::new(Flag { world: world.clone(), site, readable: plan.readable });
+    let reach = Reach { call: Duration::from_secs(3), unanswered: Duration::from_secs(2) };
+    let lane = Lane::new(target, reach);
     let application = Application::new(outbound(), None, None);
     let is_asked = plan.has_prometheus;
     let prometheus: Option<Arc<dyn RuleSource>> = if is_asked { Some(Arc::new(world.clone())) } else { None };
     Rollout {
         name: rollout_name(site),
         policy,
-        target: target.clone(),
-        verifier: Verifier { target, replicas: None, application, prometheus },
+        verifier: Verifier { target: lane.target().clone(), replicas: None, application, prometheus },
+        lane,
         step_limits: StepLimits {
             deadline: Duration::from_secs(3),
             max_attempts: MAX_ATTEMPTS,

@@ -28,9 +28,11 @@ enum Ended {
 }
 
 impl KubernetesTarget {
+    /// Decides the step again after a conflict while `is_last` says that no later one was begun.
+    ///
     /// # Errors
     /// See [`ActError`].
-    pub(super) async fn carry_out(&self, step: Step) -> Result<Answer, ActError> {
+    pub(super) async fn carry_out(&self, step: Step, is_last: impl Fn() -> bool) -> Result<Answer, ActError> {
         let started = Instant::now();
         let mut conflict = String::new();
         for _ in 0..MAX_ROUNDS {
@@ -38,6 +40,10 @@ impl KubernetesTarget {
                 Ok(answer) => return Ok(answer),
                 Err(Ended::Error(error)) => return Err(error),
                 Err(Ended::Conflict(words)) => conflict = words,
+            }
+            if !is_last() {
+                let text = format!("a later step was begun, and this one met {conflict}");
+                return Err(ActError::NotNow(Answer { status: None, text }));
             }
             if started.elapsed() >= ROUNDS_WITHIN {
                 break;

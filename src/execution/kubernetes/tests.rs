@@ -315,3 +315,15 @@ fn evidence_says_which_object_is_changed_how() {
         assert_eq!(target.describe(step), expected);
     }
 }
+
+#[tokio::test]
+async fn a_step_that_met_a_conflict_is_left_once_a_later_one_was_begun() {
+    let (fake, mut serving) = (Fake::new(3), JoinSet::new());
+    fake.world(|world| world.foreign_changes = 1);
+    let target = fake.target(&mut serving);
+    let earlier = Step::Shift { share: Share(10), ready_at_least: 1 };
+    let (earlier, later) = tokio::join!(target.apply(earlier), target.apply(OFF));
+    assert!(matches!(earlier, Err(ActError::NotNow(_))), "{earlier:?}");
+    later.expect("the later one is decided again");
+    assert_eq!(fake.get(INGRESS, WEIGHT), json!("0"));
+}

@@ -57,7 +57,7 @@ impl Decider {
             revision: &revision,
             now,
             nonce: self.parts.randomness.nonce(),
-            reading: if rollout.target.can_observe() { reading } else { Reading::NotConfigured },
+            reading: if rollout.lane.target().can_observe() { reading } else { Reading::NotConfigured },
             observed: observation.as_ref().map(|(at, observation)| (*at, observation.as_ref())),
             last_zero_at,
             not_before,

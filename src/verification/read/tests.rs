@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 
 use super::*;
 use crate::clock::SteppedClock;
-use crate::execution::{ActError, ReadError};
+use crate::execution::{ActError, ReadError, Target};
 use crate::incident::{Answer, Observation, Pods, Share, Step, Verdict, Workloads};
 use crate::logging::fixtures::page;
 use crate::outbound::Outbound;
@@ -51,7 +51,7 @@ fn verifier(share: Option<Result<Share, ReadError>>, prometheus: Option<Scripted
     let _second_is_an_error = rustls::crypto::ring::default_provider().install_default();
     let outbound = Outbound::new(Duration::from_secs(1), None).expect("a client");
     Verifier {
-        target: Arc::new(Traffic(share)),
+        target: Observer::new(Arc::new(Traffic(share))),
         replicas: None,
         application: Application::new(outbound, None, None),
         prometheus: prometheus.map(|scripted| Arc::new(scripted) as Arc<dyn RuleSource>),
@@ -161,8 +161,11 @@ impl Target for Cluster {
 async fn in_a_cluster_the_stable_versions_pods_are_read_too() {
     for (ready, outcome, verdict) in [(3, Pass, Verdict::Verified), (2, Fail, Verdict::NotVerified)] {
         let clock = SteppedClock::starting_at(start());
-        let in_a_cluster =
-            Verifier { target: Arc::new(Cluster(ready)), replicas: Some(3), ..verifier(OFF, None) };
+        let in_a_cluster = Verifier {
+            target: Observer::new(Arc::new(Cluster(ready))),
+            replicas: Some(3),
+            ..verifier(OFF, None)
+        };
         let (verification, _) = verified(&in_a_cluster, slow, WINDOW, &clock).await;
         let pods = verification.checks.iter().find(|check| check.name == CheckName::StablePods);
         let pods = pods.expect("looked at");
