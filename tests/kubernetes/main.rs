@@ -1,20 +1,24 @@
 //! Kubernetes as it is: an API server, its controllers, its scheduler and its store, all real; only the
 //! kubelet is played, because there are no machines. `controlplane` starts them, `proofs` shows that
 //! they behave as a cluster does, `execution` what our own steps do there, `whole` what an alert leads to,
-//! `demo` shows it, and `deploy` is what people are given to install.
+//! `faults` the same while the cluster fails, `demo` shows it, and `deploy` is what people are given to install.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that can not go on has failed, and says where")]
 
+mod accounts;
 mod controlplane;
 #[cfg(feature = "demo")]
 mod demo;
 mod deploy;
 mod execution;
+mod faults;
 #[path = "../integration/support/ports.rs"]
 mod ports;
 mod proofs;
+mod proxy;
 mod rollouts;
 mod served;
+mod serving;
 mod shipped;
 mod whole;
 mod workloads;

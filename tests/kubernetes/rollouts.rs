@@ -121,13 +121,24 @@ impl Rollout {
     /// Plays the gateway: it takes over what the route says now.
     pub(crate) async fn accept_route(&self) {
         let route = self.routes().get("api").await.expect("an HTTPRoute");
-        let condition = json!({
-            "type": "Accepted", "status": "True", "reason": "Accepted", "message": "",
-            "observedGeneration": route.metadata.generation, "lastTransitionTime": "2026-01-01T00:00:00Z",
-        });
-        let parent = json!({ "parentRef": { "name": "edge" }, "controllerName": "backstop.test/gateway", "conditions": [condition] });
-        let patch = Patch::Merge(json!({ "status": { "parents": [parent] } }));
-        self.routes().patch_status("api", &PatchParams::default(), &patch).await.expect("accepted");
+        accept(&self.routes(), &route).await.expect("accepted");
+    }
+
+    /// Plays the gateway for as long as it is polled.
+    pub(crate) fn gateway(&self) -> impl Future<Output = ()> + Send + use<> {
+        let routes = self.routes();
+        async move {
+            loop {
+                if let Ok(route) = routes.get("api").await {
+                    let seen = &route.data["status"]["parents"][0]["conditions"][0]["observedGeneration"];
+                    if seen.as_i64() != route.metadata.generation {
+                        // A conflict, or a route that is gone: the next look sees it.
+                        let _seen_again = accept(&routes, &route).await;
+                    }
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
     }
 
     pub(crate) async fn observe(&self) -> Observation {
@@ -147,4 +158,14 @@ impl Rollout {
         })
         .await;
     }
+}
+
+async fn accept(routes: &Api<DynamicObject>, route: &DynamicObject) -> kube::Result<DynamicObject> {
+    let condition = json!({
+        "type": "Accepted", "status": "True", "reason": "Accepted", "message": "",
+        "observedGeneration": route.metadata.generation, "lastTransitionTime": "2026-01-01T00:00:00Z",
+    });
+    let parent = json!({ "parentRef": { "name": "edge" }, "controllerName": "backstop.test/gateway", "conditions": [condition] });
+    let patch = Patch::Merge(json!({ "status": { "parents": [parent] } }));
+    routes.patch_status("api", &PatchParams::default(), &patch).await
 }

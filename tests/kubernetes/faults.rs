@@ -1,0 +1,9 @@
+//! A rollback while the cluster fails: each fault of the API server on each of its calls, one that is
+//! frozen or restarted, objects that are gone, rights that are taken away.
+//!
+//! Everywhere the same is asked: the rollback ends right and in bounded time, nothing is worse than before
+//! meanwhile, each change arrived once, and people were told what was the matter.
+
+mod reads;
+mod scene;
+mod writes;

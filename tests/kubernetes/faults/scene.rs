@@ -1,0 +1,92 @@
+//! Rollouts behind a proxy, and a server that looks after all of them.
+
+use std::time::Duration;
+
+use backstop::incident::{StepOutcome, Verdict};
+use backstop::web::IncidentView;
+use futures_util::future::join_all;
+use tokio::task::JoinSet;
+
+use crate::accounts::{account, rules};
+use crate::controlplane::shared;
+use crate::proxy::{On, Proxy};
+use crate::rollouts::{Rollout, Router};
+use crate::serving::{Serving, rollout_toml};
+
+/// What takes longer than this without a fault is a fault of its own.
+const USUAL: Duration = Duration::from_secs(15);
+
+/// The changes of a rollback, in their order.
+pub(super) const STABLE_UP: (&str, &str) = ("PATCH", "/deployments/stable/scale");
+pub(super) const WEIGHT: (&str, &str) = ("PATCH", "/ingresses/api");
+pub(super) const ROUTE: (&str, &str) = ("PUT", "/httproutes/api");
+pub(super) const CANARY_DOWN: (&str, &str) = ("PATCH", "/deployments/canary/scale");
+
+/// Rollouts with two of stable's three pods, so that all three changes are needed.
+pub(super) struct Scene {
+    pub(super) proxy: Proxy,
+    pub(super) rollouts: Vec<Rollout>,
+    pub(super) serving: Serving,
+    _gateways: JoinSet<()>,
+}
+
+impl Scene {
+    pub(super) async fn new(namespaces: &[String], router: Router) -> Self {
+        let proxy = Proxy::before(shared().await).await;
+        let rollouts = join_all(namespaces.iter().map(|namespace| Rollout::new(namespace, router, 2))).await;
+        let accounts = rollouts.iter().map(|rollout| account(rollout, "backstop", rules(router, None)));
+        let ways = join_all(accounts).await;
+        let mut gateways = JoinSet::new();
+        if router == Router::Gateway {
+            rollouts.iter().for_each(|rollout| drop(gateways.spawn(rollout.gateway())));
+        }
+        let toml = namespaces
+            .iter()
+            .zip(&ways)
+            .map(|(namespace, way)| rollout_toml(namespace, router, &proxy.kubeconfig(way)));
+        // The share is looked at so rarely that the looks of many don't slow a busy machine down.
+        let sections = format!("[alertmanager]\npoll_interval = \"5s\"\n{}", toml.collect::<String>());
+        let serving = Serving::start(&sections).await;
+        Self { proxy, rollouts, serving, _gateways: gateways }
+    }
+
+    /// What a rollback has to end in, whatever happened on its way, within so much more than usual.
+    pub(super) async fn ends_right(&self, namespace: &str, more: Duration) -> IncidentView {
+        let incident = self.serving.rolled_back(namespace, USUAL + more).await;
+        let verdict = incident.verification.as_ref().map(|verification| verification.verdict);
+        assert_eq!(verdict, Some(Verdict::Verified), "{namespace}: {incident:#?}");
+        let rollout = self.rollouts.iter().find(|rollout| rollout.workloads.namespace == namespace);
+        let rollout = rollout.expect("one of these");
+        rollout.pods_are(3, 0).await;
+        assert!(rollout.observe().await.is_off(), "{namespace}");
+        self.arrived_once_in_order(namespace, rollout.router);
+        incident
+    }
+
+    /// Stable up, traffic off, canary down: each was carried out once, and none before the one before it.
+    fn arrived_once_in_order(&self, namespace: &str, router: Router) {
+        let traffic_off = if router == Router::Nginx { WEIGHT } else { ROUTE };
+        let changes = self.proxy.seen(&On::new("", namespace, ""));
+        let changes = changes.iter().filter(|seen| !["GET", "POST"].contains(&seen.method.as_str()));
+        let arrived = changes.filter(|seen| seen.status.is_some_and(|status| status < 300));
+        let arrived: Vec<_> = arrived.map(|seen| (seen.method.as_str(), seen.path.as_str())).collect();
+        let expected = [STABLE_UP, traffic_off, CANARY_DOWN];
+        let fits =
+            |(got, wanted): (&(&str, &str), &(&str, &str))| got.0 == wanted.0 && got.1.ends_with(wanted.1);
+        let is_right = arrived.len() == expected.len() && arrived.iter().zip(&expected).all(fits);
+        assert!(is_right, "{namespace}: {arrived:#?}");
+    }
+}
+
+/// The attempts of the step by this name, with what each led to and what was answered.
+pub(super) fn attempts(incident: &IncidentView, step: &str) -> Vec<(StepOutcome, String)> {
+    let records = incident.steps.iter().filter(|record| record.step.as_str() == step);
+    let attempts = records.flat_map(|record| &record.attempts);
+    attempts.map(|attempt| (attempt.outcome, attempt.answer.words())).collect()
+}
+
+/// From the decision to the end of the last step.
+pub(super) fn took(incident: &IncidentView) -> Duration {
+    let last = incident.steps.iter().map(|step| step.ended_at).max().unwrap_or(incident.opened_at);
+    (last - incident.opened_at).to_std().unwrap_or_default()
+}
