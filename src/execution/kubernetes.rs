@@ -108,6 +108,19 @@ impl KubernetesTarget {
         self.caller.endpoint_slices(&self.stable.namespace, service).await
     }
 
+    /// A Service with a selector has an EndpointSlice even while it has no pod, so without any there is no
+    /// such Service: traffic that is led to it would reach nobody.
+    fn without_stable_service(&self, slices: &[EndpointSlice]) -> Option<String> {
+        let Self { stable, stable_service, .. } = self;
+        let words = || {
+            format!(
+                "there is no Service {stable_service} with a selector in the namespace {}: create it, or mend the name in [rollouts.traffic]",
+                stable.namespace
+            )
+        };
+        slices.is_empty().then(words)
+    }
+
     /// Of the stable version.
     async fn ready_endpoints(&self) -> Result<u16, CallError> {
         self.endpoints(&self.stable_service).await.map(|slices| pods::ready_endpoints(&slices))
@@ -159,30 +172,46 @@ impl Target for KubernetesTarget {
         );
         let object = object.map_err(CallError::of_an_observation)?;
         let stable = stable.map_err(CallError::of_an_observation)?;
-        let canary = canary.map_err(CallError::of_an_observation)?;
+        // Without it the traffic can go to stable all the same.
+        let canary = match canary {
+            Err(error) if error.is_of_nothing() => None,
+            read => Some(read.map_err(CallError::of_an_observation)?),
+        };
         let of_stable = of_stable.map_err(CallError::of_an_observation)?;
         let of_canary = of_canary.map_err(CallError::of_an_observation)?;
-        self.events.seen(&self.canary, canary.metadata.uid.as_deref());
+        let uid = canary.as_ref().and_then(|canary| canary.metadata.uid.as_deref());
+        self.events.seen(&self.canary, uid);
         let route = self.router.route(&object).map_err(ReadError::NotUnderstood)?;
         let metadata: ObjectMeta = serde_json::from_value(object["metadata"].clone())
             .map_err(|error| ReadError::NotUnderstood(format!("{}: {error}", self.router.object())))?;
         let changes = [
             last_change(self.router.object(), &metadata, self.router.fields()),
             last_change(&self.stable, &stable.metadata, REPLICAS),
-            last_change(&self.canary, &canary.metadata, REPLICAS),
+            canary.as_ref().and_then(|canary| last_change(&self.canary, &canary.metadata, REPLICAS)),
         ];
+        let mut warnings = others.warnings;
+        if canary.is_none() {
+            let Object { namespace, .. } = &self.canary;
+            warnings.push(format!(
+                "there is no {} in the namespace {namespace}: a rollback can take its traffic off, and not scale it down",
+                self.canary
+            ));
+        }
         Ok(Observation {
             share: route.share,
             bypasses: route.bypasses,
             workloads: Some(Workloads {
                 stable: pods::pods(&stable, &of_stable),
-                canary: pods::pods(&canary, &of_canary),
+                canary: canary.as_ref().map_or_else(
+                    || pods::without_deployment(&of_canary),
+                    |canary| pods::pods(canary, &of_canary),
+                ),
             }),
-            revision: revision::revision(&canary, &self.revision),
+            revision: canary.as_ref().and_then(|canary| revision::revision(canary, &self.revision)),
             not_in_effect: route.not_in_effect,
             autoscaler: others.autoscaler,
-            warnings: others.warnings,
-            obstacle: route.obstacle,
+            warnings,
+            obstacle: route.obstacle.or_else(|| self.without_stable_service(&of_stable)),
             changes: changes.into_iter().flatten().collect(),
         })
     }

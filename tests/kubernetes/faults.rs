@@ -4,6 +4,10 @@
 //! Everywhere the same is asked: the rollback ends right and in bounded time, nothing is worse than before
 //! meanwhile, each change arrived once, and people were told what was the matter.
 
+mod objects;
 mod reads;
+mod recreated;
+mod restarts;
+mod rights;
 mod scene;
 mod writes;

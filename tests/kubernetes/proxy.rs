@@ -5,7 +5,7 @@
 //! token, which is passed on.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -137,7 +137,7 @@ impl Proxy {
     }
 
     /// The way through it for whom that kubeconfig names by a token.
-    pub(crate) fn kubeconfig(&self, of: &PathBuf) -> PathBuf {
+    pub(crate) fn kubeconfig(&self, of: &Path) -> PathBuf {
         let config = json!({
             "apiVersion": "v1",
             "kind": "Config",

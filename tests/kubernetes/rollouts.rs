@@ -11,9 +11,9 @@ use backstop::incident::{Answer, Observation, Pods, Step};
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::controlplane::{shared, wait_for};
+use crate::controlplane::{ControlPlane, shared, wait_for};
 use crate::workloads::{Workloads, pods};
 
 /// What divides the traffic.
@@ -55,7 +55,11 @@ pub(crate) fn target(kubeconfig: &Path, namespace: &str, router: Router) -> Kube
 impl Rollout {
     /// Stable has so many ready pods, the canary one and a quarter of the traffic.
     pub(crate) async fn new(namespace: &str, router: Router, stable: u16) -> Self {
-        let cluster = shared().await;
+        Self::on(shared().await, namespace, router, stable).await
+    }
+
+    /// The same on a control plane apart.
+    pub(crate) async fn on(cluster: &ControlPlane, namespace: &str, router: Router, stable: u16) -> Self {
         let workloads = Workloads::new(cluster.client().await, &cluster.namespace(namespace).await);
         workloads.deploy("stable", u32::from(stable), &pods::ready()).await;
         workloads.deploy("canary", 1, &pods::ready()).await;
@@ -64,9 +68,7 @@ impl Rollout {
         match router {
             Router::Nginx => this.create_ingress().await,
             Router::Gateway => {
-                let backend = |name: &str, weight: u16| json!({ "name": name, "port": 80, "weight": weight });
-                this.create_route(json!([{ "backendRefs": [backend("stable", 75), backend("canary", 25)] }]))
-                    .await;
+                this.create_route().await;
                 this.accept_route().await;
             }
         }
@@ -74,7 +76,7 @@ impl Rollout {
         this
     }
 
-    async fn create_ingress(&self) {
+    pub(crate) async fn create_ingress(&self) {
         let backend = json!({ "service": { "name": "canary", "port": { "number": 80 } } });
         let paths = json!([{ "path": "/", "pathType": "Prefix", "backend": backend }]);
         let ingress = json!({
@@ -112,7 +114,9 @@ impl Rollout {
         Api::namespaced_with(self.workloads.client.clone(), &self.workloads.namespace, &Self::kind())
     }
 
-    async fn create_route(&self, rules: Value) {
+    pub(crate) async fn create_route(&self) {
+        let backend = |name: &str, weight: u16| json!({ "name": name, "port": 80, "weight": weight });
+        let rules = json!([{ "backendRefs": [backend("stable", 75), backend("canary", 25)] }]);
         let mut route = DynamicObject::new("api", &Self::kind());
         route.data = json!({ "spec": { "parentRefs": [{ "name": "edge" }], "rules": rules } });
         self.routes().create(&PostParams::default(), &route).await.expect("an HTTPRoute");

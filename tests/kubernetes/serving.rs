@@ -1,8 +1,8 @@
 //! `backstop serve` over rollouts in the cluster, each in its own namespace and named after it.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use backstop::clock::{Clock, SystemClock};
@@ -130,18 +130,6 @@ impl Serving {
     /// The rollout's only incident, once it is rolled back.
     pub(crate) async fn rolled_back(&self, rollout: &str, limit: Duration) -> IncidentView {
         self.incident(rollout, limit, "rolled back", |incident| incident.state == "rolled_back").await
-    }
-
-    /// The folder of its evidence.
-    pub(crate) fn evidence(&self) -> PathBuf {
-        self.folder.path().join("evidence")
-    }
-
-    /// What a person would type.
-    pub(crate) async fn command(&self, arguments: &[&str]) -> Output {
-        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_backstop"));
-        command.args(arguments).arg("--config").arg(self.folder.path().join("backstop.toml"));
-        command.output().await.expect("it runs")
     }
 }
 

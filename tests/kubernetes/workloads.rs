@@ -3,9 +3,11 @@
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kube::api::{ListParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
+
+use crate::controlplane::wait_for;
 
 /// How the pods of a template behave: annotations that `tests/controlplane/pods.yaml` reads.
 pub(crate) mod pods {
@@ -52,10 +54,23 @@ impl Workloads {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
-    /// A Deployment, and a Service of the same name in front of it. Its pods pass the strictest of the
-    /// pod security standards.
+    /// A Deployment, and a Service of the same name in front of it.
     pub(crate) async fn deploy(&self, name: &str, replicas: u32, annotations: &Value) {
-        let labels = json!({ "app": name });
+        self.serve(name).await;
+        self.run(name, name, replicas, annotations).await;
+    }
+
+    /// A Service for the pods of this application.
+    pub(crate) async fn serve(&self, app: &str) {
+        let ports = json!([{ "port": 80, "targetPort": 8080 }]);
+        let service =
+            json!({ "metadata": { "name": app }, "spec": { "selector": { "app": app }, "ports": ports } });
+        self.create::<Service>(service).await.expect("a Service");
+    }
+
+    /// A Deployment of this application. Its pods pass the strictest of the pod security standards.
+    pub(crate) async fn run(&self, name: &str, app: &str, replicas: u32, annotations: &Value) {
+        let labels = json!({ "app": app });
         let container = json!({
             "name": "api",
             "image": "registry.example.test/api:1",
@@ -83,9 +98,6 @@ impl Workloads {
                 "template": { "metadata": { "labels": labels, "annotations": annotations }, "spec": pod },
             },
         });
-        let ports = json!([{ "port": 80, "targetPort": 8080 }]);
-        let service = json!({ "metadata": { "name": name }, "spec": { "selector": labels, "ports": ports } });
-        self.create::<Service>(service).await.expect("a Service");
         self.create::<Deployment>(deployment).await.expect("a Deployment");
     }
 
@@ -101,6 +113,23 @@ impl Workloads {
     {
         let object = serde_json::from_value(manifest).expect("an object of this kind");
         self.api::<K>().create(&PostParams::default(), &object).await
+    }
+
+    /// Deletes an object, and waits until it is gone.
+    pub(crate) async fn delete<K>(&self, name: &str)
+    where
+        K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope>
+            + Clone
+            + std::fmt::Debug
+            + serde::de::DeserializeOwned,
+        K::DynamicType: Default,
+    {
+        let api = self.api::<K>();
+        api.delete(name, &DeleteParams::default()).await.expect("deleted");
+        wait_for(&format!("{name} to be gone"), || async {
+            api.get_opt(name).await.ok()?.is_none().then_some(())
+        })
+        .await;
     }
 
     /// The pods of a Deployment.

@@ -107,6 +107,11 @@ impl CallError {
         self.status() == Some(409)
     }
 
+    /// The object isn't there.
+    pub(super) fn is_of_nothing(&self) -> bool {
+        self.status() == Some(404)
+    }
+
     /// The API server answers 403 for two reasons: no right, which it words `User "…" cannot patch …`
     /// whatever grants rights there, and admission, which uses the words of whoever refused.
     fn is_about_rights(&self) -> bool {

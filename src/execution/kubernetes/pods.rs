@@ -16,6 +16,13 @@ pub(super) fn pods(deployment: &Deployment, slices: &[EndpointSlice]) -> Pods {
     }
 }
 
+/// Where the Deployment is gone: what gets requests nevertheless, under whatever name it was asked for.
+/// Scaling the named one down then fails, and says so; with no such pod there is nothing to scale down.
+pub(super) fn without_deployment(slices: &[EndpointSlice]) -> Pods {
+    let ready_endpoints = ready_endpoints(slices);
+    Pods { wanted: ready_endpoints, available: ready_endpoints, ready_endpoints }
+}
+
 /// Replicas asked for. None on a Deployment means 1, unlike on a Scale, where it means 0.
 fn wanted(deployment: &Deployment) -> u16 {
     let replicas = deployment.spec.as_ref().and_then(|spec| spec.replicas);

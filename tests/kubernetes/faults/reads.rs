@@ -31,13 +31,12 @@ async fn a_rollback_waits_while_what_it_depends_on_cant_be_read_and_goes_on_at_o
         (name, read, how)
     };
     let cases: Vec<_> = READS.iter().flat_map(|read| faults().map(|fault| of(read, fault))).collect();
-    let names: Vec<_> = cases.iter().map(|(name, ..)| name.clone()).collect();
+    let names: Vec<_> = cases.iter().map(|(name, ..)| name.as_str()).collect();
     let scene = Scene::new(&names, Router::Nginx).await;
     for (name, read, fault) in &cases {
         scene.proxy.fail(On::new("GET", name, read), fault.clone(), u32::MAX);
     }
-    let rollouts: Vec<_> = names.iter().map(String::as_str).collect();
-    scene.serving.alert(&rollouts, "critical").await;
+    scene.serving.alert(&names, "critical").await;
     tokio::time::sleep(Duration::from_secs(4)).await;
     for name in &names {
         let changes = scene.proxy.seen(&On::new("PATCH", name, ""));
@@ -56,19 +55,19 @@ async fn a_rollback_waits_while_what_it_depends_on_cant_be_read_and_goes_on_at_o
 /// Beyond ten seconds people are told, and it is tried again by itself.
 #[tokio::test]
 async fn people_are_told_once_what_cant_be_read_for_long() {
-    let name = "reads-for-long".to_owned();
-    let scene = Scene::new(std::slice::from_ref(&name), Router::Nginx).await;
-    scene.proxy.fail(On::new("GET", &name, "/endpointslices"), Fault::Says(503), u32::MAX);
-    scene.serving.alert(&[&name], "critical").await;
+    let name = "reads-for-long";
+    let scene = Scene::new(&[name], Router::Nginx).await;
+    scene.proxy.fail(On::new("GET", name, "/endpointslices"), Fault::Says(503), u32::MAX);
+    scene.serving.alert(&[name], "critical").await;
     let failed = scene
         .serving
-        .incident(&name, Duration::from_secs(30), "failed", |incident| incident.state == "failed")
+        .incident(name, Duration::from_secs(30), "failed", |incident| incident.state == "failed")
         .await;
     assert_eq!(failed.state_reason, "not_observed", "{failed:#?}");
     let said = failed.notifications.iter().find(|notice| notice.kind == "rollback_failed").expect("told");
     assert!(said.text.contains("list EndpointSlice of the Service stable"), "{}", said.text);
     assert!(said.text.contains("503"), "{}", said.text);
     scene.proxy.mend();
-    let incident = scene.ends_right(&name, Duration::from_secs(20)).await;
+    let incident = scene.ends_right(name, Duration::from_secs(20)).await;
     assert_eq!(told(&incident, "rollback_failed"), 1);
 }

@@ -1,5 +1,6 @@
 //! Rollouts behind a proxy, and a server that looks after all of them.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use backstop::incident::{StepOutcome, Verdict};
@@ -7,14 +8,17 @@ use backstop::web::IncidentView;
 use futures_util::future::join_all;
 use tokio::task::JoinSet;
 
-use crate::accounts::{account, rules};
-use crate::controlplane::shared;
+use crate::accounts::{account_on, rules};
+use crate::controlplane::{ControlPlane, shared};
 use crate::proxy::{On, Proxy};
 use crate::rollouts::{Rollout, Router};
 use crate::serving::{Serving, rollout_toml};
 
 /// What takes longer than this without a fault is a fault of its own.
 const USUAL: Duration = Duration::from_secs(15);
+
+/// The account that Backstop runs as, its Role and its RoleBinding.
+pub(super) const ACCOUNT: &str = "backstop";
 
 /// The changes of a rollback, in their order.
 pub(super) const STABLE_UP: (&str, &str) = ("PATCH", "/deployments/stable/scale");
@@ -27,14 +31,23 @@ pub(super) struct Scene {
     pub(super) proxy: Proxy,
     pub(super) rollouts: Vec<Rollout>,
     pub(super) serving: Serving,
+    /// The account's kubeconfig of each, past the proxy.
+    ways: Vec<PathBuf>,
     _gateways: JoinSet<()>,
 }
 
 impl Scene {
-    pub(super) async fn new(namespaces: &[String], router: Router) -> Self {
-        let proxy = Proxy::before(shared().await).await;
-        let rollouts = join_all(namespaces.iter().map(|namespace| Rollout::new(namespace, router, 2))).await;
-        let accounts = rollouts.iter().map(|rollout| account(rollout, "backstop", rules(router, None)));
+    pub(super) async fn new(namespaces: &[&str], router: Router) -> Self {
+        Self::on(shared().await, namespaces, router).await
+    }
+
+    /// The same on a control plane apart.
+    pub(super) async fn on(cluster: &ControlPlane, namespaces: &[&str], router: Router) -> Self {
+        let proxy = Proxy::before(cluster).await;
+        let rollouts = namespaces.iter().map(|namespace| Rollout::on(cluster, namespace, router, 2));
+        let rollouts = join_all(rollouts).await;
+        let accounts =
+            rollouts.iter().map(|rollout| account_on(cluster, rollout, ACCOUNT, rules(router, None)));
         let ways = join_all(accounts).await;
         let mut gateways = JoinSet::new();
         if router == Router::Gateway {
@@ -47,7 +60,29 @@ impl Scene {
         // The share is looked at so rarely that the looks of many don't slow a busy machine down.
         let sections = format!("[alertmanager]\npoll_interval = \"5s\"\n{}", toml.collect::<String>());
         let serving = Serving::start(&sections).await;
-        Self { proxy, rollouts, serving, _gateways: gateways }
+        Self { proxy, rollouts, serving, ways, _gateways: gateways }
+    }
+
+    pub(super) fn rollout(&self, namespace: &str) -> &Rollout {
+        let mut rollouts = self.rollouts.iter();
+        rollouts.find(|rollout| rollout.workloads.namespace == namespace).expect("one of these")
+    }
+
+    /// The kubeconfig of the account that this rollout's rollback is carried out as, past the proxy.
+    pub(super) fn way(&self, namespace: &str) -> &Path {
+        let ways = self.rollouts.iter().zip(&self.ways);
+        let mut ways = ways.filter(|(rollout, _)| rollout.workloads.namespace == namespace);
+        ways.next().expect("one of these").1
+    }
+
+    /// The incident once it has failed, and people were told: with these words.
+    pub(super) async fn fails(&self, namespace: &str, words: &[&str]) -> IncidentView {
+        let failed = |incident: &IncidentView| incident.state == "failed";
+        let incident = self.serving.incident(namespace, 2 * USUAL, "failed", failed).await;
+        let told = incident.notifications.iter().find(|notice| notice.kind == "rollback_failed");
+        let text = &told.expect("told").text;
+        assert!(words.iter().all(|words| text.contains(words)), "{namespace}: {words:?} in {text}");
+        incident
     }
 
     /// What a rollback has to end in, whatever happened on its way, within so much more than usual.
@@ -55,8 +90,7 @@ impl Scene {
         let incident = self.serving.rolled_back(namespace, USUAL + more).await;
         let verdict = incident.verification.as_ref().map(|verification| verification.verdict);
         assert_eq!(verdict, Some(Verdict::Verified), "{namespace}: {incident:#?}");
-        let rollout = self.rollouts.iter().find(|rollout| rollout.workloads.namespace == namespace);
-        let rollout = rollout.expect("one of these");
+        let rollout = self.rollout(namespace);
         rollout.pods_are(3, 0).await;
         assert!(rollout.observe().await.is_off(), "{namespace}");
         self.arrived_once_in_order(namespace, rollout.router);

@@ -53,11 +53,11 @@ async fn each_fault(router: Router, step: &str, (method, end): (&'static str, &'
     let word = step.replace('_', "-");
     let kind = if router == Router::Nginx { "nginx" } else { "gateway" };
     let names: Vec<_> = cases.iter().map(|case| format!("{kind}-{word}-{}", case.name)).collect();
-    let scene = Scene::new(&names, router).await;
+    let rollouts: Vec<_> = names.iter().map(String::as_str).collect();
+    let scene = Scene::new(&rollouts, router).await;
     for (case, name) in cases.iter().zip(&names) {
         scene.proxy.fail(On::new(method, name, end), case.fault.clone(), case.times);
     }
-    let rollouts: Vec<_> = names.iter().map(String::as_str).collect();
     scene.serving.alert(&rollouts, "critical").await;
     let checks = cases.iter().zip(&names).map(|(case, name)| check(&scene, case, name, step));
     join_all(checks).await;
