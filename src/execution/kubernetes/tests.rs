@@ -187,11 +187,34 @@ async fn each_refusal_names_what_is_missing_and_the_remedy() {
     let Err(ActError::Refused(answer)) = apply(&fake, OFF).await else { panic!("refused") };
     assert!(answer.text.contains("friday") && !answer.text.contains("to a Role"), "{}", answer.text);
     let (fake, mut serving) = (Fake::new(3), JoinSet::new());
-    fake.fail("GET", CANARY, Fault::Status(404), 1);
+    fake.fail("GET", STABLE, Fault::Status(404), 1);
     let Err(ReadError::Refused { status: 404, text }) = fake.target(&mut serving).observe().await else {
         panic!("refused")
     };
-    assert!(text.contains("there is no Deployment canary in the namespace spark"), "{text}");
+    assert!(text.contains("there is no Deployment stable in the namespace spark"), "{text}");
+}
+
+#[tokio::test]
+async fn without_the_canarys_deployment_its_service_says_what_serves() {
+    for ready in [0, 2] {
+        let (fake, mut serving) = (Fake::new(ready), JoinSet::new());
+        fake.fail("GET", CANARY, Fault::Status(404), 1);
+        let observed = fake.target(&mut serving).observe().await.expect("the rest is there");
+        let count = u16::try_from(ready).expect("few");
+        let pods = Pods { wanted: count, available: count, ready_endpoints: count };
+        assert_eq!(observed.workloads.expect("pods").canary, pods);
+        assert_eq!((observed.share, observed.revision), (Share(25), None));
+    }
+}
+
+#[tokio::test]
+async fn a_service_of_stable_that_is_missing_is_an_obstacle_and_one_without_pods_is_none() {
+    let (fake, mut serving) = (Fake::new(0), JoinSet::new());
+    let target = fake.target(&mut serving);
+    assert_eq!(target.observe().await.expect("read").obstacle, None);
+    fake.put(SLICES, json!({ "items": [] }));
+    let obstacle = target.observe().await.expect("read").obstacle.expect("an obstacle");
+    assert!(obstacle.contains("no Service stable with a selector in the namespace spark"), "{obstacle}");
 }
 
 #[tokio::test]
