@@ -121,6 +121,14 @@ impl KubernetesTarget {
         slices.is_empty().then(words)
     }
 
+    fn without_canary(&self) -> String {
+        let Object { namespace, .. } = &self.canary;
+        format!(
+            "there is no {} in the namespace {namespace}: a rollback can take its traffic off, and not scale it down",
+            self.canary
+        )
+    }
+
     /// Of the stable version.
     async fn ready_endpoints(&self) -> Result<u16, CallError> {
         self.endpoints(&self.stable_service).await.map(|slices| pods::ready_endpoints(&slices))
@@ -181,6 +189,7 @@ impl Target for KubernetesTarget {
         let of_canary = of_canary.map_err(CallError::of_an_observation)?;
         let uid = canary.as_ref().and_then(|canary| canary.metadata.uid.as_deref());
         self.events.seen(&self.canary, uid);
+        let without_canary = canary.is_none().then(|| self.without_canary());
         let route = self.router.route(&object).map_err(ReadError::NotUnderstood)?;
         let metadata: ObjectMeta = serde_json::from_value(object["metadata"].clone())
             .map_err(|error| ReadError::NotUnderstood(format!("{}: {error}", self.router.object())))?;
@@ -189,14 +198,6 @@ impl Target for KubernetesTarget {
             last_change(&self.stable, &stable.metadata, REPLICAS),
             canary.as_ref().and_then(|canary| last_change(&self.canary, &canary.metadata, REPLICAS)),
         ];
-        let mut warnings = others.warnings;
-        if canary.is_none() {
-            let Object { namespace, .. } = &self.canary;
-            warnings.push(format!(
-                "there is no {} in the namespace {namespace}: a rollback can take its traffic off, and not scale it down",
-                self.canary
-            ));
-        }
         Ok(Observation {
             share: route.share,
             bypasses: route.bypasses,
@@ -210,7 +211,7 @@ impl Target for KubernetesTarget {
             revision: canary.as_ref().and_then(|canary| revision::revision(canary, &self.revision)),
             not_in_effect: route.not_in_effect,
             autoscaler: others.autoscaler,
-            warnings,
+            warnings: others.warnings.into_iter().chain(without_canary).collect(),
             obstacle: route.obstacle.or_else(|| self.without_stable_service(&of_stable)),
             changes: changes.into_iter().flatten().collect(),
         })
