@@ -12,13 +12,13 @@ mod demo;
 mod deploy;
 mod execution;
 mod faults;
+mod incidents;
 #[path = "../integration/support/ports.rs"]
 mod ports;
 mod proofs;
 mod proxy;
 mod rollouts;
 mod served;
-mod serving;
 mod shipped;
 mod whole;
 mod workloads;

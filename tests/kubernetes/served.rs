@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -25,7 +26,8 @@ pub(crate) struct Configured<'a> {
 }
 
 impl Configured<'_> {
-    fn toml(&self) -> String {
+    /// Its part of the configuration.
+    pub(crate) fn toml(&self) -> String {
         let Self { namespace, router, kubeconfig, settings, traffic } = self;
         let workload = |name: &str| format!("{{ deployment = \"{name}\", service = \"{name}\" }}");
         let (stable, canary) = (workload("stable"), workload("canary"));
@@ -34,18 +36,53 @@ impl Configured<'_> {
             Router::Gateway => ("gateway-api", "http_route"),
         };
         format!(
-            "[[rollouts]]\nname = \"{namespace}\"\nverify.window = \"3s\"\nverify.interval = \"200ms\"\n{settings}\n\
+            "[[rollouts]]\nname = \"{namespace}\"\nverify.window = \"10s\"\nverify.interval = \"200ms\"\n{settings}\n\
              [rollouts.traffic]\nkind = \"{kind}\"\nnamespace = \"{namespace}\"\n{object} = \"api\"\n\
              stable = {stable}\ncanary = {canary}\nkubeconfig = {kubeconfig:?}\ndrain = \"1s\"\n{traffic}\n"
         )
     }
 }
 
+/// Where a server is to be: its folder, its configuration, its address.
+pub(crate) struct Site {
+    folder: tempfile::TempDir,
+    listen: SocketAddr,
+    admin: SocketAddr,
+}
+
+impl Site {
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().expect("a folder"), listen: own_port(), admin: own_port() }
+    }
+
+    /// Relative paths of the configuration count from it.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.listen)
+    }
+
+    /// Writes the configuration: these sections, beside the addresses.
+    pub(crate) fn configure(&self, sections: &str) {
+        let Self { listen, admin, .. } = self;
+        let text = format!("[server]\nlisten = \"{listen}\"\nadmin_listen = \"{admin}\"\n{sections}");
+        std::fs::write(self.folder().join("backstop.toml"), text).expect("written");
+    }
+
+    /// A command of the program with this configuration.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_backstop"));
+        command.args(arguments).arg("--config").arg(self.folder().join("backstop.toml"));
+        command
+    }
+}
+
 /// A running `backstop serve`; it ends when this is dropped.
 pub(crate) struct Served {
     process: Child,
-    folder: tempfile::TempDir,
-    url: String,
+    pub(crate) site: Site,
 }
 
 impl Drop for Served {
@@ -53,7 +90,7 @@ impl Drop for Served {
         let _it_may_have_ended = self.process.kill();
         let _reaped = self.process.wait();
         if std::thread::panicking() {
-            let log = std::fs::read(self.folder.path().join("log")).unwrap_or_default();
+            let log = std::fs::read(self.site.folder().join("log")).unwrap_or_default();
             let _it_is_for_whoever_looks = std::io::stderr().write_all(&log);
         }
     }
@@ -62,15 +99,16 @@ impl Drop for Served {
 impl Served {
     /// Starts it, and returns once it answers. Shares are read every `poll`.
     pub(crate) async fn start(poll: &str, rollouts: &[Configured<'_>]) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let (listen, admin) = (own_port(), own_port());
-        let mut text = format!(
-            "[server]\nlisten = \"{listen}\"\nadmin_listen = \"{admin}\"\n[alertmanager]\npoll_interval = \"{poll}\"\n"
-        );
-        text.extend(rollouts.iter().map(Configured::toml));
-        std::fs::write(folder.path().join("backstop.toml"), text).expect("written");
-        let process = serve(folder.path());
-        let mut this = Self { process, folder, url: format!("http://{listen}") };
+        let site = Site::new();
+        let rollouts: String = rollouts.iter().map(Configured::toml).collect();
+        site.configure(&format!("[alertmanager]\npoll_interval = \"{poll}\"\n{rollouts}"));
+        Self::at(site).await
+    }
+
+    /// The same where everything has been prepared.
+    pub(crate) async fn at(site: Site) -> Self {
+        let process = serve(&site);
+        let mut this = Self { process, site };
         this.is_up().await;
         this
     }
@@ -95,12 +133,12 @@ impl Served {
 
     /// Starts it again where it was.
     pub(crate) async fn restart(&mut self) {
-        self.process = serve(self.folder.path());
+        self.process = serve(&self.site);
         self.is_up().await;
     }
 
     async fn is_up(&mut self) {
-        let url = format!("{}/api/v1/rollouts", self.url);
+        let url = self.site.url("/api/v1/rollouts");
         wait_for("backstop to answer", || {
             let ended = self.process.try_wait().expect("asked");
             assert!(ended.is_none(), "it has ended: {ended:?}");
@@ -111,7 +149,7 @@ impl Served {
 
     /// What its API answers; `None`: nothing.
     pub(crate) async fn read(&self, path: &str) -> Option<Value> {
-        reqwest::get(format!("{}{path}", self.url)).await.ok()?.json().await.ok()
+        reqwest::get(self.site.url(path)).await.ok()?.json().await.ok()
     }
 
     /// Waits until it knows the canary's share, in per cent.
@@ -135,7 +173,7 @@ impl Served {
                 "annotations": {}, "generatorURL": "",
             }],
         });
-        let posted = reqwest::Client::new().post(format!("{}/api/v1/alertmanager", self.url));
+        let posted = reqwest::Client::new().post(self.site.url("/api/v1/alertmanager"));
         let status = posted.body(alert.to_string()).send().await.expect("an answer").status();
         assert!(status.is_success(), "{status}");
     }
@@ -158,20 +196,17 @@ impl Served {
 
     /// Where its evidence is.
     pub(crate) fn evidence(&self) -> PathBuf {
-        self.folder.path().join("evidence")
+        self.site.folder().join("evidence")
     }
 
     /// Another command of the same program, with the same configuration.
     pub(crate) async fn command(&self, arguments: &[&str]) -> Output {
-        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_backstop"));
-        command.args(arguments).arg("--config").arg(self.folder.path().join("backstop.toml"));
+        let mut command = tokio::process::Command::from(self.site.command(arguments));
         command.output().await.expect("it runs")
     }
 }
 
-fn serve(folder: &Path) -> Child {
-    let log = OpenOptions::new().create(true).append(true).open(folder.join("log")).expect("a log");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_backstop"));
-    command.arg("serve").arg("--config").arg(folder.join("backstop.toml"));
-    command.stdout(Stdio::null()).stderr(log).spawn().expect("it starts")
+fn serve(site: &Site) -> Child {
+    let log = OpenOptions::new().create(true).append(true).open(site.folder().join("log")).expect("a log");
+    site.command(&["serve"]).stdout(Stdio::null()).stderr(log).spawn().expect("it starts")
 }

@@ -11,9 +11,9 @@ use k8s_openapi::api::networking::v1::Ingress;
 
 use super::scene::Scene;
 use crate::controlplane::wait_for;
+use crate::incidents::told;
 use crate::proxy::On;
 use crate::rollouts::Router;
-use crate::serving::told;
 use crate::workloads::pods;
 
 /// A failed rollback is tried again after 15 s.
@@ -41,10 +41,7 @@ async fn what_divides_the_traffic_is_gone() {
     ingress.workloads.delete::<Ingress>("api").await;
     route.routes().delete("api", &Default::default()).await.expect("deleted");
 
-    tokio::join!(
-        nginx.serving.alert(&["without-ingress"], "critical"),
-        gateway.serving.alert(&["without-route"], "critical"),
-    );
+    tokio::join!(nginx.critical(&["without-ingress"]), gateway.critical(&["without-route"]),);
     let remedy = "create it, or mend the name in [rollouts.traffic]";
     nginx.fails("without-ingress", &["no Ingress api in the namespace without-ingress", remedy]).await;
     gateway.fails("without-route", &["no HTTPRoute api in the namespace without-route", remedy]).await;
@@ -78,7 +75,7 @@ async fn a_workload_or_its_service_is_gone() {
         all("renamed-canary", "canary", 1),
     );
 
-    scene.serving.alert(&namespaces, "critical").await;
+    scene.critical(&namespaces).await;
     scene.fails("without-stable", &["there is no Deployment stable in the namespace without-stable"]).await;
     scene.fails("without-service", &["there is no Service stable", "in the namespace without-service"]).await;
     scene
@@ -91,7 +88,7 @@ async fn a_workload_or_its_service_is_gone() {
     // Whatever the canary's Deployment is called, its traffic is off.
     let observed = scene.rollout("renamed-canary").observe().await;
     assert!(observed.share == Share::ZERO && observed.is_off(), "{observed:?}");
-    let gone = scene.serving.rolled_back("without-canary", Duration::from_secs(30)).await;
+    let gone = scene.served.rolled_back("without-canary", Duration::from_secs(30)).await;
     assert_eq!(told(&gone, "rollback_failed"), 0, "there was nothing to scale down");
     assert!(scene.rollout("without-canary").observe().await.is_off());
 

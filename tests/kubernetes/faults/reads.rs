@@ -5,9 +5,9 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::scene::{Scene, took};
+use crate::incidents::told;
 use crate::proxy::{Fault, On};
 use crate::rollouts::Router;
-use crate::serving::told;
 
 /// What is read, and for how long it fails.
 const READS: [&str; 4] =
@@ -36,7 +36,7 @@ async fn a_rollback_waits_while_what_it_depends_on_cant_be_read_and_goes_on_at_o
     for (name, read, fault) in &cases {
         scene.proxy.fail(On::new("GET", name, read), fault.clone(), u32::MAX);
     }
-    scene.serving.alert(&names, "critical").await;
+    scene.critical(&names).await;
     tokio::time::sleep(Duration::from_secs(4)).await;
     for name in &names {
         let changes = scene.proxy.seen(&On::new("PATCH", name, ""));
@@ -58,9 +58,9 @@ async fn people_are_told_once_what_cant_be_read_for_long() {
     let name = "reads-for-long";
     let scene = Scene::new(&[name], Router::Nginx).await;
     scene.proxy.fail(On::new("GET", name, "/endpointslices"), Fault::Says(503), u32::MAX);
-    scene.serving.alert(&[name], "critical").await;
+    scene.critical(&[name]).await;
     let failed = scene
-        .serving
+        .served
         .incident(name, Duration::from_secs(30), "failed", |incident| incident.state == "failed")
         .await;
     assert_eq!(failed.state_reason, "not_observed", "{failed:#?}");

@@ -8,9 +8,9 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::networking::v1::Ingress;
 
 use super::scene::{CANARY_DOWN, ROUTE, STABLE_UP, Scene, WEIGHT, attempts};
+use crate::incidents::told;
 use crate::proxy::{Fault, Hold, On};
 use crate::rollouts::{Rollout, Router};
-use crate::serving::told;
 use crate::workloads::pods;
 
 /// The object that a change is about.
@@ -68,7 +68,7 @@ async fn meanwhile(scene: &Scene, case: &Case, at_once: bool) {
     let on = On::new(method, namespace, end);
     let hold = Hold::new();
     scene.proxy.fail(on.clone(), Fault::Held(std::sync::Arc::clone(&hold)), 1);
-    scene.serving.alert(&[namespace], "critical").await;
+    scene.critical(&[namespace]).await;
     hold.has_come().await;
     let rollout = scene.rollout(namespace);
     object.delete(rollout).await;

@@ -8,9 +8,9 @@ use tokio::time::Instant;
 
 use super::scene::{CANARY_DOWN, STABLE_UP, Scene, WEIGHT};
 use crate::controlplane::{ControlPlane, Part};
+use crate::incidents::told;
 use crate::proxy::{Fault, Hold, On};
 use crate::rollouts::Router;
-use crate::serving::told;
 
 /// What a rollback may take once the API server is back: what it had left to do, and the longest pause
 /// between two attempts.
@@ -20,7 +20,7 @@ const AFTERWARDS: Duration = Duration::from_secs(20);
 async fn come_to(scene: &Scene, namespace: &str, (method, end): (&'static str, &'static str)) -> Arc<Hold> {
     let hold = Hold::new();
     scene.proxy.fail(On::new(method, namespace, end), Fault::Held(Arc::clone(&hold)), 1);
-    scene.serving.alert(&[namespace], "critical").await;
+    scene.critical(&[namespace]).await;
     hold.has_come().await;
     hold
 }
@@ -56,7 +56,7 @@ async fn an_api_server_that_freezes_or_dies_in_the_middle_of_a_rollback_costs_se
 
 async fn goes_on(scene: &Scene, namespace: &str) {
     let back = Instant::now();
-    let incident = scene.serving.rolled_back(namespace, AFTERWARDS).await;
+    let incident = scene.served.rolled_back(namespace, AFTERWARDS).await;
     let took = back.elapsed();
     assert_eq!(told(&incident, "rollback_failed"), 0, "{namespace}: {incident:#?}");
     scene.ends_right(namespace, Duration::ZERO).await;

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::scene::{ACCOUNT, Scene};
 use crate::accounts::{may, rules};
 use crate::controlplane::wait_for;
+use crate::incidents::told;
 use crate::rollouts::Router;
-use crate::serving::told;
 
 /// A resource, and what may be done with it.
 type Right = (&'static str, &'static str);
@@ -32,7 +32,7 @@ async fn set_rights(scene: &Scene, namespace: &str, rules: Value, (right, has): 
 async fn without(scene: &Scene, namespace: &str, right: Right) {
     let router = scene.rollout(namespace).router;
     set_rights(scene, namespace, rules(router, Some(right)), (right, false)).await;
-    scene.serving.alert(&[namespace], "critical").await;
+    scene.critical(&[namespace]).await;
     let words = [
         "status 403",
         &format!("resources: [{}]", right.0),
@@ -90,7 +90,7 @@ async fn a_canary_that_may_not_be_scaled_loses_its_traffic_all_the_same() {
         "apiGroups": ["apps"], "resources": ["deployments/scale"], "resourceNames": ["stable"], "verbs": ["patch"],
     }));
     set_rights(&scene, namespace, fewer, (PATCH, true)).await;
-    scene.serving.alert(&[namespace], "critical").await;
+    scene.critical(&[namespace]).await;
     scene.fails(namespace, &["resourceNames: [canary], verbs: [patch]"]).await;
     let observed = scene.rollout(namespace).observe().await;
     assert!(observed.is_off() && observed.workloads.expect("pods").canary.wanted == 1, "{namespace}");
@@ -107,7 +107,7 @@ async fn without_the_right_to_tell_of_it_in_events_a_rollback_is_as_good_as_ever
     let scene = Scene::new(&[namespace], Router::Nginx).await;
     let rules = rules(Router::Nginx, Some(CREATE));
     set_rights(&scene, namespace, rules, (CREATE, false)).await;
-    scene.serving.alert(&[namespace], "critical").await;
+    scene.critical(&[namespace]).await;
     let incident = scene.ends_right(namespace, Duration::ZERO).await;
     assert_eq!(told(&incident, "rollback_failed"), 0);
 }

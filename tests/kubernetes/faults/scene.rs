@@ -12,7 +12,7 @@ use crate::accounts::{account_on, rules};
 use crate::controlplane::{ControlPlane, shared};
 use crate::proxy::{On, Proxy};
 use crate::rollouts::{Rollout, Router};
-use crate::serving::{Serving, rollout_toml};
+use crate::served::{Configured, Served};
 
 /// What takes longer than this without a fault is a fault of its own.
 const USUAL: Duration = Duration::from_secs(15);
@@ -30,7 +30,7 @@ pub(super) const CANARY_DOWN: (&str, &str) = ("PATCH", "/deployments/canary/scal
 pub(super) struct Scene {
     pub(super) proxy: Proxy,
     pub(super) rollouts: Vec<Rollout>,
-    pub(super) serving: Serving,
+    pub(super) served: Served,
     /// The account's kubeconfig of each, past the proxy.
     ways: Vec<PathBuf>,
     _gateways: JoinSet<()>,
@@ -53,14 +53,27 @@ impl Scene {
         if router == Router::Gateway {
             rollouts.iter().for_each(|rollout| drop(gateways.spawn(rollout.gateway())));
         }
-        let toml = namespaces
+        let proxied: Vec<_> = ways.iter().map(|way| proxy.kubeconfig(way)).collect();
+        let configured: Vec<_> = namespaces
             .iter()
-            .zip(&ways)
-            .map(|(namespace, way)| rollout_toml(namespace, router, &proxy.kubeconfig(way)));
+            .zip(&proxied)
+            .map(|(namespace, kubeconfig)| Configured {
+                namespace,
+                router,
+                kubeconfig,
+                settings: "verify.guard = \"1s\"",
+                traffic: "",
+            })
+            .collect();
         // The share is looked at so rarely that the looks of many don't slow a busy machine down.
-        let sections = format!("[alertmanager]\npoll_interval = \"5s\"\n{}", toml.collect::<String>());
-        let serving = Serving::start(&sections).await;
-        Self { proxy, rollouts, serving, ways, _gateways: gateways }
+        let served = Served::start("5s", &configured).await;
+        join_all(namespaces.iter().map(|namespace| served.share_is(namespace, 25))).await;
+        Self { proxy, rollouts, served, ways, _gateways: gateways }
+    }
+
+    /// Posts a critical alert of each of these.
+    pub(super) async fn critical(&self, namespaces: &[&str]) {
+        join_all(namespaces.iter().map(|namespace| self.served.critical(namespace))).await;
     }
 
     pub(super) fn rollout(&self, namespace: &str) -> &Rollout {
@@ -78,7 +91,7 @@ impl Scene {
     /// The incident once it has failed, and people were told: with these words.
     pub(super) async fn fails(&self, namespace: &str, words: &[&str]) -> IncidentView {
         let failed = |incident: &IncidentView| incident.state == "failed";
-        let incident = self.serving.incident(namespace, 2 * USUAL, "failed", failed).await;
+        let incident = self.served.incident(namespace, 2 * USUAL, "failed", failed).await;
         let told = incident.notifications.iter().find(|notice| notice.kind == "rollback_failed");
         let text = &told.expect("told").text;
         assert!(words.iter().all(|words| text.contains(words)), "{namespace}: {words:?} in {text}");
@@ -87,7 +100,7 @@ impl Scene {
 
     /// What a rollback has to end in, whatever happened on its way, within so much more than usual.
     pub(super) async fn ends_right(&self, namespace: &str, more: Duration) -> IncidentView {
-        let incident = self.serving.rolled_back(namespace, USUAL + more).await;
+        let incident = self.served.rolled_back(namespace, USUAL + more).await;
         let verdict = incident.verification.as_ref().map(|verification| verification.verdict);
         assert_eq!(verdict, Some(Verdict::Verified), "{namespace}: {incident:#?}");
         let rollout = self.rollout(namespace);

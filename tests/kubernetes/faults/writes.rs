@@ -58,7 +58,7 @@ async fn each_fault(router: Router, step: &str, (method, end): (&'static str, &'
     for (case, name) in cases.iter().zip(&names) {
         scene.proxy.fail(On::new(method, name, end), case.fault.clone(), case.times);
     }
-    scene.serving.alert(&rollouts, "critical").await;
+    scene.critical(&rollouts).await;
     let checks = cases.iter().zip(&names).map(|(case, name)| check(&scene, case, name, step));
     join_all(checks).await;
 }
