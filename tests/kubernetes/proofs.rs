@@ -3,5 +3,6 @@
 
 mod ends;
 mod faults;
+mod history;
 mod pods;
 mod rules;

@@ -52,6 +52,28 @@ pub(crate) fn target(kubeconfig: &Path, namespace: &str, router: Router) -> Kube
     KubernetesTarget::new(Clusters::default().of(Some(kubeconfig)), &config, Arc::new(SystemClock))
 }
 
+/// How much the canary has of the traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Traffic {
+    /// So many per cent.
+    Weight(u8),
+    /// The protocol's last stage: its weight's annotation is taken away, or the route leads to it alone.
+    LastStage,
+}
+
+/// A quarter.
+const USUAL: Traffic = Traffic::Weight(25);
+
+/// How a rollout is when a test begins. The canary has one pod.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setup {
+    pub(crate) router: Router,
+    pub(crate) traffic: Traffic,
+    /// Replicas of the stable version, and how many of them are ready; the rest only once they are healed.
+    pub(crate) wanted: u16,
+    pub(crate) ready: u16,
+}
+
 impl Rollout {
     /// Stable has so many ready pods, the canary one and a quarter of the traffic.
     pub(crate) async fn new(namespace: &str, router: Router, stable: u16) -> Self {
@@ -60,30 +82,56 @@ impl Rollout {
 
     /// The same on a control plane apart.
     pub(crate) async fn on(cluster: &ControlPlane, namespace: &str, router: Router, stable: u16) -> Self {
+        let setup = Setup { router, traffic: USUAL, wanted: stable, ready: stable };
+        Self::set_up(cluster, namespace, setup).await
+    }
+
+    pub(crate) async fn set_up(cluster: &ControlPlane, namespace: &str, setup: Setup) -> Self {
+        let Setup { router, traffic, wanted, ready } = setup;
         let workloads = Workloads::new(cluster.client().await, &cluster.namespace(namespace).await);
-        workloads.deploy("stable", u32::from(stable), &pods::ready()).await;
+        let are_ready = if ready < wanted { pods::never_ready() } else { pods::ready() };
+        workloads.deploy("stable", u32::from(wanted), &are_ready).await;
         workloads.deploy("canary", 1, &pods::ready()).await;
         let target = target(&cluster.kubeconfig(), namespace, router);
         let this = Self { workloads, router, target };
         match router {
-            Router::Nginx => this.create_ingress().await,
+            Router::Nginx => this.create_ingress_with(traffic).await,
             Router::Gateway => {
-                this.create_route().await;
+                this.create_route_with(traffic).await;
                 this.accept_route().await;
             }
         }
-        this.pods_are(stable, 1).await;
+        if ready < wanted {
+            let all =
+                || async { (this.workloads.pods("stable").await.len() == usize::from(wanted)).then_some(()) };
+            wait_for("the stable version's pods", all).await;
+            this.heal(usize::from(ready)).await;
+        }
+        this.pods_become(Pods { wanted, available: ready, ready_endpoints: ready }, all(1)).await;
         this
     }
 
+    /// Lets so many of the stable version's pods be ready.
+    pub(crate) async fn heal(&self, count: usize) {
+        for pod in self.workloads.pods("stable").await.into_iter().take(count) {
+            let name = pod.metadata.name.unwrap_or_default();
+            self.workloads.annotate_pod(&name, &json!({ "backstop.test/ready": null })).await;
+        }
+    }
+
     pub(crate) async fn create_ingress(&self) {
+        self.create_ingress_with(USUAL).await;
+    }
+
+    async fn create_ingress_with(&self, traffic: Traffic) {
         let backend = json!({ "service": { "name": "canary", "port": { "number": 80 } } });
         let paths = json!([{ "path": "/", "pathType": "Prefix", "backend": backend }]);
+        let mut annotations = json!({ "nginx.ingress.kubernetes.io/canary": "true" });
+        if let Traffic::Weight(weight) = traffic {
+            annotations["nginx.ingress.kubernetes.io/canary-weight"] = json!(weight.to_string());
+        }
         let ingress = json!({
-            "metadata": { "name": "api", "annotations": {
-                "nginx.ingress.kubernetes.io/canary": "true",
-                "nginx.ingress.kubernetes.io/canary-weight": "25",
-            } },
+            "metadata": { "name": "api", "annotations": annotations },
             "spec": { "rules": [{ "host": "api.test", "http": { "paths": paths } }] },
         });
         self.workloads.create::<Ingress>(ingress).await.expect("an Ingress");
@@ -106,7 +154,7 @@ impl Rollout {
         ingress.metadata.annotations?.get(&name.replace("x/", "nginx.ingress.kubernetes.io/")).cloned()
     }
 
-    fn kind() -> ApiResource {
+    pub(crate) fn kind() -> ApiResource {
         ApiResource::from_gvk(&GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", "HTTPRoute"))
     }
 
@@ -115,8 +163,16 @@ impl Rollout {
     }
 
     pub(crate) async fn create_route(&self) {
-        let backend = |name: &str, weight: u16| json!({ "name": name, "port": 80, "weight": weight });
-        let rules = json!([{ "backendRefs": [backend("stable", 75), backend("canary", 25)] }]);
+        self.create_route_with(USUAL).await;
+    }
+
+    async fn create_route_with(&self, traffic: Traffic) {
+        let backend = |name: &str, weight: u8| json!({ "name": name, "port": 80, "weight": weight });
+        let backends = match traffic {
+            Traffic::Weight(weight) => json!([backend("stable", 100 - weight), backend("canary", weight)]),
+            Traffic::LastStage => json!([backend("canary", 100)]),
+        };
+        let rules = json!([{ "backendRefs": backends }]);
         let mut route = DynamicObject::new("api", &Self::kind());
         route.data = json!({ "spec": { "parentRefs": [{ "name": "edge" }], "rules": rules } });
         self.routes().create(&PostParams::default(), &route).await.expect("an HTTPRoute");
@@ -155,16 +211,27 @@ impl Rollout {
 
     /// Waits until both versions have so many pods, all of them ready and available.
     pub(crate) async fn pods_are(&self, stable: u16, canary: u16) {
-        let all = |count| Pods { wanted: count, available: count, ready_endpoints: count };
-        wait_for(&format!("{stable} and {canary} pods in {}", self.workloads.namespace), || async {
+        self.pods_become(all(stable), all(canary)).await;
+    }
+
+    async fn pods_become(&self, stable: Pods, canary: Pods) {
+        wait_for(&format!("{stable:?} and {canary:?} in {}", self.workloads.namespace), || async {
             let known = self.target.observe().await.ok()?.workloads?;
-            (known.stable == all(stable) && known.canary == all(canary)).then_some(())
+            (known.stable == stable && known.canary == canary).then_some(())
         })
         .await;
     }
 }
 
-async fn accept(routes: &Api<DynamicObject>, route: &DynamicObject) -> kube::Result<DynamicObject> {
+fn all(count: u16) -> Pods {
+    Pods { wanted: count, available: count, ready_endpoints: count }
+}
+
+/// Plays the gateway: it takes over this form of the route.
+pub(crate) async fn accept(
+    routes: &Api<DynamicObject>,
+    route: &DynamicObject,
+) -> kube::Result<DynamicObject> {
     let condition = json!({
         "type": "Accepted", "status": "True", "reason": "Accepted", "message": "",
         "observedGeneration": route.metadata.generation, "lastTransitionTime": "2026-01-01T00:00:00Z",
