@@ -22,6 +22,26 @@ fn retry_gap(attempt: u32) -> TimeDelta {
     FIRST_RETRY.checked_mul(1 << doublings).map_or(LONGEST_RETRY, |gap| gap.min(LONGEST_RETRY))
 }
 
+/// The first gap before what somebody undid is set again; each further one is four times as long. Nothing is
+/// known to hinder it, and until then the bad canary may have its traffic.
+const FIRST_REASSERTION: TimeDelta = TimeDelta::seconds(1);
+
+/// The gap after a failure: `undone` counts those before it that somebody else caused.
+fn gap(reason: Reason, attempt: u32, undone: u32) -> TimeDelta {
+    match reason {
+        Reason::TrafficReturned | Reason::Undone => FIRST_REASSERTION
+            .checked_mul(1 << (2 * undone.min(8)))
+            .map_or(LONGEST_RETRY, |gap| gap.min(LONGEST_RETRY)),
+        _ => retry_gap(attempt),
+    }
+}
+
+/// How often somebody else has undone it so far.
+fn times_undone(incident: &Incident) -> u32 {
+    let failed_so = |reason| incident.failures.get(&reason).copied().unwrap_or(0);
+    failed_so(Reason::TrafficReturned) + failed_so(Reason::Undone)
+}
+
 /// How often the traffic may be set to 0 % again because it came back: somebody or something wants it
 /// there, and only a person can settle that (design, section 5, guard window).
 const MOST_REASSERTIONS: u32 = 3;
@@ -37,9 +57,7 @@ fn may_retry(incident: &Incident, reason: Reason, readable: bool) -> bool {
     let sent = |attempt: &Attempt| attempt.outcome != StepOutcome::Failed;
     let was_sent = incident.steps.last().is_some_and(|step| step.attempts.iter().any(sent));
     match reason {
-        Reason::TrafficReturned | Reason::Undone => {
-            failed_so(Reason::TrafficReturned) + failed_so(Reason::Undone) < MOST_REASSERTIONS
-        }
+        Reason::TrafficReturned | Reason::Undone => times_undone(incident) < MOST_REASSERTIONS,
         _ if was_sent && !readable => {
             let unread = [Reason::NotReadable, Reason::StepFailed, Reason::NotVerified].map(failed_so);
             unread.iter().sum::<u32>() + 1 < MOST_UNREAD_ATTEMPTS
@@ -104,7 +122,8 @@ pub(super) fn fail(draft: &mut Draft<'_>, id: &IncidentId, reason: Reason, detai
     let attempt = open.map_or(1, Incident::attempt);
     let readable = draft.context.reading != Reading::NotConfigured;
     let retries = open.is_none_or(|open| may_retry(open, reason, readable));
-    let retry_at = retries.then(|| draft.now() + retry_gap(attempt));
+    let undone = open.map_or(0, times_undone);
+    let retry_at = retries.then(|| draft.now() + gap(reason, attempt, undone));
     draft.incident_event(id, Event::Failed { reason, detail: detail.clone(), retry_at });
     if is_reported(attempt) || retry_at.is_none() {
         draft.notice(id, NoticeFact::RollbackFailed { attempt, reason, detail: kept(&detail), retry_at });
@@ -209,5 +228,15 @@ mod tests {
         let gaps: Vec<_> = (1..=7).map(|attempt| retry_gap(attempt).num_seconds()).collect();
         assert_eq!(gaps, [15, 30, 60, 120, 240, 300, 300]);
         assert_eq!(retry_gap(u32::MAX), LONGEST_RETRY);
+    }
+
+    #[test]
+    fn what_somebody_undid_is_set_again_at_once_and_then_ever_later() {
+        for reason in [Reason::TrafficReturned, Reason::Undone] {
+            let gaps = (0..MOST_REASSERTIONS).map(|undone| gap(reason, 9, undone).num_seconds());
+            assert_eq!(gaps.collect::<Vec<_>>(), [1, 4, 16], "{reason}");
+        }
+        assert_eq!(gap(Reason::StepFailed, 1, 2), FIRST_RETRY);
+        assert_eq!(gap(Reason::Undone, 1, u32::MAX), LONGEST_RETRY);
     }
 }

@@ -13,7 +13,7 @@ use crate::decision::{self, Command, Input, Next, due};
 use crate::evidence::{EvidenceBlobs, Recorded};
 use crate::execution::run_step;
 use crate::incident::{
-    Alert, BlobRef, Epoch, Incident, IncidentId, RolloutName, SnapshotPoint, Step, StepRecord,
+    Alert, BlobRef, Epoch, Incident, IncidentId, RolloutName, SnapshotPoint, Step, StepRecord, Verdict,
 };
 use crate::verification::VerifyTimes;
 
@@ -161,6 +161,11 @@ impl Worker {
             current.alerts.iter().map(|attached| attached.alert.clone()).collect()
         };
         let verification = rollout.verifier.verify(alerts, times, self.clock.as_ref()).await;
+        // What is wrong in a cluster may be somebody's doing: that is decided by what is seen there now, which
+        // says who it was. A verdict after it is about an attempt that has ended.
+        if verification.verdict == Verdict::NotVerified && rollout.verifier.replicas.is_some() {
+            self.read_share(rollout).await;
+        }
         self.report(&rollout.name, Input::Verified { incident: id, attempt, verification }).await;
     }
 

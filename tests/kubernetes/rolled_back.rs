@@ -3,3 +3,4 @@
 mod killed;
 mod last_stage;
 mod matrix;
+mod undone;
