@@ -28,7 +28,7 @@ use chrono::{DateTime, Utc};
 pub use client_tls::{ClientTlsConfig, ClientTlsError, LoadedClientTls};
 pub use flag_request::{BodyError, BodyTemplate, FlagMethod, ShareScale};
 pub use incident_report::{ReportConfig, TemplateFileError};
-pub use kubernetes::{KubernetesConfig, RevisionSource, RouterConfig, WorkloadConfig};
+pub use kubernetes::{KubernetesConfig, OwnerPolicy, RevisionSource, RouterConfig, WorkloadConfig};
 pub use metrics::{DEFAULT_CANARY, MetricsConfig, example_labels, foreign_labels, quoted};
 pub use people::{
     GrafanaConfig, LevelKeys, PageCall, PageFind, PageKind, PageTemplates, PagerDutyConfig, PeopleConfig,

@@ -24,6 +24,7 @@ mod notice_words;
 mod observation;
 #[cfg(test)]
 mod old_versions_tests;
+mod owner;
 mod phase;
 mod plan;
 mod reaction;
@@ -49,6 +50,7 @@ pub use known_alerts::{AlertState, KnownAlerts};
 pub use labels::Labels;
 pub use notice::{AlertFact, Level, Notice, NoticeFact, NoticeId, Repeated};
 pub use observation::{Autoscaler, LastChange, OWN_MANAGER, Observation, Pods, Workloads};
+pub use owner::{Owner, Stance};
 pub use phase::{GraceCause, Hold, Phase};
 pub use plan::{Goal, Pause, Plan, Progress};
 pub use reaction::Reaction;

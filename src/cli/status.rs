@@ -146,7 +146,8 @@ fn share(rollout: &RolloutView) -> String {
     };
     let since = rollout.share_since.map(|at| format!(" since {} ({})", time(at), ago(rollout.now - at)));
     let read = rollout.share_read_at.map(|at| format!(", read {}", ago(rollout.now - at)));
-    format!("at {share} %{}{}", since.unwrap_or_default(), read.unwrap_or_default())
+    let stage = rollout.stage.map(|stage| format!(" (stage {stage})")).unwrap_or_default();
+    format!("at {share} %{stage}{}{}", since.unwrap_or_default(), read.unwrap_or_default())
 }
 
 /// One incident in a few lines; what needs a person stands out. `now` is the server's time.

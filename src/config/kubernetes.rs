@@ -51,6 +51,15 @@ pub enum RevisionSource {
     Label(String),
 }
 
+/// What is done where Flagger or Argo Rollouts owns the objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnerPolicy {
+    /// Nothing is changed, and a person is told.
+    Refuse,
+    /// It is told to stop, by its own means.
+    Abort,
+}
+
 /// What a rollback acts upon in a cluster.
 #[derive(Debug, Clone)]
 pub struct KubernetesConfig {
@@ -61,6 +70,7 @@ pub struct KubernetesConfig {
     pub replicas: u16,
     pub canary: WorkloadConfig,
     pub revision: RevisionSource,
+    pub owner: OwnerPolicy,
     /// `None`: the ServiceAccount of the pod that Backstop runs in.
     pub kubeconfig: Option<PathBuf>,
     /// After so long any ready pod of stable has to carry everything, for a critical.
@@ -109,6 +119,7 @@ impl KubernetesConfig {
             replicas,
             canary,
             revision: revision(reader),
+            owner: owner(reader),
             kubeconfig: reader.text("kubeconfig").map(|text| reader.file_path(&text)),
             critical_after: reader.duration("critical_after", 30 * SECOND, Duration::ZERO, HOUR),
             warning_after: reader.duration("warning_after", 5 * MINUTE, Duration::ZERO, HOUR),
@@ -180,6 +191,18 @@ fn revision(reader: &Reader<'_>) -> RevisionSource {
     let remedy = "write \"image-tag\", \"image-tag:CONTAINER\" or \"label:app.kubernetes.io/version\"";
     reader.error("revision", format!("{text:?} says no place"), remedy);
     RevisionSource::ImageTag
+}
+
+fn owner(reader: &Reader<'_>) -> OwnerPolicy {
+    match reader.text("owner").as_deref() {
+        None | Some("refuse") => OwnerPolicy::Refuse,
+        Some("abort") => OwnerPolicy::Abort,
+        Some(other) => {
+            let remedy = "write \"refuse\" to change nothing then, or \"abort\" to have it told to stop";
+            reader.error("owner", format!("{other:?} is no way to treat an owner"), remedy);
+            OwnerPolicy::Refuse
+        }
+    }
 }
 
 #[cfg(test)]

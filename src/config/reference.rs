@@ -138,6 +138,7 @@ reference! {
     "rollouts.traffic.canary.deployment", "required in a cluster", "The canary's Deployment; it is scaled to 0 at the end";
     "rollouts.traffic.canary.service", "required in a cluster", "Its Service";
     "rollouts.traffic.revision", "image-tag", "Where the canary's Deployment says its version: `image-tag` (of the first container), `image-tag:CONTAINER` or `label:NAME`";
+    "rollouts.traffic.owner", "refuse", "Where a Flagger Canary or an Argo Rollout owns these objects: `refuse` changes nothing and tells people, `abort` tells it to stop by its own means";
     "rollouts.traffic.kubeconfig", "none", "The way to the cluster; without it the ServiceAccount of Backstop's own pod";
     "rollouts.traffic.critical_after", "30s", "With a critical: after so long any one ready pod of stable has to carry everything";
     "rollouts.traffic.warning_after", "5m", "The same with a warning";

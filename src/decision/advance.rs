@@ -78,8 +78,8 @@ fn wait(
         Pause::NoReadyStable | Pause::NobodyServes => {
             draft.notice(id, NoticeFact::RollbackWaits { waiting: reason })
         }
-        // Both end by themselves; what takes too long is overdue, and reported so.
-        Pause::StableComingUp | Pause::Draining | Pause::StableShort => {}
+        // All of them end by themselves; what takes too long is overdue, and reported so.
+        Pause::StableComingUp | Pause::Draining | Pause::StableShort | Pause::OwnerRollsBack => {}
     }
 }
 

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::incident::{Goal, Observation, Pause, Plan, Pods, Progress, Share, Step, Workloads};
+use crate::incident::{Goal, Observation, Pause, Plan, Pods, Progress, Share, Stance, Step, Workloads};
 
 /// An observation older than this says too little to move traffic by.
 const OBSERVATION_VALID: TimeDelta = TimeDelta::seconds(2);
@@ -40,6 +40,9 @@ pub enum Next {
 /// No goal is passed over: a later one may rest on it, as the canary's pods on the traffic's being off.
 #[must_use]
 pub(super) fn next_step(standing: Standing<'_>, now: DateTime<Utc>) -> Next {
+    if let Some(next) = standing.through_owner(now) {
+        return next;
+    }
     for goal in &standing.plan.goals {
         let next = match goal {
             Goal::TrafficOff => standing.traffic_off(),
@@ -70,17 +73,44 @@ impl Standing<'_> {
         self.progress.traffic_off_at.is_none().then_some(Next::Do(Step::TrafficOff))
     }
 
-    /// What follows from an observation that is of this moment and after the last step.
+    /// What follows where somebody else carries the rollout out: the goals are then that one's to reach, and
+    /// what it owns is not touched.
+    fn through_owner(&self, now: DateTime<Utc>) -> Option<Next> {
+        let observed = self.known(now)?;
+        let owner = observed.owner.as_ref()?;
+        // One that is under way gives the canary traffic again, even if it has none now.
+        let will_give = owner.stance == Stance::ToBeStopped && owner.rolls_out;
+        if observed.is_off() && !observed.is_only_version() && !will_give {
+            return Some(Next::Done);
+        }
+        Some(match owner.stance {
+            Stance::ToBeStopped => Next::Do(Step::StopOwner),
+            Stance::RollsBack => Next::Wait { reason: Pause::OwnerRollsBack, until: None },
+            Stance::LeftAlone => {
+                let obstacle = observed.obstacle.clone();
+                Next::Stuck(
+                    obstacle.unwrap_or_else(|| format!("the {} owns what would be changed", owner.name)),
+                )
+            }
+        })
+    }
+
+    /// The observation, if it is of this moment and after the last step.
+    fn known(&self, now: DateTime<Utc>) -> Option<&Observation> {
+        let last_ended_at = self.progress.last_step_ended_at;
+        let known = self.observed.filter(|(at, _)| {
+            *at + OBSERVATION_VALID >= now && last_ended_at.is_none_or(|ended_at| *at >= ended_at)
+        });
+        known.map(|(_, observed)| observed)
+    }
+
+    /// What follows from such an observation.
     fn fresh(
         &self,
         now: DateTime<Utc>,
         follows: impl FnOnce(&Observation, &Workloads) -> Option<Next>,
     ) -> Option<Next> {
-        let last_ended_at = self.progress.last_step_ended_at;
-        let known = self.observed.filter(|(at, _)| {
-            *at + OBSERVATION_VALID >= now && last_ended_at.is_none_or(|ended_at| *at >= ended_at)
-        });
-        let Some((_, observed)) = known else { return Some(Next::Look) };
+        let Some(observed) = self.known(now) else { return Some(Next::Look) };
         match &observed.workloads {
             Some(workloads) => follows(observed, workloads),
             None => Some(Next::Stuck(

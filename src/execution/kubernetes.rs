@@ -13,6 +13,7 @@ mod events;
 mod http_route;
 mod ingress_nginx;
 mod object;
+mod owned;
 mod pods;
 mod revision;
 mod router;
@@ -41,7 +42,7 @@ use self::http_route::HttpRoute;
 use self::ingress_nginx::IngressNginx;
 use self::object::{DEPLOYMENT, Object};
 use self::router::Router;
-use self::surroundings::Surroundings;
+use self::surroundings::{Claim, Surroundings};
 use super::{ActError, ReadError, Target};
 use crate::clock::Clock;
 use crate::config::{KubernetesConfig, RevisionSource, RouterConfig};
@@ -86,7 +87,7 @@ impl KubernetesTarget {
         let caller = Caller { cluster, timeout: config.timeout };
         Self {
             events: Events::new(caller.clone(), clock, router.object(), &canary.deployment),
-            surroundings: Surroundings::new(caller.clone(), config),
+            surroundings: Surroundings::new(caller.clone(), router.object(), config),
             caller,
             router,
             stable: Object::new(DEPLOYMENT, namespace, &stable.deployment),
@@ -148,6 +149,7 @@ impl Target for KubernetesTarget {
             Step::Shift { share, .. } => shift(share),
             Step::StableUp { replicas } => scale(&self.stable, &format!("at least {replicas}")),
             Step::CanaryDown { .. } => scale(&self.canary, "0"),
+            Step::StopOwner => self.describe_stop(),
         }
     }
 
@@ -198,6 +200,7 @@ impl Target for KubernetesTarget {
             last_change(&self.stable, &stable.metadata, REPLICAS),
             canary.as_ref().and_then(|canary| last_change(&self.canary, &canary.metadata, REPLICAS)),
         ];
+        let claim = others.owner.as_ref();
         Ok(Observation {
             share: route.share,
             bypasses: route.bypasses,
@@ -209,10 +212,14 @@ impl Target for KubernetesTarget {
                 ),
             }),
             revision: canary.as_ref().and_then(|canary| revision::revision(canary, &self.revision)),
-            not_in_effect: route.not_in_effect,
+            not_in_effect: route.not_in_effect.or_else(|| claim.and_then(|claim| claim.lags.clone())),
             autoscaler: others.autoscaler,
+            owner: claim.map(|claim| claim.owner.clone()),
             warnings: others.warnings.into_iter().chain(without_canary).collect(),
-            obstacle: route.obstacle.or_else(|| self.without_stable_service(&of_stable)),
+            obstacle: claim
+                .and_then(Claim::obstacle)
+                .or(route.obstacle)
+                .or_else(|| self.without_stable_service(&of_stable)),
             changes: changes.into_iter().flatten().collect(),
         })
     }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Revision, Share};
+use super::{Owner, Revision, Share};
 
 /// The name under which Backstop changes objects itself, where they keep such names.
 pub const OWN_MANAGER: &str = "backstop";
@@ -30,6 +30,9 @@ pub struct Observation {
     /// What else decides how many replicas the stable version has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub autoscaler: Option<Autoscaler>,
+    /// Who else carries this rollout out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Owner>,
     /// What will get in a rollback's way, though it can begin, in sentences with their remedy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -52,6 +55,7 @@ impl Observation {
             revision: None,
             not_in_effect: None,
             autoscaler: None,
+            owner: None,
             warnings: Vec::new(),
             obstacle: None,
             changes: Vec::new(),

@@ -90,6 +90,8 @@ pub enum Pause {
     StableShort,
     /// The traffic is off, and no endpoint of the stable version is ready: nobody is served.
     NobodyServes,
+    /// The controller that owns the rollout was told to stop it, and takes the traffic off itself.
+    OwnerRollsBack,
 }
 
 impl Pause {
@@ -102,6 +104,7 @@ impl Pause {
             Self::Draining => "draining",
             Self::StableShort => "stable_short",
             Self::NobodyServes => "nobody_serves",
+            Self::OwnerRollsBack => "owner_rolls_back",
         }
     }
 
@@ -121,6 +124,9 @@ impl Pause {
             }
             Self::NobodyServes => {
                 "No traffic leads to the canary, and no pod of the stable version is ready: users get errors until one is."
+            }
+            Self::OwnerRollsBack => {
+                "The controller that owns the rollout was told to stop it; it takes the traffic off the canary itself."
             }
         }
     }

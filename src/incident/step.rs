@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Observation;
+use super::{Observation, Owner, Stance};
 
 /// The canary's share of the traffic in per cent, 0 to 100.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -36,6 +36,8 @@ pub enum Step {
     /// Scale the canary to 0. Not while it has traffic, nor while the stable version has fewer ready
     /// endpoints than this.
     CanaryDown { ready_at_least: u16 },
+    /// Tell the controller that owns the rollout to stop it: to roll back itself, or to stand aside.
+    StopOwner,
 }
 
 impl Step {
@@ -47,6 +49,7 @@ impl Step {
             Self::Shift { .. } => "traffic_down",
             Self::StableUp { .. } => "stable_up",
             Self::CanaryDown { .. } => "canary_down",
+            Self::StopOwner => "owner_stopped",
         }
     }
 
@@ -56,7 +59,7 @@ impl Step {
         match self {
             Self::TrafficOff => Some(Share::ZERO),
             Self::Shift { share, .. } => Some(share),
-            Self::StableUp { .. } | Self::CanaryDown { .. } => None,
+            Self::StableUp { .. } | Self::CanaryDown { .. } | Self::StopOwner => None,
         }
     }
 
@@ -76,6 +79,9 @@ impl Step {
                 observed.workloads.is_some_and(|known| known.stable.wanted >= replicas)
             }
             Self::CanaryDown { .. } => observed.workloads.is_some_and(|known| known.canary.wanted == 0),
+            Self::StopOwner => {
+                observed.owner.as_ref().is_none_or(|owner: &Owner| owner.stance == Stance::RollsBack)
+            }
         }
     }
 }

@@ -25,6 +25,7 @@ impl Step {
             Self::Shift { share, .. } => format!("lower the canary's share of the traffic to {share}"),
             Self::StableUp { replicas } => format!("raise the stable version to {replicas} replicas"),
             Self::CanaryDown { .. } => "scale the canary to 0 replicas".to_owned(),
+            Self::StopOwner => "tell the controller that owns the rollout to stop it".to_owned(),
         }
     }
 }

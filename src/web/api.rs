@@ -184,10 +184,10 @@ fn view(api: &Api, rollout: &Rollout) -> RolloutView {
     let age = api.worker.observed.watchdog_silent_seconds(&rollout.policy.matching);
     let unrecorded = api.worker.metrics.unrecorded_events();
     let evidence_healthy = api.worker.metrics.is_evidence_healthy();
-    let view = RolloutView::new(rollout, &state, reading, age, now);
     let store_healthy = api.worker.metrics.is_store_healthy();
     let trying = api.worker.observed.trying(&rollout.name);
     let target = api.worker.observed.observation(&rollout.name, now).map(|(_, seen)| seen.as_ref().clone());
+    let view = RolloutView::new(rollout, &state, reading, target.as_ref(), age, now);
     let target = target.filter(|seen| seen.workloads.is_some());
     let configured: Vec<_> = rollout.policy.recipients.iter().map(|to| &to.channel).collect();
     let mut refusals = state.refusals(states.values().map(Arc::as_ref));

@@ -8,7 +8,7 @@ use super::told::{GivenUpView, NotificationView, UndeliveredView, own_notificati
 use crate::decision::{Mode, Reading};
 use crate::incident::{
     AttachedAlert, Cause, EvidenceFile, Incident, NoteEntry, NotedBefore, Observation, Phase, Reason,
-    RolloutState, StepRecord, Verification,
+    RolloutState, Stage, StepRecord, Verification,
 };
 use crate::pipeline::{Rollout, Trying};
 
@@ -141,6 +141,9 @@ pub struct RolloutView {
     pub revision: String,
     /// The canary's share in per cent as last read; none if it can't be read.
     pub share_percent: Option<u8>,
+    /// The protocol's stage that this share belongs to, 1 to 5; none without a share, or at 0 %.
+    #[serde(default)]
+    pub stage: Option<u8>,
     /// When it was last read, or tried to be.
     pub share_read_at: Option<DateTime<Utc>>,
     /// Since when it has been what it is, as far as that was read; none if it is not stored yet.
@@ -188,6 +191,7 @@ impl RolloutView {
         rollout: &Rollout,
         state: &RolloutState,
         reading: Reading,
+        seen: Option<&Observation>,
         watchdog_age_seconds: u64,
         now: DateTime<Utc>,
     ) -> Self {
@@ -204,8 +208,9 @@ impl RolloutView {
         Self {
             name: rollout.name.to_string(),
             mode: mode.to_owned(),
-            revision: rollout.policy.revision_now(state, None).to_string(),
+            revision: rollout.policy.revision_now(state, seen).to_string(),
             share_percent: share.map(|share| share.0),
+            stage: share.and_then(|share| Stage::from_share(share.0)).map(Stage::number),
             share_read_at,
             share_since: state.share_at.filter(|_| state.share == share),
             now,

@@ -27,6 +27,8 @@ pub(crate) fn rules(router: Router, without: Option<(&str, &str)>) -> Value {
         ("discovery.k8s.io", "endpointslices", &[], &["list"]),
         ("events.k8s.io", "events", &[], &["create"]),
         ("autoscaling", "horizontalpodautoscalers", &[], &["list"]),
+        ("argoproj.io", "rollouts", &[], &["list"]),
+        ("flagger.app", "canaries", &[], &["list"]),
     ];
     let rules = all.into_iter().map(|(group, resource, names, verbs)| {
         let kept = verbs.iter().filter(|verb| without != Some((resource, **verb)));

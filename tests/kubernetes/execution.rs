@@ -2,6 +2,7 @@
 
 mod autoscalers;
 mod conflicts;
+mod owners;
 mod refusals;
 mod rights;
 mod steps;

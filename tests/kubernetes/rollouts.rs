@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backstop::clock::SystemClock;
-use backstop::config::{KubernetesConfig, RevisionSource, RouterConfig, WorkloadConfig};
+use backstop::config::{KubernetesConfig, OwnerPolicy, RevisionSource, RouterConfig, WorkloadConfig};
 use backstop::execution::{ActError, Clusters, KubernetesTarget, Target};
 use backstop::incident::{Answer, Observation, Pods, Step};
 use k8s_openapi::api::networking::v1::Ingress;
@@ -31,6 +31,16 @@ pub(crate) struct Rollout {
 
 /// The target as somebody with this kubeconfig acts.
 pub(crate) fn target(kubeconfig: &Path, namespace: &str, router: Router) -> KubernetesTarget {
+    target_with(kubeconfig, namespace, router, OwnerPolicy::Refuse)
+}
+
+/// The same, with a setting for whoever else carries the rollout out.
+pub(crate) fn target_with(
+    kubeconfig: &Path,
+    namespace: &str,
+    router: Router,
+    owner: OwnerPolicy,
+) -> KubernetesTarget {
     let workload = |name: &str| WorkloadConfig { deployment: name.to_owned(), service: name.to_owned() };
     let config = KubernetesConfig {
         namespace: namespace.to_owned(),
@@ -42,6 +52,7 @@ pub(crate) fn target(kubeconfig: &Path, namespace: &str, router: Router) -> Kube
         replicas: 3,
         canary: workload("canary"),
         revision: RevisionSource::ImageTag,
+        owner,
         kubeconfig: Some(kubeconfig.to_owned()),
         critical_after: Duration::from_secs(30),
         warning_after: Duration::from_secs(300),

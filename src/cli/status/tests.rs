@@ -6,7 +6,7 @@ use super::*;
 
 fn view(incident: serde_json::Value) -> RolloutView {
     serde_json::from_value(json!({
-        "name": "spark-trading", "mode": "armed", "revision": "v1.4.0", "share_percent": 25,
+        "name": "spark-trading", "mode": "armed", "revision": "v1.4.0", "share_percent": 25, "stage": 3,
         "share_read_at": "2026-11-04T03:04:00Z", "share_since": "2026-11-04T02:54:00Z",
         "now": "2026-11-04T03:04:01Z", "firing_alerts": ["CanaryLatencyP95Warning"],
         "watchdog_age_seconds": 3, "watchdog_lost": false, "unrecorded_events": 0, "evidence_healthy": true, "incident": incident,
@@ -34,7 +34,7 @@ fn plain(text: &str) -> String {
 fn status_says_since_when_the_share_is_so_who_holds_and_what_comes_next_in_how_many_seconds() {
     let text = plain(&rollout_text(&view(held("ada"))));
     for expected in [
-        "spark-trading  armed  canary v1.4.0 at 25 % since 2026-11-04 02:54:00 UTC (10 min ago), read 1 s ago",
+        "spark-trading  armed  canary v1.4.0 at 25 % (stage 3) since 2026-11-04 02:54:00 UTC (10 min ago), read 1 s ago",
         "  firing: CanaryLatencyP95Warning",
         "    held by ada",
         "    next, in 1800 s (2026-11-04 03:34:01 UTC): ada",

@@ -27,6 +27,7 @@ http_route = "spark-trading"
 stable = { deployment = "stable", service = "stable.v1", replicas = 5 }
 canary = { deployment = "canary", service = "canary" }
 revision = "label:app.kubernetes.io/version"
+owner = "abort"
 kubeconfig = "cluster.kubeconfig"
 critical_after = "10s"
 warning_after = "1m"
@@ -57,6 +58,7 @@ fn both_kinds_are_valid_with_the_protocols_defaults() {
     let gateway = cluster(&config, 1);
     assert_eq!(gateway.router, RouterConfig::GatewayApi { http_route: "spark-trading".to_owned() });
     assert_eq!(gateway.revision, RevisionSource::Label("app.kubernetes.io/version".to_owned()));
+    assert_eq!((nginx.owner, gateway.owner), (OwnerPolicy::Refuse, OwnerPolicy::Abort));
     assert_eq!(gateway.kubeconfig.as_deref(), Some(Path::new("/etc/backstop/cluster.kubeconfig")));
     assert_eq!((gateway.replicas, gateway.timeout), (5, Duration::from_secs(2)));
     let unread = config.check_kubeconfigs();
@@ -100,6 +102,7 @@ fn each_mistake_names_its_key_and_remedy() {
             "rollouts[1].traffic.url",
             "remove it",
         ),
+        ("owner = \"abort\"", "owner = \"fight\"", "rollouts[1].traffic.owner", "told to stop"),
         ("drain = \"0s\"", "drain = 5", "rollouts[1].traffic.drain", "\"5s\""),
     ] {
         assert!(BOTH_KINDS.contains(from), "{from}");

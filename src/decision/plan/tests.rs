@@ -1,5 +1,5 @@
 use super::*;
-use crate::incident::{Autoscaler, Revision};
+use crate::incident::{Autoscaler, Owner, Revision};
 
 fn start() -> DateTime<Utc> {
     "2026-11-24T03:00:00Z".parse().expect("a time")
@@ -131,6 +131,35 @@ fn an_autoscalers_minimum_is_wanted_too_if_it_is_the_larger() {
         assert_eq!(next(scaled(20, wanted, wanted - 1)), wait(Pause::StableComingUp, Some(30)));
         assert_eq!(next(scaled(0, wanted, wanted - 1)), wait(Pause::StableShort, None));
         assert_eq!(next(scaled(0, wanted, wanted)), Next::Do(Step::CanaryDown { ready_at_least: wanted }));
+    }
+}
+
+#[test]
+fn where_somebody_else_carries_the_rollout_out_it_is_that_ones_to_end_it() {
+    let owned = |share, stance, rolls_out| Observation {
+        owner: Some(Owner { name: "Rollout api".to_owned(), stance, rolls_out }),
+        obstacle: (stance == Stance::LeftAlone).then(|| "it owns it".to_owned()),
+        // Nothing of it is raised or taken down by us.
+        ..seen(share, 1, 1, 3)
+    };
+    let stop = Next::Do(Step::StopOwner);
+    let mut alone = owned(0, Stance::LeftAlone, false);
+    alone.workloads.as_mut().expect("known").stable.wanted = 0;
+    let next = next_of(&plan(), Progress::default(), Some(&alone), 60);
+    assert_eq!(next, Next::Stuck("it owns it".to_owned()), "the canary is all there is");
+    for (share, stance, rolls_out, expected) in [
+        (25, Stance::LeftAlone, true, Next::Stuck("it owns it".to_owned())),
+        (0, Stance::LeftAlone, true, Next::Done),
+        (25, Stance::ToBeStopped, true, stop.clone()),
+        (25, Stance::ToBeStopped, false, stop.clone()),
+        (0, Stance::ToBeStopped, true, stop),
+        (0, Stance::ToBeStopped, false, Next::Done),
+        (25, Stance::RollsBack, true, wait(Pause::OwnerRollsBack, None)),
+        (0, Stance::RollsBack, true, Next::Done),
+    ] {
+        let observed = owned(share, stance, rolls_out);
+        let next = next_of(&plan(), Progress::default(), Some(&observed), 60);
+        assert_eq!(next, expected, "{share} % {stance:?}, under way: {rolls_out}");
     }
 }
 

@@ -25,6 +25,10 @@ pub(super) const HORIZONTAL_POD_AUTOSCALER: Kind = Kind {
     version: "v2",
     plural: "horizontalpodautoscalers",
 };
+pub(super) const ARGO_ROLLOUT: Kind =
+    Kind { name: "Rollout", group: "argoproj.io", version: "v1alpha1", plural: "rollouts" };
+pub(super) const FLAGGER_CANARY: Kind =
+    Kind { name: "Canary", group: "flagger.app", version: "v1beta1", plural: "canaries" };
 pub(super) const EVENT: Kind =
     Kind { name: "Event", group: "events.k8s.io", version: "v1", plural: "events" };
 

@@ -21,7 +21,7 @@ const MAX_ROUNDS: u32 = 5;
 pub(super) const ROUNDS_WITHIN: Duration = Duration::from_secs(10);
 
 /// Why a round ended without what it was for.
-enum Ended {
+pub(super) enum Ended {
     /// In the words of the API server.
     Conflict(String),
     Error(ActError),
@@ -60,21 +60,25 @@ impl KubernetesTarget {
             Step::TrafficOff => self.shift(step, Share::ZERO, 1).await,
             Step::Shift { share, ready_at_least } => self.shift(step, share, ready_at_least).await,
             Step::CanaryDown { ready_at_least } => self.canary_down(step, ready_at_least).await,
+            Step::StopOwner => self.stop_owner(step).await,
         }
     }
 
     async fn stable_up(&self, step: Step, replicas: u16) -> Result<Answer, Ended> {
-        let scale: Scale = self.caller.get(&self.stable, Some("scale")).await.map_err(before)?;
+        let (scale, unowned) = tokio::join!(self.caller.get(&self.stable, Some("scale")), self.is_unowned());
+        let scale: Scale = scale.map_err(before)?;
         let present = replicas_of(&scale);
         if present >= replicas {
             return Ok(unchanged(format!("{} has {present} replicas already", self.stable)));
         }
+        unowned?;
         self.set_replicas(step, &self.stable, &scale, replicas).await?;
         Ok(changed(format!("{}: replicas {present} -> {replicas}", self.stable)))
     }
 
     async fn shift(&self, step: Step, share: Share, ready_at_least: u16) -> Result<Answer, Ended> {
-        let (object, ready) = tokio::join!(self.router_object(), self.ready_endpoints());
+        let (object, ready, unowned) =
+            tokio::join!(self.router_object(), self.ready_endpoints(), self.is_unowned());
         let (object, ready) = (object.map_err(before)?, ready.map_err(before)?);
         let route = self.route(&object)?;
         let change = self.router.with_share(&object, share).map_err(not_understood)?;
@@ -83,6 +87,7 @@ impl KubernetesTarget {
             let moved = format!("{}: {} already", self.router.object(), words(&route));
             return Ok(unchanged(moved));
         }
+        unowned?;
         let needed = ready_at_least.max(1);
         if ready < needed {
             let service = &self.stable_service;
@@ -104,17 +109,19 @@ impl KubernetesTarget {
     }
 
     async fn canary_down(&self, step: Step, ready_at_least: u16) -> Result<Answer, Ended> {
-        let (scale, object, stable, ready) = tokio::join!(
+        let (scale, object, stable, ready, unowned) = tokio::join!(
             self.caller.get::<Scale>(&self.canary, Some("scale")),
             self.router_object(),
             self.caller.get::<Deployment>(&self.stable, None),
             self.ready_endpoints(),
+            self.is_unowned(),
         );
         let scale = scale.map_err(before)?;
         let present = replicas_of(&scale);
         if present == 0 {
             return Ok(unchanged(format!("{} has no replicas already", self.canary)));
         }
+        unowned?;
         let route = self.route(&object.map_err(before)?)?;
         if !route.is_off() {
             return Err(not_now(format!("the canary still has traffic: {}", words(&route))));
@@ -161,16 +168,16 @@ pub(super) fn words(route: &Route) -> String {
     [Some(share), rules, route.not_in_effect.clone()].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-fn changed(text: String) -> Answer {
+pub(super) fn changed(text: String) -> Answer {
     Answer { status: Some(200), text: crate::text::kept(&text) }
 }
 
 /// Nothing was sent, so there is no status.
-fn unchanged(text: String) -> Answer {
+pub(super) fn unchanged(text: String) -> Answer {
     Answer { status: None, text: crate::text::kept(&text) }
 }
 
-fn not_now(text: String) -> Ended {
+pub(super) fn not_now(text: String) -> Ended {
     Ended::Error(ActError::NotNow(Answer { status: None, text }))
 }
 
@@ -178,10 +185,10 @@ fn not_understood(text: String) -> Ended {
     Ended::Error(ActError::Refused(Answer { status: None, text }))
 }
 
-fn before(error: CallError) -> Ended {
+pub(super) fn before(error: CallError) -> Ended {
     Ended::Error(error.before_a_change())
 }
 
-fn after(error: CallError) -> Ended {
+pub(super) fn after(error: CallError) -> Ended {
     if error.is_conflict() { Ended::Conflict(error.words()) } else { Ended::Error(error.of_a_change()) }
 }

@@ -1,4 +1,4 @@
-//! What a control plane needs before and just after its first start: files, a node, the Gateway API.
+//! What a control plane needs before and just after its first start: files, a node, definitions of kinds.
 
 use std::path::{Path, PathBuf};
 
@@ -31,10 +31,15 @@ pub(super) fn write_files(of: &ControlPlane) {
     }
 }
 
-/// Makes a cluster of it: a node for the pods, and the Gateway API.
+/// Makes a cluster of it: a node for the pods, the Gateway API, and what others who carry rollouts out define.
 pub(super) async fn fill(of: &ControlPlane) {
     let client = of.client().await;
-    tokio::join!(node(&client), gateway_api(&client));
+    tokio::join!(
+        node(&client),
+        define(&client, "gateway-api", "gateway.networking.k8s.io/v1", "HTTPRoute"),
+        define(&client, "flagger", "flagger.app/v1beta1", "Canary"),
+        define(&client, "argo-rollouts", "argoproj.io/v1alpha1", "Rollout"),
+    );
 }
 
 async fn node(client: &Client) {
@@ -49,9 +54,9 @@ async fn node(client: &Client) {
 }
 
 /// Creates the definitions as they are released. They are YAML, which the server reads itself.
-async fn gateway_api(client: &Client) {
-    let folder = programs::find().await.path("gateway-api");
-    let entries = std::fs::read_dir(folder).expect("the Gateway API's definitions");
+async fn define(client: &Client, part: &str, version: &str, kind: &str) {
+    let folder = programs::find().await.path(part);
+    let entries = std::fs::read_dir(folder).expect("definitions");
     let read = |entry: std::io::Result<std::fs::DirEntry>| {
         std::fs::read_to_string(entry.expect("an entry").path()).expect("read")
     };
@@ -59,9 +64,9 @@ async fn gateway_api(client: &Client) {
     let documents = files.iter().flat_map(|file| file.split("\n---\n"));
     let documents = documents.filter(|document| document.contains("kind:"));
     join_all(documents.map(|document| create(client, document))).await;
-    wait_for("the Gateway API to be served", || async {
-        let served = client.list_api_group_resources("gateway.networking.k8s.io/v1").await.ok()?;
-        served.resources.iter().any(|resource| resource.kind == "HTTPRoute").then_some(())
+    wait_for(&format!("{kind} of {version} to be served"), || async {
+        let served = client.list_api_group_resources(version).await.ok()?;
+        served.resources.iter().any(|resource| resource.kind == kind).then_some(())
     })
     .await;
 }
@@ -74,7 +79,7 @@ async fn create(client: &Client, document: &str) {
         "ValidatingAdmissionPolicyBinding" => {
             "admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
         }
-        other => panic!("{other} among the Gateway API's definitions"),
+        other => panic!("{other} among the definitions"),
     };
     let request =
         hyper::Request::post(format!("/apis/{collection}")).header("Content-Type", "application/yaml");

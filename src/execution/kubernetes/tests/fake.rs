@@ -14,7 +14,7 @@ use tower_test::mock;
 use super::super::KubernetesTarget;
 use super::super::cluster::Cluster;
 use crate::clock::SystemClock;
-use crate::config::{KubernetesConfig, RevisionSource, RouterConfig, WorkloadConfig};
+use crate::config::{KubernetesConfig, OwnerPolicy, RevisionSource, RouterConfig, WorkloadConfig};
 
 const NAMESPACE: &str = "spark";
 
@@ -22,7 +22,12 @@ pub(super) const STABLE: &str = "deployments/stable";
 pub(super) const CANARY: &str = "deployments/canary";
 pub(super) const INGRESS: &str = "ingresses/api";
 pub(super) const AUTOSCALERS: &str = "horizontalpodautoscalers";
+pub(super) const ROLLOUT: &str = "rollouts/api";
+pub(super) const FLAGGER: &str = "canaries/api";
 pub(super) const SLICES: &str = "endpointslices";
+
+/// Kinds that are listed.
+const OWNERS: [&str; 2] = ["rollouts", "canaries"];
 
 /// What the next request that fits gets instead of an answer.
 #[derive(Debug, Clone)]
@@ -89,6 +94,10 @@ impl Fake {
 
     /// A target before it. It answers while the set lives.
     pub(super) fn target(&self, serving: &mut JoinSet<()>) -> KubernetesTarget {
+        self.target_with(OwnerPolicy::Refuse, serving)
+    }
+
+    pub(super) fn target_with(&self, owner: OwnerPolicy, serving: &mut JoinSet<()>) -> KubernetesTarget {
         let (service, mut handle) = mock::pair::<http::Request<Body>, http::Response<Body>>();
         let fake = self.clone();
         serving.spawn(async move {
@@ -110,6 +119,7 @@ impl Fake {
             replicas: 3,
             canary: workload("canary"),
             revision: RevisionSource::ImageTag,
+            owner,
             kubeconfig: None,
             critical_after: Duration::ZERO,
             warning_after: Duration::ZERO,
@@ -167,8 +177,18 @@ impl World {
         if method == "POST" {
             return json_response(201, body);
         }
+        if let Some(kind) = OWNERS.iter().find(|kind| path.ends_with(**kind)) {
+            let owners = self.objects.iter().filter(|(end, _)| end.starts_with(kind));
+            let items: Vec<_> = owners.map(|(_, object)| object.clone()).collect();
+            // As of a cluster that hasn't the kind.
+            return if items.is_empty() {
+                status(404)
+            } else {
+                json_response(200, &json!({ "items": items }))
+            };
+        }
         let is_scale = path.ends_with("/scale");
-        let place = path.trim_end_matches("/scale");
+        let place = path.trim_end_matches("/scale").trim_end_matches("/status");
         let Some(end) = self.objects.keys().copied().find(|end| place.ends_with(*end)) else {
             return status(404);
         };
@@ -253,5 +273,23 @@ pub(super) fn ingress(weight: &str) -> Value {
             "nginx.ingress.kubernetes.io/canary-weight": weight,
         } },
         "spec": {},
+    })
+}
+
+/// A Rollout of Argo's that is under way, and owns the Ingress.
+pub(super) fn rollout() -> Value {
+    json!({
+        "metadata": { "name": "api", "resourceVersion": "1" },
+        "spec": { "strategy": { "canary": { "trafficRouting": { "nginx": { "stableIngress": "api" } } } } },
+        "status": { "currentPodHash": "new", "stableRS": "old" },
+    })
+}
+
+/// A Canary of Flagger's that is under way, and owns the canary's Deployment.
+pub(super) fn canary() -> Value {
+    json!({
+        "metadata": { "name": "api", "resourceVersion": "1" },
+        "spec": { "targetRef": { "kind": "Deployment", "name": "canary" }, "service": {} },
+        "status": { "phase": "Progressing" },
     })
 }
