@@ -5,6 +5,7 @@
 //! and durations are the protocol's; what is added is the judgement (see [`promql`]).
 
 pub mod alertmanager;
+pub mod alertmanager_config;
 pub mod group;
 pub mod promql;
 pub mod recorded;

@@ -36,6 +36,9 @@ enum Format {
     PrometheusRule,
     /// Alertmanager's configuration with the routes to Backstop.
     Alertmanager,
+    /// Its routes to Backstop alone, as objects for the Prometheus operator.
+    #[value(name = "alertmanagerconfig")]
+    AlertmanagerConfig,
 }
 
 /// Flags of `rules generate`.
@@ -45,6 +48,7 @@ enum Format {
   backstop rules generate --tests > rules_test.yml && promtool test rules rules_test.yml
   backstop rules generate --directory /etc/prometheus/rules --tests
   backstop rules generate --format prometheusrule | kubectl apply -f -
+  backstop rules generate --format alertmanagerconfig | kubectl apply -n backstop -f -
   backstop rules generate --format alertmanager > alertmanager.yml && amtool check-config alertmanager.yml")]
 struct GenerateArgs {
     /// Of this rollout alone.
@@ -108,6 +112,9 @@ fn render(args: &GenerateArgs, config: &Config, rollouts: &[RolloutConfig]) -> O
     let files = match args.format {
         Format::PrometheusRule => one("prometheusrule.yml", rules::prometheus_rule(config, rollouts)),
         Format::Alertmanager => one("alertmanager.yml", rules::alertmanager::configuration(config, rollouts)),
+        Format::AlertmanagerConfig => {
+            one("alertmanagerconfig.yml", rules::alertmanager_config::configuration(config, rollouts))
+        }
         Format::Prometheus if args.directory.is_none() && args.tests => {
             one("rules_test.yml", tests(rollouts, &[PRINTED])?)
         }

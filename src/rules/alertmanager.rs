@@ -1,6 +1,7 @@
 //! Alertmanager's routes to Backstop, and past it to people.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use super::ROLLS_BACK;
 use crate::config::{Config, RolloutConfig, ServerConfig, quoted};
@@ -12,40 +13,69 @@ const TEXT: &str = include_str!("alertmanager.yml");
 #[must_use]
 pub fn configuration(config: &Config, rollouts: &[RolloutConfig]) -> String {
     TEXT.replace("@ROUTES@", &routes(rollouts))
-        .replace(
-            "@URL@",
-            &format!("{}/api/v1/alertmanager", config.server.external_url.trim_end_matches('/')),
-        )
+        .replace("@URL@", &url(config))
         .replace("@AUTHORIZATION@", &authorization(&config.server))
 }
 
-/// Criticals and warnings apart, so that people get them by their urgency.
+/// Where the webhook is.
+pub(super) fn url(config: &Config) -> String {
+    format!("{}/api/v1/alertmanager", config.server.external_url.trim_end_matches('/'))
+}
+
+/// One condition of a route.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Matcher {
+    pub(super) label: String,
+    /// `=`, `!=`, `=~` or `!~`.
+    pub(super) operator: &'static str,
+    pub(super) value: String,
+}
+
+impl Matcher {
+    pub(super) fn new(label: &str, operator: &'static str, value: &str) -> Self {
+        Self { label: label.to_owned(), operator, value: value.to_owned() }
+    }
+}
+
+impl fmt::Display for Matcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}{}", self.label, self.operator, quoted(&self.value))
+    }
+}
+
+/// Which alerts go to Backstop, beside their severity: those that match all of one of these.
 ///
 /// By the label that all generated alerts carry: one whose rollout is misspelt then still reaches
 /// Backstop, which counts and logs it. A rollout that is matched without it may have alerts of its
 /// owner's making, too.
-fn routes(rollouts: &[RolloutConfig]) -> String {
+pub(super) fn wanted(rollouts: &[RolloutConfig]) -> Vec<Vec<Matcher>> {
     let (name, value) = ROLLS_BACK;
-    let shipped = vec![format!("{name}={}", quoted(value))];
     let matched_otherwise =
         rollouts.iter().filter(|rollout| rollout.matching.get(name).is_none_or(|own| own != value));
     let others = matched_otherwise.map(|rollout| {
-        let labels = rollout.matching.iter().map(|(name, value)| format!("{name}={}", quoted(value)));
-        labels.chain([format!("{name}!={}", quoted(value))]).collect()
+        let labels = rollout.matching.iter().map(|(label, value)| Matcher::new(label, "=", value));
+        labels.chain([Matcher::new(name, "!=", value)]).collect()
     });
-    let all: BTreeSet<Vec<String>> = others.collect();
-    [shipped]
-        .iter()
-        .chain(&all)
+    let others: BTreeSet<Vec<Matcher>> = others.collect();
+    [vec![Matcher::new(name, "=", value)]].into_iter().chain(others).collect()
+}
+
+/// Criticals and warnings apart, so that people get them by their urgency.
+fn routes(rollouts: &[RolloutConfig]) -> String {
+    let all = wanted(rollouts);
+    all.iter()
         .flat_map(|matchers| ["critical", "warning"].map(|severity| route(matchers, severity)))
         .collect()
 }
 
-fn route(matchers: &[String], severity: &str) -> String {
-    let severity = format!("severity={}", quoted(severity));
+fn route(matchers: &[Matcher], severity: &str) -> String {
+    let severity = Matcher::new("severity", "=", severity);
     // Single-quoted YAML around a double-quoted value: a quote in it is doubled.
-    let matchers: Vec<_> =
-        matchers.iter().chain([&severity]).map(|one| format!("'{}'", one.replace('\'', "''"))).collect();
+    let matchers: Vec<_> = matchers
+        .iter()
+        .chain([&severity])
+        .map(|one| format!("'{}'", one.to_string().replace('\'', "''")))
+        .collect();
     format!(
         "    - receiver: backstop
       matchers: [{}]

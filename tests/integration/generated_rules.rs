@@ -68,6 +68,24 @@ fn the_shipped_files_are_what_the_example_configuration_gives() {
     );
 }
 
+#[test]
+fn the_shipped_objects_for_the_operator_are_what_the_shipped_configuration_of_a_cluster_gives() {
+    let folder = project().join("deploy/kubernetes");
+    let read = |path: &str| std::fs::read_to_string(folder.join(path)).expect("read");
+    let config = Config::parse(&read("base/backstop.toml"), Path::new("backstop.toml")).expect("valid");
+    let remedy = "run: backstop rules generate --config deploy/kubernetes/base/backstop.toml --format";
+    for (file, format, text) in [
+        ("prometheus-rule.yaml", "prometheusrule", rules::prometheus_rule(&config, &config.rollouts)),
+        (
+            "alertmanager-config.yaml",
+            "alertmanagerconfig",
+            rules::alertmanager_config::configuration(&config, &config.rollouts),
+        ),
+    ] {
+        assert_eq!(read(&format!("monitoring/{file}")), text, "{file}: {remedy} {format}");
+    }
+}
+
 #[tokio::test]
 async fn rules_of_unusual_applications_pass_their_own_tests_in_promtool() {
     let (site, _apis) = unusual().await;

@@ -5,13 +5,16 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
-use kube::Api;
-use kube::api::PostParams;
+use k8s_openapi::api::networking::v1::Ingress;
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams};
+use kube::{Api, Client};
 use serde_json::json;
 
 use crate::controlplane::{ControlPlane, connect, wait_for};
 use crate::rollouts::Router;
+use crate::workloads::Workloads;
 
 /// The ServiceAccount that is shipped.
 pub(crate) const ACCOUNT: &str = "backstop";
@@ -77,4 +80,47 @@ pub(crate) async fn apply(cluster: &ControlPlane, namespace: &str, router: Route
         .await;
     }
     kubeconfig
+}
+
+/// The namespace's HTTPRoutes, as this client may see them.
+pub(crate) fn routes(client: Client, namespace: &str) -> Api<DynamicObject> {
+    let kind = GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", "HTTPRoute");
+    Api::namespaced_with(client, namespace, &ApiResource::from_gvk(&kind))
+}
+
+/// Binds the shipped policies to the namespace's account, which has the shipped rights. Returns once they
+/// count.
+pub(crate) async fn limit(cluster: &ControlPlane, namespace: &str, router: Router, kubeconfig: &Path) {
+    let manifests = renamed(&render(cluster, &folder("admission")).await, namespace)
+        .replace(": backstop-", &format!(": {namespace}-backstop-"))
+        .replace("serviceaccount:backstop:", &format!("serviceaccount:{namespace}:"));
+    kubectl(cluster, &["create"], &manifests).await;
+
+    let account = Workloads::new(connect(kubeconfig).await, namespace);
+    let dry_run = PatchParams { dry_run: true, ..PatchParams::default() };
+    let scaled = Patch::Merge(json!({ "spec": { "replicas": 999 } }));
+    wait_for("the policy of replicas", || async {
+        account.api::<Deployment>().patch_scale("canary", &dry_run, &scaled).await.err()
+    })
+    .await;
+    let labelled = Patch::Merge(json!({ "metadata": { "labels": { "foreign": "yes" } } }));
+    match router {
+        Router::Nginx => {
+            let ingresses = account.api::<Ingress>();
+            wait_for("the policy of Ingresses", || async {
+                ingresses.patch("api", &dry_run, &labelled).await.err()
+            })
+            .await;
+        }
+        Router::Gateway => {
+            let routes = routes(account.client, namespace);
+            wait_for("the policy of HTTPRoutes", || async {
+                let mut route = routes.get("api").await.ok()?;
+                route.metadata.labels = Some([("foreign".to_owned(), "yes".to_owned())].into());
+                let params = PostParams { dry_run: true, ..PostParams::default() };
+                routes.replace("api", &params, &route).await.err()
+            })
+            .await;
+        }
+    }
 }

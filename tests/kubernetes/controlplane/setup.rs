@@ -64,6 +64,10 @@ async fn define(client: &Client, part: &str, version: &str, kind: &str) {
     let documents = files.iter().flat_map(|file| file.split("\n---\n"));
     let documents = documents.filter(|document| document.contains("kind:"));
     join_all(documents.map(|document| create(client, document))).await;
+    served(client, version, kind).await;
+}
+
+async fn served(client: &Client, version: &str, kind: &str) {
     wait_for(&format!("{kind} of {version} to be served"), || async {
         let served = client.list_api_group_resources(version).await.ok()?;
         served.resources.iter().any(|resource| resource.kind == kind).then_some(())
@@ -88,6 +92,16 @@ async fn create(client: &Client, document: &str) {
 }
 
 impl ControlPlane {
+    /// Defines the Prometheus operator's kinds; once, by the only test that needs them.
+    pub(crate) async fn prometheus_operator(&self) {
+        let client = self.client().await;
+        let version = "monitoring.coreos.com/v1alpha1";
+        define(&client, "prometheus-operator", version, "AlertmanagerConfig").await;
+        for kind in ["ServiceMonitor", "PrometheusRule"] {
+            served(&client, "monitoring.coreos.com/v1", kind).await;
+        }
+    }
+
     /// A new namespace of this name, in which pods can be created.
     pub(crate) async fn namespace(&self, name: &str) -> String {
         let client = self.client().await;
