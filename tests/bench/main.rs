@@ -13,6 +13,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it is a program for people")]
 
 mod closed;
+mod cluster;
 mod critical;
 mod flag_api;
 mod floor;
@@ -31,6 +32,20 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use report::Report;
+
+/// The control plane of the Kubernetes tests, which use all of it.
+#[path = "../kubernetes"]
+#[allow(dead_code, unused_imports, reason = "shared with the tests")]
+mod kubernetes {
+    pub(crate) mod controlplane;
+    pub(crate) mod rollouts;
+    pub(crate) mod workloads;
+}
+
+#[path = "../integration/support/ports.rs"]
+mod ports;
+
+use kubernetes::{controlplane, rollouts, workloads};
 
 /// The longest that one part may take: a hang must end the run and say where it was.
 const LONGEST_PART: Duration = Duration::from_secs(180);
@@ -73,6 +88,8 @@ type Part = for<'a> fn(&'a Plan, &'a mut Report) -> Pin<Box<dyn Future<Output = 
 const PARTS: &[(&str, Part)] = &[
     ("webhook", |plan, report| Box::pin(webhook::run(plan, report))),
     ("critical", |plan, report| Box::pin(critical::run(plan, report))),
+    ("cluster", |plan, report| Box::pin(cluster::run(plan, report))),
+    ("gateway", |plan, report| Box::pin(cluster::gateway(plan, report))),
     ("notifiers", |plan, report| Box::pin(notifiers::run(plan, report))),
     ("profile", |plan, report| Box::pin(profile::run(plan, report))),
     ("body", |plan, report| Box::pin(storm::one_body(plan, report))),

@@ -44,14 +44,7 @@ impl Site {
 
     /// The same with rollouts of these names.
     pub(crate) fn matching(api: &FlagApi, names: impl Iterator<Item = String>) -> Self {
-        // Beside the build's own files, so on the disk that the floor is measured on.
-        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
-        std::fs::write(folder.path().join("token"), TOKEN).expect("written");
-        let (listen, admin) = (free_port().expect("a port"), free_port().expect("a port"));
-        let mut text = format!(
-            "[server]\nlisten = \"{listen}\"\nadmin_listen = \"{admin}\"\nauth.webhook_token_files = [\"token\"]\n\
-             [alertmanager]\npoll_interval = \"20s\"\n"
-        );
+        let mut text = "[alertmanager]\npoll_interval = \"20s\"\n".to_owned();
         for (number, name) in names.enumerate() {
             let url = format!("http://{}/flag/{number}", api.address);
             text += &format!(
@@ -60,6 +53,18 @@ impl Site {
                  url = \"{url}\"\nread_url = \"{url}\"\nfeature = \"v1.4.0\"\n"
             );
         }
+        Self::of(&text)
+    }
+
+    /// A server with these sections in its configuration.
+    pub(crate) fn of(sections: &str) -> Self {
+        // Beside the build's own files, so on the disk that the floor is measured on.
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+        std::fs::write(folder.path().join("token"), TOKEN).expect("written");
+        let (listen, admin) = (free_port().expect("a port"), free_port().expect("a port"));
+        let text = format!(
+            "[server]\nlisten = \"{listen}\"\nadmin_listen = \"{admin}\"\nauth.webhook_token_files = [\"token\"]\n{sections}"
+        );
         let config = folder.path().join("backstop.toml");
         std::fs::write(&config, text).expect("written");
         Self { folder, config, listen, admin }

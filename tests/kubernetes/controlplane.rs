@@ -27,6 +27,7 @@ use tokio::time::Instant;
 use crate::ports::own_port;
 
 pub(crate) use access::{connect, token_file};
+pub(crate) use audit::AuditEvent;
 pub(crate) use parts::Part;
 
 /// The longest that anything is waited for; generous, because machines are slow at times.

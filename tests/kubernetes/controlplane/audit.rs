@@ -1,6 +1,7 @@
 //! What the API server was asked, by its own account: who, what, and how it answered. The control
 //! plane's own programs are left out.
 
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -16,6 +17,8 @@ pub(crate) struct AuditEvent {
     #[serde(rename = "requestURI")]
     pub(crate) request_uri: String,
     pub(crate) user: User,
+    /// When the answer went out.
+    pub(crate) stage_timestamp: DateTime<Utc>,
     pub(crate) object_ref: Option<ObjectRef>,
     /// What was sent.
     #[serde(default)]

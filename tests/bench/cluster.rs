@@ -1,0 +1,226 @@
+//! A critical webhook to the traffic off the canary in a real cluster, as its API server acknowledges it,
+//! against one commit and one bare PATCH.
+//!
+//! Both ends are dated by the same clock: when the webhook, or the bare PATCH, is sent, and when the API
+//! server's audit log says that the answer went out.
+
+use std::time::{Duration, Instant};
+
+use backstop::clock::{Clock, SystemClock};
+use chrono::{DateTime, Utc};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::networking::v1::Ingress;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::Plan;
+use crate::controlplane::{AuditEvent, shared, wait_for};
+use crate::own_commit::OwnCommit;
+use crate::report::{Report, Times};
+use crate::rollouts::{Rollout, Router};
+use crate::site::{Served, Site, WEBHOOK, alert, body, single};
+use crate::webhook::WARM_UP;
+
+/// Longer than an observation is relied upon: so long ago was the last poll, in life.
+const POLLED_BEFORE: Duration = Duration::from_millis(2_200);
+
+/// The object that the bare PATCH changes.
+const BARE: &str = "bare";
+
+/// A rollout whose canary comes back for each sample.
+struct Scene {
+    rollout: Rollout,
+    namespace: &'static str,
+    _site: Site,
+    served: Served,
+    own: OwnCommit,
+    last: Option<(usize, Vec<u8>)>,
+    /// Takes over what the route says, as a gateway does.
+    _gateway: JoinSet<()>,
+}
+
+pub(crate) async fn run(plan: &Plan, report: &mut Report) {
+    let mut scene = Scene::set("bench-nginx", Router::Nginx).await;
+    for (what, polled_before, samples) in [
+        ("critical -> weight 0, acknowledged by the API server", POLLED_BEFORE, plan.samples(30, 3)),
+        ("the same, polled a moment before", Duration::ZERO, plan.samples(30, 3)),
+    ] {
+        let times = scene.sample(polled_before, samples).await;
+        ratios(report, what, &times);
+    }
+    scene.idle(plan, report).await;
+}
+
+pub(crate) async fn gateway(plan: &Plan, report: &mut Report) {
+    let mut scene = Scene::set("bench-gateway", Router::Gateway).await;
+    let times = scene.sample(POLLED_BEFORE, plan.samples(20, 2)).await;
+    ratios(report, "critical -> HTTPRoute's weight 0, acknowledged", &times);
+}
+
+fn ratios(report: &mut Report, what: &str, [floor, ours]: &[Times; 2]) {
+    let p50 = format!("{what}, p50 (floor: commit of the store + bare PATCH)");
+    report.ratio(&p50, floor.p50(), ours.p50(), Some(1.5));
+    report.ratio(&format!("{what}, p99"), floor.p99(), ours.p99(), Some(3.0));
+}
+
+impl Scene {
+    async fn set(namespace: &'static str, router: Router) -> Self {
+        let rollout = Rollout::new(namespace, router, 3).await;
+        let mut gateway = JoinSet::new();
+        if router == Router::Gateway {
+            gateway.spawn(rollout.gateway());
+        }
+        let ingress = json!({ "metadata": { "name": BARE }, "spec": { "rules": [{ "host": "bare.test" }] } });
+        rollout.workloads.create::<Ingress>(ingress).await.expect("an Ingress");
+        let workload = |name: &str| format!("{{ deployment = \"{name}\", service = \"{name}\" }}");
+        let (kind, object) = match router {
+            Router::Nginx => ("ingress-nginx", "canary_ingress"),
+            Router::Gateway => ("gateway-api", "http_route"),
+        };
+        let site = Site::of(&format!(
+            "[alertmanager]\npoll_interval = \"20s\"\n\
+             [[rollouts]]\nname = \"r0\"\nmatch = {{ rollout = \"r0\" }}\n\
+             verify.window = \"5s\"\nverify.interval = \"100ms\"\nverify.guard = \"0s\"\n\
+             [rollouts.traffic]\nkind = \"{kind}\"\nnamespace = \"{namespace}\"\n{object} = \"api\"\n\
+             stable = {}\ncanary = {}\nkubeconfig = {:?}\ndrain = \"0s\"\n",
+            workload("stable"),
+            workload("canary"),
+            shared().await.kubeconfig(),
+        ));
+        let served = site.serve().await;
+        let own = OwnCommit::new(site.folder.path()).await;
+        Self { rollout, namespace, _site: site, served, own, last: None, _gateway: gateway }
+    }
+
+    /// The floor's times and ours, one of each in turns.
+    async fn sample(&mut self, polled_before: Duration, samples: usize) -> [Times; 2] {
+        let (mut commits, mut bare, mut sent) = (Vec::new(), Vec::new(), Vec::new());
+        for number in 0..samples {
+            self.canary_is_back().await;
+            tokio::time::sleep(polled_before).await;
+            let critical = single("r0", "critical", number);
+            let mut wire = self.served.connect().await;
+            sent.push(SystemClock.now());
+            assert_eq!(wire.post(WEBHOOK, &critical).await.0, 200);
+            self.last = Some((number, critical));
+            self.rolled_back().await;
+
+            commits.push(self.own.commit("critical", WARM_UP + number).await);
+            bare.push(SystemClock.now());
+            self.bare_patch(number).await;
+        }
+        let ours = self.acknowledged("api", "fieldManager=backstop", &sent).await;
+        let patches = self.acknowledged(BARE, "", &bare).await;
+        let (mut floors, mut all) = (Times::new(), Times::new());
+        for ((commit, patch), ours) in commits.into_iter().zip(patches).zip(ours) {
+            floors.add(commit + patch);
+            all.add(ours);
+        }
+        [floors, all]
+    }
+
+    /// Of each of these requests, how long after the moment the API server had answered the first change of
+    /// this object that followed.
+    async fn acknowledged(&self, object: &str, by: &str, since: &[DateTime<Utc>]) -> Vec<Duration> {
+        let changes = |events: Vec<AuditEvent>| {
+            let is_change = |event: &AuditEvent| {
+                ["patch", "update"].contains(&event.verb.as_str())
+                    && event
+                        .object_ref
+                        .as_ref()
+                        .is_some_and(|known| known.name == object && known.subresource.is_empty())
+                    && event.request_uri.contains(by)
+            };
+            events.into_iter().filter(is_change).map(|event| event.stage_timestamp).collect::<Vec<_>>()
+        };
+        let first_after = |ends: &[DateTime<Utc>], since: DateTime<Utc>| {
+            let end = ends.iter().filter(|end| **end >= since).min()?;
+            (*end - since).to_std().ok()
+        };
+        wait_for("the audit log", || async {
+            let ends = changes(shared().await.audit(self.namespace));
+            since.iter().map(|since| first_after(&ends, *since)).collect()
+        })
+        .await
+    }
+
+    async fn bare_patch(&self, number: usize) {
+        let annotations = json!({ "nginx.ingress.kubernetes.io/canary-weight": number.to_string() });
+        let patch = Patch::Merge(json!({ "metadata": { "annotations": annotations } }));
+        let ingresses = self.rollout.workloads.api::<Ingress>();
+        ingresses.patch(BARE, &PatchParams::default(), &patch).await.expect("patched");
+    }
+
+    /// The next version is on canary, the last alert has ended, and Backstop has seen both.
+    async fn canary_is_back(&mut self) {
+        let mut wire = self.served.connect().await;
+        if let Some((number, body)) = self.last.take() {
+            let ended = String::from_utf8(body).expect("text").replace("\"firing\"", "\"resolved\"");
+            let ended = ended.replace("0001-01-01T00:00:00Z", &SystemClock.now().to_rfc3339());
+            assert_eq!(wire.post(WEBHOOK, ended.as_bytes()).await.0, 200, "{number}");
+        }
+        let version = format!("v{}", SystemClock.now().timestamp_millis());
+        let containers = json!([{ "name": "api", "image": format!("registry.example.test/api:{version}") }]);
+        let canary =
+            json!({ "spec": { "replicas": 1, "template": { "spec": { "containers": containers } } } });
+        let deployments = self.rollout.workloads.api::<Deployment>();
+        let patched = deployments.patch("canary", &PatchParams::default(), &Patch::Strategic(canary)).await;
+        patched.expect("a new version");
+        self.traffic_is_back().await;
+        self.rollout.pods_are(3, 1).await;
+        // A webhook whose list was cut makes it look at once.
+        let cut = String::from_utf8(body(&[alert("of-nobody", "warning", 0)])).expect("text");
+        let cut = cut.replace("\"truncatedAlerts\":0", "\"truncatedAlerts\":1");
+        assert_eq!(wire.post(WEBHOOK, cut.as_bytes()).await.0, 200);
+        wait_for("the new version to be seen", || async {
+            let rollout = &read(&self.served, "/api/v1/rollouts").await[0];
+            let firing = rollout["firing_alerts"].as_array().is_some_and(|alerts| !alerts.is_empty());
+            (rollout["share_percent"] == 25 && rollout["revision"] == version.as_str() && !firing)
+                .then_some(())
+        })
+        .await;
+    }
+
+    /// A quarter of it, as it was.
+    async fn traffic_is_back(&self) {
+        match self.rollout.router {
+            Router::Nginx => self.rollout.annotate(&[("x/canary-weight", "25")]).await,
+            Router::Gateway => {
+                let backend = |name: &str, weight: u8| json!({ "name": name, "port": 80, "weight": weight });
+                let rules = json!([{ "backendRefs": [backend("stable", 75), backend("canary", 25)] }]);
+                let patch = Patch::Merge(json!({ "spec": { "rules": rules } }));
+                let patched = self.rollout.routes().patch("api", &PatchParams::default(), &patch).await;
+                patched.expect("patched");
+            }
+        }
+    }
+
+    async fn rolled_back(&self) {
+        wait_for("the rollback's end", || async {
+            let incident = &read(&self.served, "/api/v1/incidents?limit=1").await[0];
+            (incident["state"] == "rolled_back").then_some(())
+        })
+        .await;
+    }
+
+    /// What it costs while nothing happens.
+    async fn idle(&self, plan: &Plan, report: &mut Report) {
+        let window = Duration::from_secs(plan.samples(40, 20) as u64);
+        let began = (SystemClock.now(), Instant::now());
+        tokio::time::sleep(window).await;
+        let asked = shared().await.audit(self.namespace);
+        let asked = asked.iter().filter(|event| event.stage_timestamp >= began.0).count();
+        #[expect(clippy::cast_precision_loss, reason = "few")]
+        let each_minute = asked as f64 * 60.0 / began.1.elapsed().as_secs_f64();
+        let shown = format!("{each_minute:.0}");
+        report.row(["API requests per minute while idle (a poll each 20 s)", "", &shown, "", "", ""]);
+        report.size("memory at rest with a cluster", self.served.memory("VmRSS"), 20 << 20);
+    }
+}
+
+async fn read(served: &Served, path: &str) -> Value {
+    let (status, answer) = served.connect().await.get(path).await;
+    assert_eq!(status, 200);
+    serde_json::from_slice(&answer).expect("JSON")
+}
