@@ -121,8 +121,13 @@ impl Worker {
     async fn look(&self, rollout: &Rollout, id: IncidentId, attempt: u32) {
         let began = tokio::time::Instant::now();
         let mut error = None;
+        // What was asked for with the alert, and may be on its way still, is as good as another answer.
+        let mut is_known = self.share_reader.before_acting(rollout).await.is_some();
         while rollout.lane.target().can_observe() {
-            error = self.observe(rollout).await.err();
+            let was_known = std::mem::take(&mut is_known);
+            if !was_known {
+                error = self.observe(rollout).await.err();
+            }
             let Some(incident) = self.incident(&rollout.name, &id) else { return };
             let now = self.clock.now();
             let observed = self.observed.observation(&rollout.name, now);
@@ -130,6 +135,8 @@ impl Worker {
             match decision::next(&incident, observed, now) {
                 None => return,
                 Some(Next::Wait { reason, .. }) if incident.progress.waiting == Some(reason) => {}
+                // From before the last step, for instance.
+                Some(Next::Look) if was_known => continue,
                 Some(Next::Look) => {
                     if error.is_some() && began.elapsed() >= LOOK_PATIENCE {
                         break;
