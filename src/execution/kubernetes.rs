@@ -158,6 +158,7 @@ impl Target for KubernetesTarget {
         let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
         let is_last = || self.begun.load(Ordering::Relaxed) == number;
         let applied = self.carry_out(step, is_last).await;
+        self.events.answered();
         match &applied {
             Ok(answer) => self.events.done(step, &answer.text),
             // Waiting is no failure.

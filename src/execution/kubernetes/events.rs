@@ -46,6 +46,8 @@ struct State {
     /// Said last. A step that is tried again and again says each thing once.
     said: Option<(Step, Stage)>,
     has_started: bool,
+    /// About a change that is on its way.
+    held: Vec<(Object, Value)>,
     under_way: JoinSet<()>,
 }
 
@@ -63,7 +65,17 @@ impl Events {
 
     /// A step is tried, which may find nothing to change.
     pub(super) fn begun(&self) {
+        self.answered();
         self.lock().has_started = false;
+    }
+
+    /// The change has its answer, or none will come: what was to be said of its start is sent now. Beside
+    /// the change it would have to be written by the same API server, and that takes milliseconds from it.
+    pub(super) fn answered(&self) {
+        let mut state = self.lock();
+        for (about, event) in std::mem::take(&mut state.held) {
+            self.send(&mut state, about, event);
+        }
     }
 
     /// A change is about to be sent.
@@ -99,21 +111,29 @@ impl Events {
             return;
         }
         for (object, uid) in self.about.iter().zip(state.uids.clone()) {
-            while state.under_way.try_join_next().is_some() {}
-            if state.under_way.len() >= MAX_UNDER_WAY {
-                tracing::debug!("an Event is left out: too many are under way");
-                continue;
-            }
+            let about = Object::new(EVENT, &object.namespace, &format!("about {object}"));
             let event = self.event(object, uid, &said, &note);
-            let (caller, about) =
-                (self.caller.clone(), Object::new(EVENT, &object.namespace, &format!("about {object}")));
-            state.under_way.spawn(async move {
-                if let Err(error) = caller.create(&about, &event).await {
-                    tracing::debug!(error = error.words(), "an Event was not taken");
-                }
-            });
+            if said.1 == Stage::Started {
+                state.held.push((about, event));
+            } else {
+                self.send(&mut state, about, event);
+            }
         }
         state.said = Some(said);
+    }
+
+    fn send(&self, state: &mut State, about: Object, event: Value) {
+        while state.under_way.try_join_next().is_some() {}
+        if state.under_way.len() >= MAX_UNDER_WAY {
+            tracing::debug!("an Event is left out: too many are under way");
+            return;
+        }
+        let caller = self.caller.clone();
+        state.under_way.spawn(async move {
+            if let Err(error) = caller.create(&about, &event).await {
+                tracing::debug!(error = error.words(), "an Event was not taken");
+            }
+        });
     }
 
     fn event(

@@ -17,6 +17,8 @@ pub(crate) struct AuditEvent {
     #[serde(rename = "requestURI")]
     pub(crate) request_uri: String,
     pub(crate) user: User,
+    /// When it came.
+    pub(crate) request_received_timestamp: DateTime<Utc>,
     /// When the answer went out.
     pub(crate) stage_timestamp: DateTime<Utc>,
     pub(crate) object_ref: Option<ObjectRef>,

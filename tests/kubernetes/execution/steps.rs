@@ -7,7 +7,7 @@ use k8s_openapi::api::events::v1::Event;
 use kube::api::ListParams;
 use serde_json::json;
 
-use crate::controlplane::{shared, wait_for};
+use crate::controlplane::{AuditEvent, shared, wait_for};
 use crate::rollouts::{Rollout, Router};
 
 const OFF: Step = Step::Shift { share: Share::ZERO, ready_at_least: 3 };
@@ -162,6 +162,18 @@ async fn kubectl_describe_finds_what_was_done_on_the_ingress_and_on_the_canary()
     };
     wait_for("Events about the Ingress", || told("Ingress")).await;
     wait_for("Events about the canary", || told("Deployment")).await;
+    // They are sent behind the change, which they would hold up beside it.
+    wait_for("the audit log", || async {
+        let asked = shared().await.audit("events");
+        let is_about = |event: &AuditEvent, verb: &str, resource: &str| {
+            event.verb == verb && event.object_ref.as_ref().is_some_and(|object| object.resource == resource)
+        };
+        let moved = asked.iter().find(|event| is_about(event, "patch", "ingresses"))?.stage_timestamp;
+        let told: Vec<_> = asked.iter().filter(|event| is_about(event, "create", "events")).collect();
+        assert!(told.iter().all(|event| event.request_received_timestamp >= moved), "{moved}: {told:#?}");
+        (told.len() >= 4).then_some(())
+    })
+    .await;
     let described =
         shared().await.kubectl().await.args(["describe", "ingress", "api", "-n", "events"]).output();
     let described = described.expect("kubectl runs");
