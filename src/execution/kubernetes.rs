@@ -182,7 +182,12 @@ impl Target for KubernetesTarget {
             self.surroundings.known(),
         );
         let object = object.map_err(CallError::of_an_observation)?;
-        let stable = stable.map_err(CallError::of_an_observation)?;
+        let claim = others.owner.as_ref();
+        let runs_itself = claim.and_then(|claim| claim.replicas);
+        let stable = match stable {
+            Err(error) if error.is_of_nothing() && runs_itself.is_some() => None,
+            read => Some(read.map_err(CallError::of_an_observation)?),
+        };
         // Without it the traffic can go to stable all the same.
         let canary = match canary {
             Err(error) if error.is_of_nothing() => None,
@@ -192,25 +197,29 @@ impl Target for KubernetesTarget {
         let of_canary = of_canary.map_err(CallError::of_an_observation)?;
         let uid = canary.as_ref().and_then(|canary| canary.metadata.uid.as_deref());
         self.events.seen(&self.canary, uid);
-        let without_canary = canary.is_none().then(|| self.without_canary());
+        let is_missing = canary.is_none() && runs_itself.is_none();
+        let without_canary = is_missing.then(|| self.without_canary());
         let route = self.router.route(&object).map_err(ReadError::NotUnderstood)?;
         let metadata: ObjectMeta = serde_json::from_value(object["metadata"].clone())
             .map_err(|error| ReadError::NotUnderstood(format!("{}: {error}", self.router.object())))?;
         let changes = [
             last_change(self.router.object(), &metadata, self.router.fields()),
-            last_change(&self.stable, &stable.metadata, REPLICAS),
+            stable.as_ref().and_then(|stable| last_change(&self.stable, &stable.metadata, REPLICAS)),
             canary.as_ref().and_then(|canary| last_change(&self.canary, &canary.metadata, REPLICAS)),
         ];
-        let claim = others.owner.as_ref();
         Ok(Observation {
             share: route.share,
             bypasses: route.bypasses,
             workloads: Some(Workloads {
-                stable: pods::pods(&stable, &of_stable),
-                canary: canary.as_ref().map_or_else(
-                    || pods::without_deployment(&of_canary),
-                    |canary| pods::pods(canary, &of_canary),
-                ),
+                stable: match (runs_itself, &stable) {
+                    (Some(wanted), _) => pods::of_an_owner(wanted, &of_stable),
+                    (None, Some(stable)) => pods::pods(stable, &of_stable),
+                    (None, None) => pods::without_deployment(&of_stable),
+                },
+                canary: match &canary {
+                    Some(canary) if runs_itself.is_none() => pods::pods(canary, &of_canary),
+                    _ => pods::without_deployment(&of_canary),
+                },
             }),
             revision: canary.as_ref().and_then(|canary| revision::revision(canary, &self.revision)),
             not_in_effect: route.not_in_effect.or_else(|| claim.and_then(|claim| claim.lags.clone())),

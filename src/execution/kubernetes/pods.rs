@@ -23,6 +23,11 @@ pub(super) fn without_deployment(slices: &[EndpointSlice]) -> Pods {
     Pods { wanted: ready_endpoints, available: ready_endpoints, ready_endpoints }
 }
 
+/// Where somebody else runs them without a Deployment, and wants so many.
+pub(super) fn of_an_owner(wanted: u16, slices: &[EndpointSlice]) -> Pods {
+    Pods { wanted, ..without_deployment(slices) }
+}
+
 /// Replicas asked for. None on a Deployment means 1, unlike on a Scale, where it means 0.
 fn wanted(deployment: &Deployment) -> u16 {
     let replicas = deployment.spec.as_ref().and_then(|spec| spec.replicas);

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::controlplane::{shared, wait_for};
 use crate::rollouts::{Rollout, Router, target_with};
+use crate::served::{Configured, Served};
 
 const OFF: Step = Step::Shift { share: Share::ZERO, ready_at_least: 3 };
 
@@ -38,7 +39,7 @@ impl Owner {
         let canary =
             json!({ "stableService": "stable", "canaryService": "canary", "trafficRouting": routing });
         let workload = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "name": "canary" });
-        let spec = json!({ "workloadRef": workload, "strategy": { "canary": canary } });
+        let spec = json!({ "replicas": 3, "workloadRef": workload, "strategy": { "canary": canary } });
         let status = json!({ "currentPodHash": "new", "stableRS": "old", "phase": "Progressing" });
         Self::new(of, "argoproj.io", "v1alpha1", "Rollout", spec, status).await
     }
@@ -160,4 +161,67 @@ async fn a_flagger_canary_is_left_alone_or_suspended_and_then_the_rollback_is_ou
     let ours = newcomer(&rollout, OwnerPolicy::Abort).await;
     let obstacle = seen(&ours, Some(Stance::LeftAlone)).await.obstacle.expect("an obstacle");
     assert!(obstacle.contains("Deploy the earlier version"), "{obstacle}");
+}
+
+/// An alert to the process, which tells whoever owns the rollout to stop it.
+async fn alerted(namespace: &str, traffic: &str) -> Served {
+    let kubeconfig = shared().await.kubeconfig();
+    let (router, settings) = (Router::Nginx, "verify.guard = \"1s\"");
+    let rollout = Configured { namespace, router, kubeconfig: &kubeconfig, settings, traffic };
+    let served = Served::start("1s", &[rollout]).await;
+    served.share_is(namespace, 25).await;
+    served.critical(namespace).await;
+    served
+}
+
+#[tokio::test]
+async fn an_alert_has_flagger_suspended_before_anything_else_is_changed() {
+    let rollout = Rollout::new("flagger-alerted", Router::Nginx, 3).await;
+    let owner = Owner::flagger(&rollout).await;
+    let served = alerted("flagger-alerted", "owner = \"abort\"").await;
+    rollout.pods_are(3, 0).await;
+    let incident = served.becomes("flagger-alerted", "rolled_back").await;
+    let steps = incident["steps"].to_string();
+    let at = |text: &str| steps.find(text).unwrap_or_else(|| panic!("{text} in {steps}"));
+    assert!(at("PATCH canaries/ship") < at("PATCH ingresses/api"), "{steps}");
+    assert_eq!(owner.read().await.data["spec"]["suspend"], true);
+}
+
+#[tokio::test]
+async fn an_alert_has_argo_abort_and_what_it_does_then_is_waited_for_and_read_back() {
+    let rollout = Rollout::new("argo-alerted", Router::Nginx, 3).await;
+    let owner = Owner::argo(&rollout, json!({ "nginx": { "stableIngress": "api" } })).await;
+    let served = alerted("argo-alerted", "owner = \"abort\"").await;
+    wait_for("the abort", || async { (owner.read().await.data["status"]["abort"] == true).then_some(()) })
+        .await;
+    let incident = wait_for("it to wait for Argo", || async {
+        let incident = served.incidents("argo-alerted").await.first()?.clone();
+        incident["decisions"].to_string().contains("it takes the traffic off").then_some(incident)
+    })
+    .await;
+    assert_eq!(incident["state"], "rolling_back");
+    owner.says(json!({ "canary": { "weights": weights(0) }, "phase": "Degraded" })).await;
+    rollout.annotate(&[("x/canary-weight", "0")]).await;
+    let incident = served.becomes("argo-alerted", "rolled_back").await;
+    let steps = incident["steps"].to_string();
+    assert!(steps.contains("PATCH rollouts/ship/status") && !steps.contains("ingresses/api"), "{steps}");
+    rollout.pods_are(3, 1).await;
+}
+
+#[tokio::test]
+async fn without_the_setting_an_alert_changes_nothing_and_the_incident_says_whose_it_is() {
+    let rollout = Rollout::new("argo-refused", Router::Nginx, 2).await;
+    let owner = Owner::argo(&rollout, json!({ "nginx": { "stableIngress": "api" } })).await;
+    let served = alerted("argo-refused", "").await;
+    let incident = served.becomes("argo-refused", "failed").await;
+    let decisions = incident["decisions"].to_string();
+    assert!(
+        decisions.contains("The Argo Rollout ship owns") && decisions.contains("obstacle"),
+        "{decisions}"
+    );
+    assert_eq!(incident["steps"], json!([]));
+    assert!(owner.read().await.data["status"]["abort"].is_null());
+    assert_eq!(rollout.annotation("x/canary-weight").await.as_deref(), Some("25"));
+    let stable = rollout.workloads.api::<Deployment>().get("stable").await.expect("a Deployment");
+    assert_eq!(stable.spec.and_then(|spec| spec.replicas), Some(2));
 }

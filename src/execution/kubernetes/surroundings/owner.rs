@@ -20,6 +20,8 @@ pub(in super::super) struct Claim {
     /// Which of ours it owns, such as `Ingress api-canary`.
     pub(super) owns: Vec<String>,
     pub(in super::super) owner: Owner,
+    /// How many pods it wants of the stable version, where it runs them itself and not a Deployment.
+    pub(in super::super) replicas: Option<u16>,
     /// How it is told.
     pub(in super::super) stop: Stop,
     /// What a person does about it by hand, to follow `Roll back `.

@@ -115,6 +115,21 @@ async fn an_owner_is_told_to_stop_by_what_was_read_and_what_it_becomes_is_read_b
 }
 
 #[tokio::test]
+async fn pods_that_an_owner_runs_itself_are_seen_without_any_deployment() {
+    let (fake, mut serving) = (Fake::new(2), JoinSet::new());
+    let mut owner = rollout();
+    owner["spec"]["replicas"] = json!(4);
+    fake.put(ROLLOUT, owner);
+    for deployment in [STABLE, CANARY] {
+        fake.fail("GET", deployment, Fault::Status(404), u32::MAX);
+    }
+    let observed = fake.target_with(OwnerPolicy::Abort, &mut serving).observe().await.expect("observed");
+    let known = observed.workloads.expect("workloads");
+    assert_eq!(known.stable, Pods { wanted: 4, available: 2, ready_endpoints: 2 });
+    assert!(!observed.warnings.iter().any(|text| text.contains("no Deployment")), "{observed:?}");
+}
+
+#[tokio::test]
 async fn who_may_not_list_owners_acts_and_an_answer_that_doesnt_come_forgets_none() {
     let (fake, mut serving) = (Fake::new(3), JoinSet::new());
     fake.put(ROLLOUT, rollout());

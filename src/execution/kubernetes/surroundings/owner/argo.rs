@@ -1,4 +1,4 @@
-//! Argo Rollouts. Facts from its source, 1.9: `pkg/apis/rollouts/v1alpha1/types.go`, `utils/ingress` for the
+//! Argo Rollouts, which runs the pods itself: a Deployment that it refers to is but a template. Facts from its source, 1.9: `pkg/apis/rollouts/v1alpha1/types.go`, `utils/ingress` for the
 //! canary's Ingress, `kubectl-argo-rollouts/cmd/abort` for what an abort is, and the Gateway API plugin's own
 //! configuration for HTTPRoutes.
 
@@ -28,11 +28,14 @@ pub(in super::super) fn claim(
         return None;
     }
     let stance = stance(&said, policy);
+    let replicas = rollout["spec"]["replicas"].as_u64();
     Some(Claim {
         object: Object::new(ARGO_ROLLOUT, namespace, name),
         resource_version: text(rollout, "/metadata/resourceVersion").unwrap_or_default().to_owned(),
         owner: Owner { name: format!("Argo Rollout {name}"), stance, rolls_out: said.rolls_out },
         owns: said.owns,
+        // 1 where it isn't said.
+        replicas: Some(replicas.map_or(1, |replicas| u16::try_from(replicas).unwrap_or(u16::MAX))),
         stop: Stop {
             subresource: Some("status"),
             patch: json!({ "status": { "abort": true } }),

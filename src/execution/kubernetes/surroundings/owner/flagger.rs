@@ -31,6 +31,7 @@ pub(in super::super) fn claim(
         resource_version: text(canary, "/metadata/resourceVersion").unwrap_or_default().to_owned(),
         owner: Owner { name: format!("Flagger Canary {name}"), stance, rolls_out: said.rolls_out },
         owns: said.owns,
+        replicas: None,
         stop: Stop {
             subresource: None,
             patch: json!({ "spec": { "suspend": true } }),
