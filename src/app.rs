@@ -5,6 +5,7 @@
 
 mod build;
 mod channels;
+mod probes;
 mod stored_evidence;
 mod traffic;
 

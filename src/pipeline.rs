@@ -18,6 +18,7 @@ mod severities;
 mod share_reader;
 mod sources;
 mod unlisted;
+mod verified;
 mod watcher;
 mod worker;
 

@@ -1,31 +1,41 @@
 //! Reads the world again after a rollback, and says only what was seen.
 //!
-//! [`judge`] is pure; the reading is in the adapters beside it.
+//! What is looked at is a list of [`Probe`]s, one file each; [`judge`] is pure and makes a verdict of
+//! what they found. A new probe is one file here, one name among the checks and one line where the
+//! rollouts are built.
 
-mod alerts;
+mod alert_expression;
 mod application;
 mod condition;
+mod expressions;
 #[cfg(test)]
 mod fixtures;
-mod read;
+#[cfg(test)]
+mod http_tests;
+mod probe;
+mod stable_pods;
+mod stable_version;
+mod traffic_share;
+mod verifier;
 
-pub use application::{Application, ApplicationError, Healthz};
-pub use read::{Verifier, VerifyTimes};
+pub use alert_expression::AlertExpression;
+pub use application::{Application, ApplicationError};
+pub use probe::{Finding, Probe, Round, Seen, Subject};
+pub use stable_pods::StablePods;
+pub use stable_version::{Healthz, StableVersion};
+pub use traffic_share::TrafficShare;
+pub use verifier::{Verifier, VerifyTimes};
 
-use crate::incident::{Check, CheckName, CheckOutcome, Verdict};
+use crate::incident::{CheckOutcome, Verdict};
 
-/// The verdict that the checks allow; `None`: read on, time is left and something may still change.
+/// The verdict that the findings allow; `None`: read on, time is left and something may still change.
 ///
-/// Traffic that is read back on the canary ends it at once: waiting would leave it there. A metric
-/// above its threshold or an unread one is given until the end of the window, because rates look
-/// back for minutes.
+/// What is essential and wrong ends it at once: waiting would leave the traffic on the canary. All else
+/// that is wrong or unread is given until the end of the window, because rates look back for minutes.
 #[must_use]
-pub fn judge(checks: &[Check], window_ended: bool) -> Option<Verdict> {
-    let any = |outcome| checks.iter().any(|check| check.outcome == outcome);
-    let traffic_on = checks
-        .iter()
-        .any(|check| check.name == CheckName::TrafficShare && check.outcome == CheckOutcome::Fail);
-    if traffic_on {
+pub fn judge(findings: &[Finding], window_ended: bool) -> Option<Verdict> {
+    let any = |outcome| findings.iter().any(|finding| finding.check.outcome == outcome);
+    if findings.iter().any(|finding| finding.is_essential && finding.check.outcome == CheckOutcome::Fail) {
         return Some(Verdict::NotVerified);
     }
     if !any(CheckOutcome::Fail) && !any(CheckOutcome::Unknown) {
@@ -42,6 +52,7 @@ pub fn judge(checks: &[Check], window_ended: bool) -> Option<Verdict> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::incident::{Check, CheckName};
 
     #[test]
     fn every_combination_of_checks_has_its_verdict() {
@@ -63,11 +74,12 @@ mod tests {
             (&[], false, Some(Inconclusive)),
         ];
         for (checks, ended, verdict) in cases {
-            let read: Vec<_> = checks
-                .iter()
-                .map(|(name, outcome)| Check { name: *name, outcome: *outcome, detail: String::new() })
-                .collect();
-            assert_eq!(judge(&read, ended), verdict, "{checks:?} {ended}");
+            let found = |(name, outcome): &(CheckName, CheckOutcome)| Finding {
+                check: Check { name: *name, outcome: *outcome, detail: String::new() },
+                is_essential: *name == TrafficShare,
+            };
+            let found: Vec<_> = checks.iter().map(found).collect();
+            assert_eq!(judge(&found, ended), verdict, "{checks:?} {ended}");
         }
     }
 }

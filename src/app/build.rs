@@ -25,7 +25,7 @@ use crate::pipeline::{
 use crate::randomness::Randomness;
 use crate::signals::{AlertSource, Alertmanager, Prometheus, RuleSource};
 use crate::store::{IncidentStore, Loaded, StoreError};
-use crate::verification::{Application, Healthz, Verifier};
+use crate::verification::Application;
 
 /// The longest one request to Alertmanager or Prometheus may take (reference notes on Alertmanager,
 /// section 5: three tries of five seconds).
@@ -192,8 +192,6 @@ fn build_rollout(
     let limits = StepLimits::default();
     let Traffic { lane, plan, longest, guard } = Traffic::build(rollout, connections, clusters, limits)?;
     let guard = verify.guard.unwrap_or(guard);
-    let healthz = verify.healthz_url.clone().zip(verify.stable_version.clone());
-    let healthz = healthz.map(|(url, stable_version)| Healthz { url, stable_version });
     let to_application = connections.to(&verify.access, APPLICATION_TIMEOUT).context("verify")?;
     Ok(Rollout {
         name: RolloutName::new(name.clone()),
@@ -212,12 +210,8 @@ fn build_rollout(
             watchdog_timeout: delta(config.alertmanager.watchdog_timeout),
             recipients: recipients.to_vec(),
         },
-        verifier: Verifier {
-            target: lane.target().clone(),
-            replicas: plan.replicas(),
-            application: Application::new(to_application, healthz, verify.metrics_url.clone()),
-            prometheus: prometheus.cloned(),
-        },
+        application: Application::new(to_application.clone(), verify.metrics_url.clone()),
+        verifier: super::probes::verifier(verify, plan, to_application, prometheus),
         lane,
         step_limits: limits,
         verify_interval: verify.interval,

@@ -12,7 +12,7 @@ use crate::decision::world::armed_policy;
 use crate::execution::{ActError, Lane, Reach, ReadError, StepLimits, Target};
 use crate::incident::{Answer, Observation, RolloutName, Share, Step};
 use crate::outbound::Outbound;
-use crate::verification::{Application, Verifier};
+use crate::verification::{Application, TrafficShare, Verifier};
 
 pub(super) fn name() -> RolloutName {
     RolloutName::new("spark-trading")
@@ -60,11 +60,11 @@ pub(super) fn rollout(flag: Arc<Flag>) -> Rollout {
     let outbound = Outbound::new(Duration::from_secs(1), None).expect("a client");
     let second = Duration::from_secs(1);
     let lane = Lane::new(flag, Reach { call: second, unanswered: second });
-    let application = Application::new(outbound, None, None);
     Rollout {
         name: name(),
         policy: armed_policy(),
-        verifier: Verifier { target: lane.target().clone(), replicas: None, application, prometheus: None },
+        application: Application::new(outbound, None),
+        verifier: Verifier { probes: vec![Arc::new(TrafficShare)] },
         lane,
         step_limits: StepLimits::default(),
         verify_interval: Duration::from_secs(1),

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
-use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
 use super::observed_target::{ActedOn, ObservedTarget};
@@ -13,9 +12,8 @@ use crate::decision::{self, Command, Input, Next, due};
 use crate::evidence::{EvidenceBlobs, Recorded};
 use crate::execution::run_step;
 use crate::incident::{
-    Alert, BlobRef, Epoch, Incident, IncidentId, RolloutName, SnapshotPoint, Step, StepRecord, Verdict,
+    Alert, BlobRef, Epoch, Incident, IncidentId, RolloutName, SnapshotPoint, Step, StepRecord,
 };
-use crate::verification::VerifyTimes;
 
 /// The longest a reading of the share may delay a decision: a critical waits for it. Shorter than
 /// a reading of 0 % is relied upon after it was asked for, or a slow one could never be.
@@ -152,30 +150,6 @@ impl Worker {
         self.report(&rollout.name, Input::Looked { incident: id, attempt, error }).await;
     }
 
-    async fn verify(
-        &self,
-        rollout: &Rollout,
-        id: IncidentId,
-        attempt: u32,
-        since: DateTime<Utc>,
-        until: DateTime<Utc>,
-    ) {
-        let Some(incident) = self.incident(&rollout.name, &id) else { return };
-        let guarded_until = since + rollout.policy.guard;
-        let times = VerifyTimes { since, until, guarded_until, interval: rollout.verify_interval };
-        let alerts = || {
-            let current = self.incident(&rollout.name, &id).unwrap_or_else(|| Arc::clone(&incident));
-            current.alerts.iter().map(|attached| attached.alert.clone()).collect()
-        };
-        let verification = rollout.verifier.verify(alerts, times, self.clock.as_ref()).await;
-        // What is wrong in a cluster may be somebody's doing: that is decided by what is seen there now, which
-        // says who it was. A verdict after it is about an attempt that has ended.
-        if verification.verdict == Verdict::NotVerified && rollout.verifier.replicas.is_some() {
-            self.read_share(rollout).await;
-        }
-        self.report(&rollout.name, Input::Verified { incident: id, attempt, verification }).await;
-    }
-
     async fn confirm(&self, rollout: &Rollout, id: IncidentId) {
         let Some(incident) = self.incident(&rollout.name, &id) else { return };
         let alerts: Vec<Alert> = incident.alerts.iter().map(|attached| attached.alert.clone()).collect();
@@ -192,7 +166,7 @@ impl Worker {
     }
 
     async fn snapshot(&self, rollout: &Rollout, incident: IncidentId, when: SnapshotPoint) {
-        let text = rollout.verifier.application.metrics().await;
+        let text = rollout.application.metrics().await;
         let mut blobs = Vec::new();
         let body = text.map(|text| {
             let blob = blob_ref(&text);
@@ -265,7 +239,7 @@ impl Worker {
         }
     }
 
-    fn incident(&self, rollout: &RolloutName, id: &IncidentId) -> Option<Arc<Incident>> {
+    pub(super) fn incident(&self, rollout: &RolloutName, id: &IncidentId) -> Option<Arc<Incident>> {
         let states = self.journal.states();
         let state = states.get(rollout)?;
         let current = state.incident.as_ref().filter(|incident| incident.id == *id);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::decision::Policy;
 use crate::execution::{Lane, StepLimits};
 use crate::incident::{Alert, RolloutName};
-use crate::verification::Verifier;
+use crate::verification::{Application, Verifier};
 
 /// One configured rollout: its policy, and the adapters that act and read for it.
 #[derive(Debug, Clone)]
@@ -15,6 +15,9 @@ pub struct Rollout {
     pub name: RolloutName,
     pub policy: Policy,
     pub lane: Lane,
+    /// Where the metrics snapshots of the evidence are read.
+    pub application: Application,
+    /// What is read back after a rollback.
     pub verifier: Verifier,
     pub step_limits: StepLimits,
     /// The pause between two rounds of a verification.

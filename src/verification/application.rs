@@ -1,14 +1,8 @@
-//! The application's own word: which version answers, and its metrics.
+//! The application's own word, as it is asked for over HTTP.
 
 use reqwest::Url;
 
-use crate::incident::{Check, CheckName, CheckOutcome};
-use crate::outbound::{MAX_SMALL_ANSWER_BYTES, Outbound, Reply};
-use crate::text::kept;
-
-/// How often healthz is asked in one reading. Behind a load balancer one answer may come from
-/// either version; a canary that still has half the traffic hides from four asks once in sixteen.
-const HEALTHZ_ASKS: usize = 4;
+use crate::outbound::{Outbound, Reply};
 
 /// Why the application's word isn't known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,62 +18,18 @@ pub enum ApplicationError {
     NotAsExpected(String),
 }
 
-/// Where the serving version can be read, and which one is right.
-#[derive(Debug, Clone)]
-pub struct Healthz {
-    pub url: Url,
-    pub stable_version: String,
-}
-
-/// The application that is rolled back, as far as it can be asked.
+/// The metrics of the application that is rolled back, for the snapshots of the evidence.
 #[derive(Debug, Clone)]
 pub struct Application {
     outbound: Outbound,
-    healthz: Option<Healthz>,
     metrics_url: Option<Url>,
 }
 
 impl Application {
     /// `None`: that source is not configured, and what it would show is left out by name.
     #[must_use]
-    pub fn new(outbound: Outbound, healthz: Option<Healthz>, metrics_url: Option<Url>) -> Self {
-        Self { outbound, healthz, metrics_url }
-    }
-
-    /// Whether healthz answers with the stable version (protocol, "Rollback Verification").
-    pub async fn stable_version(&self) -> Check {
-        let name = CheckName::StableVersion;
-        let Some(healthz) = &self.healthz else {
-            let detail = ApplicationError::NotConfigured("verify.healthz_url").to_string();
-            return Check { name, outcome: CheckOutcome::NotConfigured, detail };
-        };
-        let stable = &healthz.stable_version;
-        let mut answered = String::new();
-        for _ in 0..HEALTHZ_ASKS {
-            match self.version(&healthz.url).await {
-                Ok(version) if is_same_version(&version, stable) => answered = kept(&version),
-                Ok(version) => {
-                    let detail = format!("{} answers, stable is {stable}", kept(&version));
-                    return Check { name, outcome: CheckOutcome::Fail, detail };
-                }
-                Err(error) => {
-                    return Check { name, outcome: CheckOutcome::Unknown, detail: error.to_string() };
-                }
-            }
-        }
-        let also = if answered == *stable { String::new() } else { format!(", which is {stable}") };
-        Check { name, outcome: CheckOutcome::Pass, detail: format!("{answered} answers{also}") }
-    }
-
-    async fn version(&self, url: &Url) -> Result<String, ApplicationError> {
-        let reply = get(&self.outbound.with_answers_up_to(MAX_SMALL_ANSWER_BYTES), url).await?;
-        let json: serde_json::Value = serde_json::from_slice(&reply.body).map_err(|error| {
-            ApplicationError::NotAsExpected(format!("healthz answers no JSON ({})", kept(&error.to_string())))
-        })?;
-        let version = json.get("version").and_then(serde_json::Value::as_str);
-        version
-            .map(str::to_owned)
-            .ok_or_else(|| ApplicationError::NotAsExpected("healthz has no text at .version".to_owned()))
+    pub fn new(outbound: Outbound, metrics_url: Option<Url>) -> Self {
+        Self { outbound, metrics_url }
     }
 
     /// The metrics as they are served: they become evidence, and nothing is decided on them.
@@ -92,7 +42,7 @@ impl Application {
     }
 }
 
-async fn get(outbound: &Outbound, url: &Url) -> Result<Reply, ApplicationError> {
+pub(super) async fn get(outbound: &Outbound, url: &Url) -> Result<Reply, ApplicationError> {
     let place = url.path();
     let reply = outbound.get(url.clone()).await;
     let reply = reply.map_err(|error| ApplicationError::NoAnswer(format!("{place}: {error}")))?;
@@ -103,18 +53,3 @@ async fn get(outbound: &Outbound, url: &Url) -> Result<Reply, ApplicationError> 
         _ => Err(ApplicationError::NoAnswer(words())),
     }
 }
-
-/// Whether two texts name one version: with or without a leading `v`, and whatever the build metadata,
-/// which says nothing of precedence (Semantic Versioning 2.0.0, item 10).
-fn is_same_version(one: &str, other: &str) -> bool {
-    fn bare(version: &str) -> &str {
-        let version = version.trim();
-        let numbered = |rest: &&str| rest.starts_with(|first: char| first.is_ascii_digit());
-        let version = version.strip_prefix(['v', 'V']).filter(numbered).unwrap_or(version);
-        version.split_once('+').map_or(version, |(version, _)| version)
-    }
-    bare(one) == bare(other)
-}
-
-#[cfg(test)]
-mod tests;

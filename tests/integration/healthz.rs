@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use backstop::incident::{Check, CheckOutcome};
+use backstop::incident::CheckOutcome;
 use backstop::outbound::Outbound;
-use backstop::verification::{Application, Healthz};
+use backstop::verification::{Healthz, Seen, StableVersion};
 use reqwest::Url;
 
 use crate::support::prepare;
 
-async fn check_of(healthz: String) -> Check {
+async fn check_of(healthz: String) -> Seen {
     prepare();
     let routes = Router::new().route("/healthz", get(move || async move { healthz }));
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
@@ -21,7 +21,7 @@ async fn check_of(healthz: String) -> Check {
     let outbound = Outbound::new(Duration::from_secs(5), None).expect("a client");
     let url = Url::parse(&url).expect("a URL");
     let healthz = Healthz { url, stable_version: "v1.3.9".to_owned() };
-    Application::new(outbound, Some(healthz), None).stable_version().await
+    StableVersion { outbound, healthz: Some(healthz) }.answering().await
 }
 
 #[tokio::test]

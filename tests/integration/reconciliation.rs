@@ -23,7 +23,7 @@ use backstop::pipeline::{
 use backstop::randomness::Randomness;
 use backstop::signals::{AlertSource, Listing, SignalError};
 use backstop::store::{IncidentStore, MemoryStore};
-use backstop::verification::{Application, Verifier};
+use backstop::verification::{Application, TrafficShare, Verifier};
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -123,7 +123,6 @@ impl Target for Off {
 
 fn rollout() -> Rollout {
     let lane = Lane::new(Arc::new(Off), Reach { call: EVERY, unanswered: EVERY });
-    let application = Application::new(Outbound::new(EVERY, None).expect("a client"), None, None);
     Rollout {
         name: RolloutName::new("spark"),
         policy: Policy {
@@ -141,7 +140,8 @@ fn rollout() -> Rollout {
             watchdog_timeout: TimeDelta::minutes(3),
             recipients: Vec::new(),
         },
-        verifier: Verifier { target: lane.target().clone(), replicas: None, application, prometheus: None },
+        application: Application::new(Outbound::new(EVERY, None).expect("a client"), None),
+        verifier: Verifier { probes: vec![Arc::new(TrafficShare)] },
         lane,
         step_limits: StepLimits::default(),
         verify_interval: Duration::from_secs(5),

@@ -25,6 +25,7 @@ mod ledger;
 mod monitoring;
 mod people;
 mod plan;
+mod probes;
 mod process;
 mod reopened;
 mod rules;

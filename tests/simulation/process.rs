@@ -17,7 +17,6 @@ use backstop::pipeline::{
     Watcher, Worker,
 };
 use backstop::randomness::Randomness;
-use backstop::signals::RuleSource;
 use backstop::store::IncidentStore;
 use backstop::verification::{Application, Verifier};
 use backstop::webhook::auth::WebhookAuth;
@@ -31,6 +30,7 @@ use tower::ServiceExt;
 
 use crate::people;
 use crate::plan::Plan;
+use crate::probes::probes;
 use crate::traffic::Flag;
 use crate::world::World;
 
@@ -80,13 +80,11 @@ fn rollout(world: &World, plan: &Plan, site: usize, deployments: u32) -> Rollout
     let target = Arc::new(Flag { world: world.clone(), site, readable: plan.readable });
     let reach = Reach { call: Duration::from_secs(3), unanswered: Duration::from_secs(2) };
     let lane = Lane::new(target, reach);
-    let application = Application::new(outbound(), None, None);
-    let is_asked = plan.has_prometheus;
-    let prometheus: Option<Arc<dyn RuleSource>> = if is_asked { Some(Arc::new(world.clone())) } else { None };
     Rollout {
         name: rollout_name(site),
         policy,
-        verifier: Verifier { target: lane.target().clone(), replicas: None, application, prometheus },
+        application: Application::new(outbound(), None),
+        verifier: Verifier { probes: probes(world, plan) },
         lane,
         step_limits: StepLimits {
             deadline: Duration::from_secs(3),

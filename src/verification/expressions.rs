@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::condition::{Judged, Round, worst};
-use crate::incident::{Alert, Check, CheckName, CheckOutcome};
+use super::probe::Seen;
+use crate::incident::{Alert, CheckOutcome};
 use crate::signals::{AlertRule, RuleSource, conditions, in_brackets, rules_of};
 use crate::text::shown;
 
@@ -17,11 +18,10 @@ const MAX_ALERTS: usize = 1_000;
 const MAX_SENTENCES: usize = 20;
 
 /// Reads every alert's own expression. What isn't asked is never said to pass.
-pub(super) async fn expressions(source: &dyn RuleSource, alerts: &[Alert]) -> Check {
-    let name = CheckName::AlertExpression;
+pub(super) async fn expressions(source: &dyn RuleSource, alerts: &[Alert]) -> Seen {
     let rules = match source.rules().await {
         Ok(rules) => rules,
-        Err(error) => return Check { name, outcome: CheckOutcome::Unknown, detail: error.to_string() },
+        Err(error) => return Seen::unknown(error.to_string()),
     };
     let mut round = Round::of(source);
     let mut asked = BTreeSet::new();
@@ -57,7 +57,7 @@ pub(super) async fn expressions(source: &dyn RuleSource, alerts: &[Alert]) -> Ch
         )));
     }
     let outcome = worst(judged.iter().map(|one| one.outcome));
-    Check { name, outcome, detail: detail(outcome, judged) }
+    Seen { outcome, detail: detail(outcome, judged) }
 }
 
 /// What one rule says of an alert: bad if one of its conditions is, good only if all are.

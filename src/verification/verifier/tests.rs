@@ -7,37 +7,60 @@ use chrono::TimeDelta;
 
 use super::*;
 use crate::clock::SteppedClock;
-use crate::execution::{ActError, ReadError, Target};
-use crate::incident::{Answer, Observation, Pods, Share, Step, Verdict, Workloads};
+use crate::execution::ReadError;
+use crate::incident::{Alert, Observation, Pods, Share, Workloads};
 use crate::logging::fixtures::page;
 use crate::outbound::Outbound;
+use crate::signals::RuleSource;
 use crate::verification::fixtures::{Scripted, alert};
+use crate::verification::{AlertExpression, StablePods, StableVersion, TrafficShare};
 use CheckOutcome::{Fail, NotConfigured, Pass, Unknown};
 
-/// What the share is read as; `None`: there is no place to read it.
+/// A rollback whose target is observed as this, with these alerts: the later ones join as they are asked
+/// for once more.
 #[derive(Debug)]
-struct Traffic(Option<Result<Share, ReadError>>);
+struct Rollback {
+    observed: Result<Observation, ReadError>,
+    alerts: Vec<Alert>,
+    first: usize,
+    asked: AtomicUsize,
+    observations: AtomicUsize,
+    /// After so many questions for its alerts nobody waits for a verdict any more.
+    over_after: usize,
+}
 
-#[async_trait]
-impl Target for Traffic {
-    fn describe(&self, _: Step) -> String {
-        String::new()
+impl Rollback {
+    fn of(observed: Result<Observation, ReadError>, alerts: Vec<Alert>) -> Self {
+        let (first, over_after) = (alerts.len(), usize::MAX);
+        let (asked, observations) = Default::default();
+        Self { observed, alerts, first, asked, observations, over_after }
     }
 
-    async fn apply(&self, _: Step) -> Result<Answer, ActError> {
-        unreachable!("a verification only reads")
+    fn with_share(share: u8, alerts: Vec<Alert>) -> Self {
+        Self::of(Ok(Observation::of_share(Share(share))), alerts)
     }
 
-    fn can_observe(&self) -> bool {
-        self.0.is_some()
-    }
-
-    async fn observe(&self) -> Result<Observation, ReadError> {
-        self.0.clone().unwrap_or(Err(ReadError::NotConfigured)).map(Observation::of_share)
+    /// In a cluster whose stable version wants three pods and has this many ready.
+    fn in_a_cluster(ready: u16) -> Self {
+        let pods = |wanted, ready| Pods { wanted, available: ready, ready_endpoints: ready };
+        let workloads = Some(Workloads { stable: pods(3, ready), canary: pods(0, 0) });
+        Self::of(Ok(Observation { workloads, ..Observation::of_share(Share::ZERO) }), slow())
     }
 }
 
-const OFF: Option<Result<Share, ReadError>> = Some(Ok(Share::ZERO));
+#[async_trait]
+impl Subject for Rollback {
+    fn alerts(&self) -> Option<Vec<Alert>> {
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+        let known = self.alerts.iter().take(self.first + asked).cloned();
+        (asked < self.over_after).then(|| known.collect())
+    }
+
+    async fn observe(&self) -> Result<Observation, ReadError> {
+        self.observations.fetch_add(1, Ordering::Relaxed);
+        self.observed.clone()
+    }
+}
 
 /// The length of the window, and the pause between two rounds.
 const WINDOW: TimeDelta = TimeDelta::seconds(60);
@@ -47,14 +70,16 @@ fn start() -> DateTime<Utc> {
     "2026-11-24T03:00:00Z".parse().expect("a time")
 }
 
-fn verifier(share: Option<Result<Share, ReadError>>, prometheus: Option<Scripted>) -> Verifier {
+fn verifier(prometheus: Option<Scripted>) -> Verifier {
     let _second_is_an_error = rustls::crypto::ring::default_provider().install_default();
     let outbound = Outbound::new(Duration::from_secs(1), None).expect("a client");
+    let prometheus = prometheus.map(|scripted| Arc::new(scripted) as Arc<dyn RuleSource>);
     Verifier {
-        target: Observer::new(Arc::new(Traffic(share))),
-        replicas: None,
-        application: Application::new(outbound, None, None),
-        prometheus: prometheus.map(|scripted| Arc::new(scripted) as Arc<dyn RuleSource>),
+        probes: vec![
+            Arc::new(TrafficShare),
+            Arc::new(StableVersion { outbound, healthz: None }),
+            Arc::new(AlertExpression { prometheus }),
+        ],
     }
 }
 
@@ -64,24 +89,27 @@ fn measuring(slow: f64, late: f64) -> Option<Scripted> {
     Some(scripted.with_rule("Late", "late > 0.03", &[]).with_value("late", &[], late))
 }
 
+fn times(until: DateTime<Utc>) -> VerifyTimes {
+    let (since, off_since, guarded_until) = (start(), start(), start());
+    VerifyTimes { since, off_since, until, guarded_until, interval: INTERVAL }
+}
+
 /// What became of it, and after how many seconds. One that never ends is a failure.
 async fn verified(
     verifier: &Verifier,
-    alerts: impl Fn() -> Vec<Alert> + Send + Sync,
+    rollback: &Rollback,
     window: TimeDelta,
     clock: &SteppedClock,
 ) -> (Verification, u64) {
-    let times = VerifyTimes {
-        since: start(),
-        until: clock.now() + window,
-        guarded_until: start(),
-        interval: INTERVAL,
-    };
     let began = tokio::time::Instant::now();
-    let verification = verifier.verify(alerts, times, clock);
+    let verification = verifier.verify(rollback, times(clock.now() + window), clock);
     let an_hour = Duration::from_secs(3_600);
     let verification = tokio::time::timeout(an_hour, verification).await.expect("it ends by its window");
-    (verification, began.elapsed().as_secs())
+    (verification.expect("somebody waits for it"), began.elapsed().as_secs())
+}
+
+fn off(alerts: Vec<Alert>) -> Rollback {
+    Rollback::with_share(0, alerts)
 }
 
 fn slow() -> Vec<Alert> {
@@ -89,12 +117,8 @@ fn slow() -> Vec<Alert> {
 }
 
 /// One alert when it is first asked for, two from then on.
-fn one_that_another_joins() -> impl Fn() -> Vec<Alert> + Send + Sync {
-    let asked = AtomicUsize::new(0);
-    move || {
-        let all = [alert("Slow", &[]), alert("Late", &[])];
-        all.into_iter().take(1 + asked.fetch_add(1, Ordering::Relaxed)).collect()
-    }
+fn one_that_another_joins() -> Rollback {
+    Rollback { first: 1, ..off(vec![alert("Slow", &[]), alert("Late", &[])]) }
 }
 
 fn checks(verification: &Verification) -> [(CheckOutcome, &str); 3] {
@@ -111,7 +135,7 @@ const NO_HEALTHZ: (CheckOutcome, &str) = (NotConfigured, "verify.healthz_url is 
 #[tokio::test(start_paused = true)]
 async fn a_rollback_after_which_all_is_well_is_verified_by_the_first_round() {
     let clock = SteppedClock::starting_at(start() + TimeDelta::seconds(5));
-    let (verification, took) = verified(&verifier(OFF, measuring(0.01, 0.0)), slow, WINDOW, &clock).await;
+    let (verification, took) = verified(&verifier(measuring(0.01, 0.0)), &off(slow()), WINDOW, &clock).await;
     assert_eq!((verification.verdict, took), (Verdict::Verified, 0));
     let times = (verification.started_at, verification.ended_at);
     assert_eq!(times, (start(), start() + TimeDelta::seconds(5)), "the start that is recorded already");
@@ -123,50 +147,26 @@ async fn a_rollback_after_which_all_is_well_is_verified_by_the_first_round() {
 async fn while_a_rollback_is_guarded_it_is_not_called_verified_but_what_is_wrong_is_said_at_once() {
     let clock = SteppedClock::starting_at(start());
     let guarded_until = start() + TimeDelta::minutes(5);
-    let times = VerifyTimes { since: start(), until: start() + WINDOW, guarded_until, interval: INTERVAL };
+    let times = VerifyTimes { guarded_until, ..times(start() + WINDOW) };
     let began = tokio::time::Instant::now();
-    let good = verifier(OFF, measuring(0.01, 0.0)).verify(slow, times, &clock).await;
+    let good = verifier(measuring(0.01, 0.0)).verify(&off(slow()), times, &clock).await.expect("a verdict");
     assert_eq!((good.verdict, began.elapsed().as_secs()), (Verdict::Verified, 300));
     let began = tokio::time::Instant::now();
-    let on = verifier(Some(Ok(Share(25))), None).verify(slow, times, &clock).await;
+    let on = Rollback::with_share(25, slow());
+    let on = verifier(None).verify(&on, times, &clock).await.expect("a verdict");
     assert_eq!((on.verdict, began.elapsed().as_secs()), (Verdict::NotVerified, 0));
-}
-
-/// A cluster whose stable version wants three pods and has this many ready.
-#[derive(Debug)]
-struct Cluster(u16);
-
-#[async_trait]
-impl Target for Cluster {
-    fn describe(&self, _: Step) -> String {
-        String::new()
-    }
-
-    async fn apply(&self, _: Step) -> Result<Answer, ActError> {
-        unreachable!("a verification only reads")
-    }
-
-    fn can_observe(&self) -> bool {
-        true
-    }
-
-    async fn observe(&self) -> Result<Observation, ReadError> {
-        let pods = |wanted, ready| Pods { wanted, available: ready, ready_endpoints: ready };
-        let workloads = Some(Workloads { stable: pods(3, self.0), canary: pods(0, 0) });
-        Ok(Observation { workloads, ..Observation::of_share(Share::ZERO) })
-    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn in_a_cluster_the_stable_versions_pods_are_read_too() {
     for (ready, outcome, verdict) in [(3, Pass, Verdict::Verified), (2, Fail, Verdict::NotVerified)] {
         let clock = SteppedClock::starting_at(start());
-        let in_a_cluster = Verifier {
-            target: Observer::new(Arc::new(Cluster(ready))),
-            replicas: Some(3),
-            ..verifier(OFF, None)
-        };
-        let (verification, _) = verified(&in_a_cluster, slow, WINDOW, &clock).await;
+        let verifier =
+            Verifier { probes: vec![Arc::new(TrafficShare), Arc::new(StablePods { replicas: 3 })] };
+        let rollback = Rollback::in_a_cluster(ready);
+        let (verification, took) = verified(&verifier, &rollback, WINDOW, &clock).await;
+        let rounds = usize::try_from(took / INTERVAL.as_secs()).expect("few") + 1;
+        assert_eq!(rollback.observations.load(Ordering::Relaxed), rounds, "one observation a round");
         let pods = verification.checks.iter().find(|check| check.name == CheckName::StablePods);
         let pods = pods.expect("looked at");
         assert_eq!((pods.outcome, verification.verdict), (outcome, verdict), "{}", pods.detail);
@@ -178,8 +178,9 @@ async fn in_a_cluster_the_stable_versions_pods_are_read_too() {
 #[tokio::test(start_paused = true)]
 async fn traffic_that_is_read_back_on_the_canary_is_said_at_once_and_not_waited_upon() {
     let clock = SteppedClock::starting_at(start());
-    let verifier = verifier(Some(Ok(Share(25))), measuring(0.01, 0.0));
-    let (verification, took) = verified(&verifier, slow, WINDOW, &clock).await;
+    let verifier = verifier(measuring(0.01, 0.0));
+    let rollback = Rollback::with_share(25, slow());
+    let (verification, took) = verified(&verifier, &rollback, WINDOW, &clock).await;
     assert_eq!((verification.verdict, took), (Verdict::NotVerified, 0));
     assert_eq!(checks(&verification)[0], (Fail, "25 % on the canary"));
 }
@@ -188,8 +189,8 @@ async fn traffic_that_is_read_back_on_the_canary_is_said_at_once_and_not_waited_
 async fn a_metric_above_its_threshold_has_until_the_end_of_the_window_whatever_the_wall_clock_shows() {
     let (page, _logged_here) = page();
     let clock = SteppedClock::starting_at(start());
-    let verifier = verifier(OFF, measuring(0.9, 0.0));
-    let verification = verified(&verifier, slow, WINDOW, &clock);
+    let (verifier, rollback) = (verifier(measuring(0.9, 0.0)), off(slow()));
+    let verification = verified(&verifier, &rollback, WINDOW, &clock);
     let set = async {
         tokio::time::sleep(Duration::from_secs(20)).await;
         clock.step(TimeDelta::hours(2));
@@ -206,8 +207,8 @@ async fn a_metric_above_its_threshold_has_until_the_end_of_the_window_whatever_t
 #[tokio::test(start_paused = true)]
 async fn a_window_that_ended_while_nobody_was_there_still_has_one_round() {
     let clock = SteppedClock::starting_at(start() + TimeDelta::hours(1));
-    let verifier = verifier(OFF, measuring(f64::NAN, 0.0));
-    let (verification, took) = verified(&verifier, slow, -TimeDelta::minutes(50), &clock).await;
+    let verifier = verifier(measuring(f64::NAN, 0.0));
+    let (verification, took) = verified(&verifier, &off(slow()), -TimeDelta::minutes(50), &clock).await;
     assert_eq!((verification.verdict, took), (Verdict::Inconclusive, 0));
     let unknown = (Unknown, "Slow: `slow` is no number: nothing was measured");
     assert_eq!(checks(&verification)[2], unknown);
@@ -217,8 +218,9 @@ async fn a_window_that_ended_while_nobody_was_there_still_has_one_round() {
 async fn a_share_that_cant_be_read_is_tried_until_the_end_of_the_window_and_leaves_it_open() {
     let clock = SteppedClock::starting_at(start());
     let refused = ReadError::Refused { status: 503, text: "later".to_owned() };
-    let verifier = verifier(Some(Err(refused)), measuring(0.01, 0.0));
-    let (verification, took) = verified(&verifier, slow, WINDOW, &clock).await;
+    let verifier = verifier(measuring(0.01, 0.0));
+    let rollback = Rollback::of(Err(refused), slow());
+    let (verification, took) = verified(&verifier, &rollback, WINDOW, &clock).await;
     assert_eq!((verification.verdict, took), (Verdict::Inconclusive, 60));
     assert_eq!(checks(&verification)[0], (Unknown, "status 503: later"));
 }
@@ -227,13 +229,14 @@ async fn a_share_that_cant_be_read_is_tried_until_the_end_of_the_window_and_leav
 async fn where_nothing_can_be_read_each_check_says_why_and_nothing_is_called_verified() {
     let clock = SteppedClock::starting_at(start());
     let no_share = (NotConfigured, "traffic.read_url is not configured");
-    let (verification, took) = verified(&verifier(None, None), slow, WINDOW, &clock).await;
+    let unread = Rollback::of(Err(ReadError::NotConfigured), slow());
+    let (verification, took) = verified(&verifier(None), &unread, WINDOW, &clock).await;
     assert_eq!((verification.verdict, took), (Verdict::Inconclusive, 0));
     let no_prometheus = (NotConfigured, "prometheus.url is not configured");
     assert_eq!(checks(&verification), [no_share, NO_HEALTHZ, no_prometheus]);
 
-    let by_a_person = verifier(OFF, measuring(0.9, 0.0));
-    let (verification, _) = verified(&by_a_person, Vec::new, WINDOW, &clock).await;
+    let by_a_person = off(Vec::new());
+    let (verification, _) = verified(&verifier(measuring(0.9, 0.0)), &by_a_person, WINDOW, &clock).await;
     assert_eq!(verification.verdict, Verdict::Verified);
     assert_eq!(checks(&verification)[2], (NotConfigured, "no alert caused it"));
 }
@@ -241,8 +244,8 @@ async fn where_nothing_can_be_read_each_check_says_why_and_nothing_is_called_ver
 #[tokio::test(start_paused = true)]
 async fn an_alert_that_joins_during_a_round_is_asked_about_in_the_next() {
     let clock = SteppedClock::starting_at(start());
-    let well = verifier(OFF, measuring(0.01, 0.02));
-    let (verification, took) = verified(&well, one_that_another_joins(), WINDOW, &clock).await;
+    let well = verifier(measuring(0.01, 0.02));
+    let (verification, took) = verified(&well, &one_that_another_joins(), WINDOW, &clock).await;
     assert_eq!((verification.verdict, took), (Verdict::Verified, INTERVAL.as_secs()));
     let both = "Slow: 0.01 is not > 0.03; Late: 0.02 is not > 0.03";
     assert_eq!(checks(&verification)[2], (Pass, both));
@@ -252,14 +255,25 @@ async fn an_alert_that_joins_during_a_round_is_asked_about_in_the_next() {
 async fn an_alert_that_joins_during_the_last_round_leaves_open_what_passed_and_mends_nothing() {
     let clock = SteppedClock::starting_at(start());
     let ended = TimeDelta::zero();
-    let well = verifier(OFF, measuring(0.01, 0.02));
-    let (verification, _) = verified(&well, one_that_another_joins(), ended, &clock).await;
+    let well = verifier(measuring(0.01, 0.02));
+    let (verification, _) = verified(&well, &one_that_another_joins(), ended, &clock).await;
     assert_eq!(verification.verdict, Verdict::Inconclusive);
     let not_all = "Slow: 0.01 is not > 0.03; 1 joined while this was read";
     assert_eq!(checks(&verification), [(Pass, "0 %"), NO_HEALTHZ, (Unknown, not_all)]);
 
-    let bad = verifier(OFF, measuring(0.9, 0.02));
-    let (verification, _) = verified(&bad, one_that_another_joins(), ended, &clock).await;
+    let bad = verifier(measuring(0.9, 0.02));
+    let (verification, _) = verified(&bad, &one_that_another_joins(), ended, &clock).await;
     assert_eq!(verification.verdict, Verdict::NotVerified);
     assert_eq!(checks(&verification)[2], (Fail, "Slow: still 0.9 > 0.03"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_that_is_not_verified_any_more_is_read_no_further() {
+    let clock = SteppedClock::starting_at(start());
+    for (over_after, observations) in [(0, 0), (1, 1), (4, 2)] {
+        let rollback = Rollback { over_after, ..off(slow()) };
+        let ended = verifier(measuring(0.9, 0.0)).verify(&rollback, times(start() + WINDOW), &clock).await;
+        assert_eq!(ended, None);
+        assert_eq!(rollback.observations.load(Ordering::Relaxed), observations, "{over_after}");
+    }
 }

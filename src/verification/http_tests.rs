@@ -10,7 +10,11 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use reqwest::Url;
+
 use super::*;
+use crate::incident::CheckOutcome;
+use crate::outbound::Outbound;
 
 const STABLE: &str = r#"{"version":"v1.3.9"}"#;
 const CANARY: &str = r#"{"version":"1.4.0"}"#;
@@ -19,7 +23,7 @@ type Answers = &'static [(u16, &'static str)];
 
 /// An application at whose every address these answers are given, in turn and again. It is there as
 /// long as what serves it.
-async fn answering(answers: Answers) -> (Application, JoinSet<()>) {
+async fn answering(answers: Answers) -> (StableVersion, Application, JoinSet<()>) {
     let _second_is_an_error = rustls::crypto::ring::default_provider().install_default();
     let asked = Arc::new(AtomicUsize::new(0));
     let answer = move || {
@@ -34,7 +38,8 @@ async fn answering(answers: Answers) -> (Application, JoinSet<()>) {
     let routes = Router::new().fallback(get(answer));
     server.spawn(async move { axum::serve(listener, routes).await.expect("served") });
     let outbound = Outbound::new(Duration::from_secs(5), None).expect("a client");
-    (Application::new(outbound, Some(healthz), Some(url("/metrics"))), server)
+    let version = StableVersion { outbound: outbound.clone(), healthz: Some(healthz) };
+    (version, Application::new(outbound, Some(url("/metrics"))), server)
 }
 
 #[tokio::test]
@@ -56,30 +61,30 @@ async fn the_version_that_answers_is_said_beside_the_stable_one_and_no_version_i
         (&[(200, r#"{"version":1.4}"#)], Unknown, "healthz has no text at .version: is the address right?"),
     ];
     for (answers, outcome, detail) in cases {
-        let (application, _server) = answering(answers).await;
-        let check = application.stable_version().await;
-        assert_eq!((check.name, check.outcome), (CheckName::StableVersion, outcome), "{answers:?}");
-        assert_eq!(check.detail, detail, "{answers:?}");
+        let (version, _, _server) = answering(answers).await;
+        let seen = version.answering().await;
+        assert_eq!((seen.outcome, seen.detail.as_str()), (outcome, detail), "{answers:?}");
     }
 }
 
 #[tokio::test]
 async fn metrics_are_taken_as_they_are_served_and_a_status_says_whether_to_ask_again() {
-    let (application, _server) = answering(&[(200, "requests_total 7\n"), (206, "requests_total 8\n")]).await;
+    let (_, application, _server) =
+        answering(&[(200, "requests_total 7\n"), (206, "requests_total 8\n")]).await;
     assert_eq!(application.metrics().await, Ok(b"requests_total 7\n".to_vec()));
     assert_eq!(application.metrics().await, Ok(b"requests_total 8\n".to_vec()), "any 2xx is an answer");
 
     let said = |status| format!("/metrics: status {status}: not here");
     let a_persons: Answers =
         &[(301, "not here"), (308, "not here"), (404, "not here"), (405, "not here"), (410, "not here")];
-    let (application, _server) = answering(a_persons).await;
+    let (_, application, _server) = answering(a_persons).await;
     for (status, _) in a_persons {
         let expected = ApplicationError::NotAsExpected(said(status));
         assert_eq!(application.metrics().await, Err(expected), "another address is needed");
     }
     let times: Answers =
         &[(401, "not here"), (409, "not here"), (429, "not here"), (500, "not here"), (503, "not here")];
-    let (application, _server) = answering(times).await;
+    let (_, application, _server) = answering(times).await;
     for (status, _) in times {
         let expected = ApplicationError::NoAnswer(said(status));
         assert_eq!(application.metrics().await, Err(expected), "it may be otherwise later");
@@ -90,26 +95,9 @@ async fn metrics_are_taken_as_they_are_served_and_a_status_says_whether_to_ask_a
 async fn what_no_address_is_configured_for_is_left_out_by_the_name_of_its_key() {
     let _second_is_an_error = rustls::crypto::ring::default_provider().install_default();
     let outbound = Outbound::new(Duration::from_secs(5), None).expect("a client");
-    let application = Application::new(outbound, None, None);
-    let check = application.stable_version().await;
-    let expected = (CheckOutcome::NotConfigured, "verify.healthz_url is not configured");
-    assert_eq!((check.outcome, check.detail.as_str()), expected);
+    let version = StableVersion { outbound: outbound.clone(), healthz: None };
+    let expected = Seen::left_out("verify.healthz_url is not configured");
+    assert_eq!(version.answering().await, expected);
+    let application = Application::new(outbound, None);
     assert_eq!(application.metrics().await, Err(ApplicationError::NotConfigured("verify.metrics_url")));
-}
-
-#[test]
-fn a_version_is_the_same_with_or_without_its_v_and_its_build_metadata() {
-    for (one, other, same) in [
-        ("1.3.9", "v1.3.9", true),
-        ("V1.3.9", "1.3.9 ", true),
-        ("v1.3.9+build.7", "1.3.9", true),
-        ("1.3.9+a", "v1.3.9+b", true),
-        ("1.3.9-rc.1", "v1.3.9", false),
-        ("1.3.9", "1.3.90", false),
-        ("vega", "ega", false),
-        ("vega", "vega", true),
-        ("", "v", false),
-    ] {
-        assert_eq!(is_same_version(one, other), same, "{one:?} {other:?}");
-    }
 }
