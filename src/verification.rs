@@ -6,6 +6,7 @@
 
 mod alert_expression;
 mod application;
+mod canary_requests;
 mod condition;
 mod expressions;
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod verifier;
 
 pub use alert_expression::AlertExpression;
 pub use application::{Application, ApplicationError};
+pub use canary_requests::{CanaryRequests, RequestCounter, RequestTimes};
 pub use probe::{Finding, Probe, Round, Seen, Subject};
 pub use stable_pods::StablePods;
 pub use stable_version::{Healthz, StableVersion};

@@ -211,7 +211,7 @@ fn build_rollout(
             recipients: recipients.to_vec(),
         },
         application: Application::new(to_application.clone(), verify.metrics_url.clone()),
-        verifier: super::probes::verifier(verify, plan, to_application, prometheus),
+        verifier: super::probes::verifier(rollout, plan, to_application, prometheus),
         lane,
         step_limits: limits,
         verify_interval: verify.interval,

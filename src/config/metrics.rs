@@ -27,6 +27,9 @@ pub struct MetricsConfig {
     /// The same for what may not know the versions apart: exporters, gauges, targets. What carries none
     /// of the canary's labels is the whole application's, and belongs to its canary too.
     pub canary_or_all: String,
+    /// Matchers of what is the canary's by labels that it really has, and not for the lack of them: where
+    /// one process serves both versions, its series have none.
+    pub canary_labelled: String,
     /// Matchers of stable's part; none where they can't be derived from `canary`.
     pub stable: Option<String>,
     /// Matchers that leave out requests of probes and scrapes.
@@ -89,6 +92,7 @@ impl MetricsConfig {
             database_duration: metric("database_duration", "database_query_duration_seconds"),
             pgbouncer: metric("pgbouncer", "pgbouncer_pools_server"),
             canary_or_all: or_unlabelled(&canary),
+            canary_labelled: labelled(&canary),
             selector,
             canary,
         };
@@ -217,6 +221,13 @@ fn or_unlabelled(matchers: &str) -> String {
     parsed(matchers).unwrap_or_default().iter().filter_map(one).collect::<Vec<_>>().join(",")
 }
 
+/// The same matchers for series that have all of the labels.
+fn labelled(matchers: &str) -> String {
+    let names = parsed(matchers).unwrap_or_default().into_iter().map(|matcher| matcher.name);
+    let names: std::collections::BTreeSet<_> = names.collect();
+    names.iter().fold(matchers.to_owned(), |all, name| format!("{all},{name}!=\"\""))
+}
+
 /// A regular expression that matches this text and no other.
 fn literal(text: &str) -> String {
     let one = |c: char| match c {
@@ -262,6 +273,19 @@ mod tests {
             ("track!=\"\"", ""),
         ] {
             assert_eq!(or_unlabelled(canary), or_all, "{canary}");
+        }
+    }
+
+    #[test]
+    fn what_has_the_canarys_labels_is_its_own() {
+        for (canary, own) in [
+            (DEFAULT_CANARY, "track!=\"stable\",track!=\"\""),
+            (
+                "pod=~\"a.*\",zone!=\"dr\",pod!=\"ab\"",
+                "pod=~\"a.*\",zone!=\"dr\",pod!=\"ab\",pod!=\"\",zone!=\"\"",
+            ),
+        ] {
+            assert_eq!(labelled(canary), own);
         }
     }
 

@@ -10,6 +10,7 @@ mod delivery;
 mod episodes;
 mod escalation;
 mod grace;
+mod guard;
 mod last_stage;
 mod limits;
 mod public;

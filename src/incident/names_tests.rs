@@ -12,11 +12,12 @@ use super::{
     NoticeKind, Reason, RolloutName, SnapshotPoint, Stage, Step, StepOutcome, StepRecord, Verdict,
 };
 
-const CHECKS: [CheckName; 5] = [
+const CHECKS: [CheckName; 6] = [
     CheckName::TrafficShare,
     CheckName::StablePods,
     CheckName::StableVersion,
     CheckName::AlertExpression,
+    CheckName::CanaryRequests,
     CheckName::Metrics,
 ];
 const OUTCOMES: [CheckOutcome; 4] =

@@ -109,6 +109,8 @@ pub enum CheckName {
     StableVersion,
     /// Every critical or warning expression of the incident is below its threshold.
     AlertExpression,
+    /// No request reaches the canary, by its own counter.
+    CanaryRequests,
     /// The application's metrics can be read.
     Metrics,
 }
@@ -122,6 +124,7 @@ impl CheckName {
             Self::StablePods => "stable_pods",
             Self::StableVersion => "stable_version",
             Self::AlertExpression => "alert_expression",
+            Self::CanaryRequests => "canary_requests",
             Self::Metrics => "metrics",
         }
     }

@@ -162,6 +162,7 @@ impl CheckName {
             Self::StablePods => "the stable version's pods",
             Self::StableVersion => "the version that answers",
             Self::AlertExpression => "the alerts' own expressions",
+            Self::CanaryRequests => "the canary's own count of requests",
             Self::Metrics => "the application's metrics",
         }
     }

@@ -6,6 +6,7 @@ mod alertmanagers;
 mod architecture;
 mod basic_auth;
 mod broken_database;
+mod canary_requests;
 mod channels;
 mod clocks;
 mod command_line;

@@ -174,7 +174,7 @@ fn what_will_get_in_the_way_is_in_the_record_once() {
     assert_eq!(notes.count(), 1);
 }
 
-fn of_revision(revision: &str, observation: Observation) -> Observation {
+pub(super) fn of_revision(revision: &str, observation: Observation) -> Observation {
     Observation { revision: Some(Revision::new(revision)), ..observation }
 }
 

@@ -235,6 +235,11 @@ impl Story {
             check(CheckName::TrafficShare, CheckOutcome::Pass, "read as 0 %"),
             check(CheckName::StableVersion, version, &self.foreign.answer),
             check(CheckName::AlertExpression, CheckOutcome::Pass, "0.4 % (threshold 3 %)"),
+            check(
+                CheckName::CanaryRequests,
+                CheckOutcome::Pass,
+                "none in the last 60 s, about 400 in as long before the rollback",
+            ),
             check(CheckName::Metrics, CheckOutcome::NotConfigured, ""),
         ];
         let (started_at, ended_at) = (at(milliseconds - 2_000), at(milliseconds));
