@@ -29,7 +29,8 @@ use crate::store::{IncidentStore, OpenedLater};
 use crate::supervision::Supervisor;
 use crate::web::slack::Interactions;
 use crate::web::{
-    Access, Api, PAGERDUTY_PATH, PagerDutyInbound, Readiness, admin_router, api_router, pagerduty_router,
+    AboutView, Access, Api, PAGERDUTY_PATH, PagerDutyInbound, Readiness, admin_router, api_router,
+    pagerduty_router,
 };
 use crate::webhook::auth::WebhookAuth;
 use crate::webhook::body::Budget;
@@ -102,7 +103,12 @@ impl App {
             budget: Budget::default(),
         };
         let template = config.report.template().context("report.template_file")?;
-        let api = Api::new(worker.clone(), Arc::new(Access::new(&config.server)), template);
+        let api = Api::new(
+            worker.clone(),
+            Arc::new(Access::new(&config.server)),
+            template,
+            AboutView::of(&config.fingerprint),
+        );
         let slack = config.people.slack.as_ref();
         let slack =
             slack.map(|slack| Interactions::new(slack, worker.clone())).transpose().context("slack")?;

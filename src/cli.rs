@@ -6,9 +6,9 @@ mod check_config;
 mod client;
 #[cfg(feature = "demo")]
 mod demo;
+mod doctor;
 mod evidence;
 mod incident;
-mod metrics_check;
 mod notify;
 mod output;
 mod rollback;
@@ -98,6 +98,8 @@ enum Command {
     Rules(rules::RulesArgs),
     /// Report every problem of the configuration at once.
     CheckConfig(check_config::CheckArgs),
+    /// Look for whatever would stop a rollback, or keep anybody from seeing that one is needed.
+    Doctor(doctor::DoctorArgs),
     /// Print shell completions, such as `backstop completions bash > /etc/bash_completion.d/backstop`.
     Completions { shell: clap_complete::Shell },
 }
@@ -138,6 +140,7 @@ fn outcome(cli: Cli) -> Outcome {
             Command::Incident(args) => incident::run(&args, &common).await,
             Command::Evidence(args) => evidence::run(&args, &common),
             Command::CheckConfig(args) => check_config::run(&args, &common).await,
+            Command::Doctor(args) => doctor::run(&args, &common).await,
             Command::Notify(args) => notify::run(&args, &common).await,
             Command::Rules(args) => rules::run(&args, &common).await,
             Command::Completions { .. } => Outcome::Done,

@@ -5,6 +5,7 @@
 
 mod access;
 mod client_tls;
+mod fingerprint;
 mod flag_request;
 mod incident_report;
 mod kubernetes;
@@ -51,6 +52,8 @@ use crate::clock::{Clock, SystemClock};
 #[derive(Debug, Clone)]
 pub struct Config {
     pub file: PathBuf,
+    /// Of its text: two that read the same have the same.
+    pub fingerprint: String,
     pub server: ServerConfig,
     pub store: StoreConfig,
     pub evidence: EvidenceConfig,
@@ -72,17 +75,10 @@ impl Config {
     /// # Errors
     /// Every problem at once, each with file, line, key and remedy.
     pub fn load(path: &Path) -> Result<Self, ConfigReport> {
-        let (config, text) = Self::read(path)?;
-        let now = SystemClock.now();
-        let of_files = config.check_secrets().into_iter().chain(config.check_tls(now));
-        let of_files = of_files.chain(config.check_access(now)).chain(config.report.check(path));
-        let of_files = of_files.chain(config.check_kubeconfigs());
-        // It was read a moment ago, so it can be read again; if not, problems have no line.
-        let document = toml_edit::Document::parse(text.as_str()).map(toml_edit::Document::into_item);
-        let document = document.unwrap_or_default();
-        let (errors, warnings): (Vec<_>, Vec<_>) = of_files
-            .map(|problem| problem.placed(&document, &text))
-            .partition(|problem| problem.level == Level::Error);
+        let config = Self::read(path)?;
+        let of_files = config.check_files(SystemClock.now());
+        let (errors, warnings): (Vec<_>, Vec<_>) =
+            of_files.into_iter().partition(|problem| problem.level == Level::Error);
         if !errors.is_empty() {
             return Err(ConfigReport::new(errors));
         }
@@ -96,13 +92,26 @@ impl Config {
     /// # Errors
     /// Every problem of the configuration's own text.
     pub fn open(path: &Path) -> Result<Self, ConfigReport> {
-        let (config, _) = Self::read(path)?;
+        let config = Self::read(path)?;
         config.look_at_secrets();
         Ok(config)
     }
 
-    /// The configuration and its text, without a look at the files that it names.
-    fn read(path: &Path) -> Result<(Self, String), ConfigReport> {
+    /// Everything that is wrong with the files that it names, at the places of their keys.
+    #[must_use]
+    pub fn check_files(&self, now: DateTime<Utc>) -> Vec<Problem> {
+        let of_files = self.check_secrets().into_iter().chain(self.check_tls(now));
+        let of_files = of_files.chain(self.check_access(now)).chain(self.report.check(&self.file));
+        let of_files = of_files.chain(self.check_kubeconfigs());
+        // It was read a moment ago, so it can be read again; if not, problems have no line.
+        let text = std::fs::read_to_string(&self.file).unwrap_or_default();
+        let document = toml_edit::Document::parse(text.as_str()).map(toml_edit::Document::into_item);
+        let document = document.unwrap_or_default();
+        of_files.map(|problem| problem.placed(&document, &text)).collect()
+    }
+
+    /// The configuration, without a look at the files that it names.
+    fn read(path: &Path) -> Result<Self, ConfigReport> {
         let unread = |message: String| {
             let remedy = "name the file with --config; `backstop demo` needs none".to_owned();
             ConfigReport::new(vec![Problem::whole_file(path, message, remedy)])
@@ -114,7 +123,7 @@ impl Config {
         }
         let text =
             std::fs::read_to_string(path).map_err(|error| unread(format!("can't be read: {error}")))?;
-        Ok((Self::parse(&text, path)?, text))
+        Self::parse(&text, path)
     }
 
     /// Checks a text, without looking at the files that it names: no secret can be had before
@@ -139,9 +148,10 @@ impl Config {
         let (errors, warnings): (Vec<_>, Vec<_>) =
             reader.problems().into_iter().partition(|problem| problem.level == Level::Error);
         if errors.is_empty() {
-            let file = file.to_owned();
+            let (file, fingerprint) = (file.to_owned(), fingerprint::of(text));
             Ok(Self {
                 file,
+                fingerprint,
                 server,
                 store,
                 evidence,

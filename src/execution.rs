@@ -12,10 +12,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use feature_flag::{FeatureFlag, ReadRequest, SetRequest};
+pub use feature_flag::{FeatureFlag, ReadRequest, SetRequest, read_share};
 #[cfg(feature = "demo")]
 pub(crate) use kubernetes::client_words;
-pub use kubernetes::{Cluster, Clusters, KubernetesTarget, longest_try};
+pub use kubernetes::{
+    Cluster, Clusters, Inspection, KubernetesTarget, Need, Right, inspect, longest_try, rights,
+};
 pub use lane::{Lane, Permit, Reach};
 pub use step::{StepLimits, run_step};
 

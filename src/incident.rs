@@ -9,6 +9,7 @@ mod attached;
 mod bounded;
 mod cause;
 mod deliveries;
+mod doctor_test;
 mod event;
 mod event_names;
 #[cfg(test)]
@@ -43,6 +44,7 @@ pub use attached::AttachedAlerts;
 pub use bounded::Bounded;
 pub use cause::{Cause, Trigger};
 pub use deliveries::{Delivered, Deliveries, DeliveryEnd, MessageOutcome, Queue, References, Waiting};
+pub use doctor_test::{DOCTOR_TEST, DOCTOR_TEST_LABEL, DOCTOR_TEST_ROLLOUT};
 pub use event::{AttachedAlert, Event, OpenedIncident, Record, StoredAs};
 pub use folded::{Escalation, Incident, NewNeed, NoteEntry, NotedBefore};
 pub use ids::{ChannelName, Fingerprint, IncidentId, Revision, RolloutName, Stage, UnknownStage};

@@ -56,6 +56,7 @@
 //! # Rooms, in reading order
 //! Dependencies point one way; a test reads the source and enforces it.
 
+pub mod finding;
 pub mod text;
 
 pub mod incident;
@@ -86,6 +87,8 @@ pub mod web;
 pub mod webhook;
 
 pub mod listener;
+
+pub mod doctor;
 
 pub mod app;
 pub mod cli;

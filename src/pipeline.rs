@@ -23,7 +23,7 @@ mod watcher;
 mod worker;
 
 pub use journal::{Journal, JournalError, JournalParts, JournalTask, Receipt, Ruling, States, Submission};
-pub use observed::{Observed, Trying};
+pub use observed::{CLOCKS_DIFFER, Observed, Trying};
 pub use perform::blob_ref;
 pub use rollouts::{Rollout, Rollouts};
 pub use severities::{Kinds, Severities};

@@ -20,7 +20,7 @@ use imbl::OrdMap;
 
 pub use memory::MemoryStore;
 pub use opened_later::OpenedLater;
-pub use sqlite::{SqliteStore, evidence_files};
+pub use sqlite::{SqliteStore, StoreLook, evidence_files, look_at_store};
 
 use crate::incident::{BlobRef, Incident, IncidentId, RolloutName, RolloutState, StoredAs};
 

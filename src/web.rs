@@ -13,7 +13,7 @@ mod told;
 mod view;
 
 pub use admin::{Readiness, admin_router};
-pub use api::{Api, api_router};
+pub use api::{AboutView, Api, TestAlertView, api_router};
 pub use auth::{Access, Denied};
 pub use listing::Listings;
 pub use next::NextView;

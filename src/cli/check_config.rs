@@ -4,8 +4,9 @@ use clap::Args;
 
 use super::notify::{self, Said};
 use super::output::{Output, fail, print, print_json, progress};
-use super::{Common, Outcome, metrics_check};
+use super::{Common, Outcome};
 use crate::config::{Config, Level, Problem};
+use crate::doctor::metric_problems;
 use crate::text::shown;
 
 /// Flags of `check-config`.
@@ -20,7 +21,7 @@ pub(super) async fn run(args: &CheckArgs, common: &Common) -> Outcome {
     let mut said = Vec::new();
     let (problems, valid) = match Config::load(&common.config) {
         Ok(config) => {
-            let of_metrics = metrics_check::problems(&config, &config.rollouts).await;
+            let of_metrics = metric_problems(&config, &config.rollouts).await;
             if args.online {
                 said = match notify::built(&config) {
                     Ok(channels) => notify::checked(&channels).await,
@@ -57,11 +58,6 @@ fn verdict(file: &str, valid: bool, problems: usize, said: &[Said]) -> String {
     let failed: Vec<_> = said.iter().filter(|said| !said.ok).map(|said| shown(&said.channel)).collect();
     let failed = if failed.is_empty() { String::new() } else { format!("; FAILED: {}", failed.join(", ")) };
     format!("{file} {is}, {problems} to look at{failed}")
-}
-
-/// What is valid and still worth a thought, at a key of the file.
-pub(super) fn warning(config: &Config, key: &str, message: String, remedy: String) -> Problem {
-    Problem::warning(&config.file, key, message, remedy)
 }
 
 /// Reads the configuration for a command, or says what is wrong with it. Its warnings are for whoever

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::output::{Output, fail, print, print_json, progress};
-use super::{Common, Outcome, check_config, metrics_check};
+use super::{Common, Outcome, check_config};
 use crate::config::{Config, RolloutConfig};
+use crate::doctor::metric_problems;
 use crate::rules::{self, unit_tests};
 use crate::text::shown;
 
@@ -85,7 +86,7 @@ pub(super) async fn run(args: &RulesArgs, common: &Common) -> Outcome {
     if let Some(error) = rollouts.iter().find_map(rules::unfit) {
         return fail(format!("no rules can be made: {error}"), Outcome::Usage);
     }
-    for problem in metrics_check::problems(&config, &rollouts).await {
+    for problem in metric_problems(&config, &rollouts).await {
         progress(problem.to_string());
     }
     let Some(files) = render(args, &config, &rollouts) else {

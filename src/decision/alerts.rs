@@ -15,6 +15,10 @@ use crate::incident::{
 const EPISODE: TimeDelta = TimeDelta::days(1);
 
 pub(super) fn received(draft: &mut Draft<'_>, alert: &Alert, body: Option<&BlobRef>) -> Reason {
+    // Whatever labels its rollout is matched by.
+    if alert.doctor_test().is_some() {
+        return Reason::DoctorTest;
+    }
     match alert.status {
         AlertStatus::Firing => firing(draft, alert, body),
         AlertStatus::Resolved => {

@@ -44,6 +44,16 @@ impl FeatureFlag {
     }
 }
 
+/// Reads the canary's share, without a target that could set it.
+///
+/// # Errors
+/// See [`ReadError`].
+pub async fn read_share(outbound: &Outbound, read: &ReadRequest) -> Result<Share, ReadError> {
+    let outbound = outbound.with_answers_up_to(MAX_SMALL_ANSWER_BYTES);
+    let reply = outbound.get(read.url.clone()).await.map_err(ReadError::NoAnswer)?;
+    read.share(&reply)
+}
+
 /// An address for evidence: a query's values may be secrets, its names are not.
 fn without_query_values(url: &Url) -> String {
     let Some(query) = url.query() else { return url.to_string() };

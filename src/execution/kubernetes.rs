@@ -12,10 +12,12 @@ mod error;
 mod events;
 mod http_route;
 mod ingress_nginx;
+mod inspection;
 mod object;
 mod owned;
 mod pods;
 mod revision;
+mod rights;
 mod router;
 mod steps;
 mod surroundings;
@@ -33,6 +35,8 @@ use serde_json::Value;
 #[cfg(feature = "demo")]
 pub(crate) use cluster::client_words;
 pub use cluster::{Cluster, Clusters};
+pub use inspection::{Inspection, inspect};
+pub use rights::{Need, Right, rights};
 
 use self::caller::Caller;
 use self::changes::{REPLICAS, last_change};
@@ -76,14 +80,7 @@ impl KubernetesTarget {
     #[must_use]
     pub fn new(cluster: Arc<Cluster>, config: &KubernetesConfig, clock: Arc<dyn Clock>) -> Self {
         let KubernetesConfig { namespace, stable, canary, .. } = config;
-        let router: Box<dyn Router> = match &config.router {
-            RouterConfig::IngressNginx { canary_ingress } => {
-                Box::new(IngressNginx::new(namespace, canary_ingress, &stable.service))
-            }
-            RouterConfig::GatewayApi { http_route } => {
-                Box::new(HttpRoute::new(namespace, http_route, &stable.service, &canary.service))
-            }
-        };
+        let router = router_of(config);
         let caller = Caller { cluster, timeout: config.timeout };
         Self {
             events: Events::new(caller.clone(), clock, router.object(), &canary.deployment),
@@ -133,6 +130,18 @@ impl KubernetesTarget {
     /// Of the stable version.
     async fn ready_endpoints(&self) -> Result<u16, CallError> {
         self.endpoints(&self.stable_service).await.map(|slices| pods::ready_endpoints(&slices))
+    }
+}
+
+fn router_of(config: &KubernetesConfig) -> Box<dyn Router> {
+    let KubernetesConfig { namespace, stable, canary, .. } = config;
+    match &config.router {
+        RouterConfig::IngressNginx { canary_ingress } => {
+            Box::new(IngressNginx::new(namespace, canary_ingress, &stable.service))
+        }
+        RouterConfig::GatewayApi { http_route } => {
+            Box::new(HttpRoute::new(namespace, http_route, &stable.service, &canary.service))
+        }
     }
 }
 

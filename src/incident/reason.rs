@@ -51,6 +51,7 @@ named! {
 
         NoCanary => "no_canary", "The canary has no traffic: there is nothing to roll back.";
         ShadowMode => "shadow_mode", "`mode = \"shadow\"`: it would have rolled back.";
+        DoctorTest => "doctor_test", "A test alert of `backstop doctor`: it has come, and leads to nothing.";
         ModeOff => "mode_off", "`mode = \"off\"`: alerts are not acted upon.";
         SeverityNotActionable => "severity_not_actionable", "The alert's `severity` is neither critical nor warning.";
 

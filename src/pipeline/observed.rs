@@ -4,10 +4,11 @@
 //! Ages are measured with the clock that nobody can set, so that a step of the wall clock makes no
 //! reading look fresh and no Watchdog silent. Times are given on the wall clock of the one who asks.
 
+mod doctor_tests;
 mod trying;
 mod watchdogs;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -21,7 +22,7 @@ use crate::incident::{Alert, Fingerprint, Observation, RolloutName, Share};
 
 /// Clocks that differ by less count as equal: HTTP's `Date` has whole seconds, and a request takes its
 /// time too.
-const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(5);
+pub const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(5);
 
 type Labels = BTreeMap<String, String>;
 
@@ -42,6 +43,7 @@ struct Inner {
     set_by: TimeDelta,
     watchdogs: Watchdogs,
     trying: BTreeMap<RolloutName, Trying>,
+    doctor_tests: VecDeque<(String, DateTime<Utc>)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -72,6 +74,7 @@ impl Observed {
             set_by: TimeDelta::zero(),
             watchdogs: Watchdogs::new(watchdog),
             trying: BTreeMap::new(),
+            doctor_tests: VecDeque::new(),
         };
         Self { clock, inner: Mutex::new(inner) }
     }

@@ -13,7 +13,7 @@ use super::{AlertRule, Difference, RuleAnswer, RuleSource, SignalError, in_brack
 use crate::decision::PrometheusReading;
 use crate::incident::Alert;
 use crate::outbound::{Outbound, under};
-use crate::text::shown;
+use crate::text::{kept, shown};
 
 /// A rule that was not evaluated for this long says nothing of the present. Two default
 /// evaluation intervals of Prometheus (1 m), so that one late evaluation is no alarm.
@@ -36,6 +36,17 @@ pub struct Sample {
 #[derive(Debug, Deserialize)]
 struct Wrapped<T> {
     data: T,
+}
+
+#[derive(Debug, Deserialize)]
+struct Alertmanagers {
+    #[serde(rename = "activeAlertmanagers")]
+    active: Vec<ToldAlertmanager>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ToldAlertmanager {
+    url: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -98,6 +109,16 @@ impl Prometheus {
     #[must_use]
     pub fn new(outbound: Outbound, base: Url) -> Self {
         Self { outbound, base }
+    }
+
+    /// The addresses of the Alertmanagers that it tells now.
+    ///
+    /// # Errors
+    /// See [`SignalError`].
+    pub async fn alertmanagers(&self) -> Result<Vec<String>, SignalError> {
+        let url = under(&self.base, "api/v1/alertmanagers");
+        let known: Wrapped<Alertmanagers> = get(&self.outbound, url).await?.0;
+        Ok(known.data.active.into_iter().map(|one| kept(&one.url)).collect())
     }
 
     async fn dated_rules(&self) -> Result<(Vec<AlertRule>, Option<DateTime<Utc>>), SignalError> {

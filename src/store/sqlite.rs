@@ -3,6 +3,7 @@
 //! One thread owns the connection that writes, one reads for people, one for evidence.
 
 mod files;
+mod look;
 mod read_only;
 mod retention;
 mod rows;
@@ -16,6 +17,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 
+pub use look::{StoreLook, look_at_store};
 pub use read_only::evidence_files;
 use thread::{Database, Held, Thread};
 

@@ -1,6 +1,7 @@
 //! `/api/v1`: incidents, rollouts, and what people may ask for.
 
 mod close;
+mod doctor;
 mod report;
 
 use std::sync::Arc;
@@ -17,6 +18,8 @@ use axum::{Json, Router};
 use bytes::Bytes;
 use chrono::TimeDelta;
 use serde::Deserialize;
+
+pub use doctor::{AboutView, TestAlertView};
 
 use super::auth::{Access, authorize};
 use super::listing::{Listings, incidents};
@@ -51,14 +54,15 @@ pub struct Api {
     pub listings: Listings,
     /// The form of incident reports.
     pub template: Arc<Template>,
+    pub about: AboutView,
 }
 
 impl Api {
     /// With a budget of its own, apart from the webhooks'.
     #[must_use]
-    pub fn new(worker: Worker, access: Arc<Access>, template: Template) -> Self {
+    pub fn new(worker: Worker, access: Arc<Access>, template: Template, about: AboutView) -> Self {
         let (budget, template) = (Budget::of(BUDGET_BYTES), Arc::new(template));
-        Self { worker, access, budget, listings: Listings::default(), template }
+        Self { worker, access, budget, listings: Listings::default(), template, about }
     }
 }
 
@@ -72,6 +76,8 @@ pub fn api_router(api: Api) -> Router {
         .route("/api/v1/incidents/{id}/resume", post(resume))
         .route("/api/v1/incidents/{id}/acknowledge", post(acknowledge))
         .route("/api/v1/incidents/{id}/close", post(close::close))
+        .route("/api/v1/about", get(doctor::about))
+        .route("/api/v1/test-alerts/{test}", get(doctor::test_alert))
         .route("/api/v1/rollouts", get(rollouts))
         .route("/api/v1/rollouts/{name}", get(rollout))
         .route("/api/v1/rollouts/{name}/rollback", post(rollback))

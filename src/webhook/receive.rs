@@ -123,10 +123,20 @@ async fn submit(receiver: &Receiver, payload: Payload, (blob, bytes): (BlobRef, 
     let unreadable = payload.unreadable_count > 0;
     let mut inputs = Vec::new();
     let mut irrelevant = 0;
+    // Of the Watchdog, and tests: heard, and nothing to store.
     let mut beats = 0_usize;
     for alert in payload.alerts {
         if alert.status == AlertStatus::Firing && alert.name() == receiver.watchdog {
             receiver.observed.watchdog_heard(&alert.labels);
+            beats += 1;
+            continue;
+        }
+        if let Some(test) = alert.doctor_test() {
+            // Its end says nothing of the way here.
+            if alert.status == AlertStatus::Firing {
+                receiver.observed.doctor_test_heard(test);
+                tracing::info!("a test alert of `backstop doctor` has come");
+            }
             beats += 1;
             continue;
         }

@@ -38,6 +38,7 @@ fn room(name: &str) -> &str {
 
 /// The rooms that each room may import, beside itself.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("finding", &[]),
     ("text", &[]),
     ("incident", &["text"]),
     ("report", &["text", "incident"]),
@@ -52,7 +53,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("config", &["clock", "decision", "incident", "report"]),
     ("rules", &["config"]),
     ("outbound", &["text", "config"]),
-    ("execution", &["text", "config", "incident", "outbound", "clock"]),
+    ("execution", &["text", "config", "incident", "outbound", "clock", "finding"]),
     ("signals", &["text", "incident", "outbound", "decision"]),
     ("verification", &["text", "incident", "outbound", "clock", "execution", "signals"]),
     ("notification", &["text", "incident", "config", "outbound", "clock"]),
@@ -76,6 +77,24 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("webhook", &["text", "incident", "clock", "config", "decision", "metrics", "outbound", "pipeline"]),
+    (
+        "doctor",
+        &[
+            "clock",
+            "config",
+            "execution",
+            "finding",
+            "incident",
+            "outbound",
+            "ownership",
+            "pipeline",
+            "randomness",
+            "rules",
+            "signals",
+            "store",
+            "text",
+        ],
+    ),
     ("listener", &["config", "logging", "metrics", "supervision"]),
     (
         "web",

@@ -2,7 +2,7 @@
 
 mod autoscalers;
 mod conflicts;
-mod owners;
+pub(crate) mod owners;
 mod refusals;
 mod rights;
 mod steps;

@@ -13,6 +13,7 @@ mod controlplane;
 #[cfg(feature = "demo")]
 mod demo;
 mod deploy;
+mod doctor;
 mod execution;
 mod faults;
 mod gateway;

@@ -4,7 +4,10 @@ use chrono::TimeDelta;
 
 use crate::decision::world::World;
 use crate::decision::{Command, Confirmation, Input, Mode, Reading};
-use crate::incident::{Alert, AlertStatus, CheckOutcome, NoticeFact, Reason, StepOutcome, Verdict};
+use crate::incident::{
+    Alert, AlertStatus, CheckOutcome, DOCTOR_TEST, DOCTOR_TEST_LABEL, NoticeFact, Reason, StepOutcome,
+    Verdict,
+};
 
 #[test]
 fn a_critical_on_an_active_canary_rolls_back_now() {
@@ -21,6 +24,28 @@ fn a_critical_rolls_back_when_the_share_can_not_be_read() {
         let mut world = World::with_canary();
         world.reading = reading;
         assert_eq!(world.critical("ErrorRate"), Some(Reason::CriticalAlert), "{reading:?}");
+    }
+}
+
+#[test]
+fn a_test_alert_of_doctor_leads_to_nothing_in_any_state_whatever_its_urgency() {
+    for severity in ["critical", "warning"] {
+        let mut world = World::with_canary();
+        let mut test = world.alert(DOCTOR_TEST, severity, 0);
+        let labels = [("alertname", DOCTOR_TEST), ("severity", severity), (DOCTOR_TEST_LABEL, "12ab")];
+        test.labels = labels.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        assert_eq!(world.fire(&test), Some(Reason::DoctorTest));
+        assert!(world.state.open_incident().is_none() && world.due().is_empty(), "{:?}", world.due());
+        let events = world.journal.len();
+        assert_eq!(world.warning("Latency"), Some(Reason::WarningAlert));
+        let with_a_grace = world.journal.len();
+        assert!(with_a_grace > events);
+        assert_eq!(world.fire(&test), Some(Reason::DoctorTest));
+        assert_eq!(
+            (world.phase(), world.journal.len()),
+            ("grace", with_a_grace),
+            "nothing is recorded of it"
+        );
     }
 }
 

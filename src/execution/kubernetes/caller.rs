@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use http_body_util::{BodyExt, Limited};
 use hyper_util::client::legacy::Error as TransportError;
 use kube::client::Body;
@@ -37,6 +38,22 @@ pub(super) struct Caller {
 struct List<T> {
     items: Vec<T>,
 }
+
+#[derive(Deserialize)]
+struct Version {
+    #[serde(rename = "gitVersion")]
+    git_version: String,
+}
+
+/// A success.
+struct Answered {
+    body: Vec<u8>,
+    /// What the API server's clock showed.
+    date: Option<DateTime<Utc>>,
+}
+
+/// What is no object, as a call names it.
+const VERSION: Kind = Kind { name: "version", group: "", version: "", plural: "" };
 
 impl Caller {
     pub(super) async fn get<T: DeserializeOwned>(
@@ -104,6 +121,33 @@ impl Caller {
         self.carried_out(call, request, whole).await
     }
 
+    /// Asks a question that is put by creating an object, which is stored nowhere.
+    pub(super) async fn review<T: DeserializeOwned>(
+        &self,
+        kind: Kind,
+        question: &Value,
+    ) -> Result<T, CallError> {
+        let call =
+            Call { verb: Verb::Create, object: Object::new(kind, "", "of our own"), subresource: None };
+        let uri = format!("/apis/{}/{}/{}", kind.group, kind.version, kind.plural);
+        let request = http::Request::post(uri).header("accept", JSON).header("content-type", JSON);
+        self.answer(call, request, question.to_string().into_bytes()).await
+    }
+
+    /// The API server's version, and what its clock shows, to the second.
+    pub(super) async fn version(&self) -> Result<(String, Option<DateTime<Utc>>), CallError> {
+        let call = Call {
+            verb: Verb::Get,
+            object: Object::new(VERSION, "", "of the API server"),
+            subresource: None,
+        };
+        let request = http::Request::get("/version").header("accept", JSON);
+        let Answered { body, date } = self.exchanged(call.clone(), request, Vec::new()).await?;
+        let version: Version = serde_json::from_slice(&body)
+            .map_err(|error| CallError { call, why: Why::NotUnderstood(kept(&error.to_string())) })?;
+        Ok((kept(&version.git_version), date))
+    }
+
     /// Of a change the status is all that counts: what it led to is read afterwards.
     async fn carried_out(
         &self,
@@ -131,6 +175,15 @@ impl Caller {
         request: http::request::Builder,
         body: Vec<u8>,
     ) -> Result<Vec<u8>, CallError> {
+        self.exchanged(call, request, body).await.map(|answered| answered.body)
+    }
+
+    async fn exchanged(
+        &self,
+        call: Call,
+        request: http::request::Builder,
+        body: Vec<u8>,
+    ) -> Result<Answered, CallError> {
         let sent = match self.cluster.client().await {
             Err(why) => Err(Why::NotReady(why)),
             Ok(client) => tokio::time::timeout(self.timeout, exchange(client, request, body))
@@ -153,17 +206,20 @@ async fn exchange(
     client: kube::Client,
     request: http::request::Builder,
     body: Vec<u8>,
-) -> Result<Vec<u8>, Why> {
+) -> Result<Answered, Why> {
     let request = request.body(Body::from(body)).map_err(|error| Why::NotReady(error.to_string()))?;
     let answer = client.send(request).await.map_err(|error| of_transport(&error))?;
     let status = answer.status();
+    let date = answer.headers().get(http::header::DATE);
+    let date =
+        date.and_then(|value| httpdate::parse_http_date(value.to_str().ok()?).ok()).map(DateTime::from);
     let retry_after = answer.headers().get(http::header::RETRY_AFTER);
     // Kubernetes writes seconds, never a date.
     let retry_after = retry_after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
     let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES).collect().await;
     let body = body.map_err(|error| Why::Broken(kept(&error.to_string())));
     if status.is_success() {
-        return body.map(|body| body.to_bytes().to_vec());
+        return body.map(|body| Answered { body: body.to_bytes().to_vec(), date });
     }
     // Whatever becomes of its text, the status says what happened.
     let body = body.map(|body| body.to_bytes()).unwrap_or_default();

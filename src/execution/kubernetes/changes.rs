@@ -34,6 +34,13 @@ pub(super) fn last_change(object: &Object, metadata: &ObjectMeta, fields: Fields
     Some(LastChange { object: object.to_string(), manager, at: time(last) })
 }
 
+/// All who own these fields, by their names.
+pub(super) fn owners(metadata: &ObjectMeta, fields: Fields) -> Vec<String> {
+    let entries = metadata.managed_fields.as_deref().unwrap_or_default();
+    let owning = entries.iter().filter(|entry| fields.iter().any(|path| owns(entry, path)));
+    owning.filter_map(|entry| entry.manager.clone()).collect()
+}
+
 fn time(entry: &ManagedFieldsEntry) -> Option<DateTime<Utc>> {
     let time = entry.time.as_ref()?;
     let nanoseconds = u32::try_from(time.0.subsec_nanosecond()).unwrap_or_default();

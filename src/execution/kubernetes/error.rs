@@ -47,18 +47,20 @@ impl fmt::Display for Call {
 }
 
 impl Call {
+    /// Whether a right to it can be limited to the object's name.
+    pub(super) fn is_named(&self) -> bool {
+        matches!(self.verb, Verb::Get | Verb::Patch | Verb::Update)
+    }
+
     /// What to add to the Role, as it is written there.
-    fn right(&self) -> String {
+    pub(super) fn right(&self) -> String {
         let Object { kind, namespace, name } = &self.object;
         let resource =
             self.subresource.map_or(kind.plural.to_owned(), |sub| format!("{}/{sub}", kind.plural));
-        let names = match self.verb {
-            Verb::List | Verb::Create => String::new(),
-            Verb::Get | Verb::Patch | Verb::Update => format!(", resourceNames: [{name}]"),
-        };
+        let names = if self.is_named() { format!(", resourceNames: [{name}]") } else { String::new() };
+        let group = if kind.group.is_empty() { "\"\"" } else { kind.group };
         format!(
-            "{{apiGroups: [{}], resources: [{resource}]{names}, verbs: [{}]}} to a Role in the namespace {namespace}",
-            kind.group,
+            "{{apiGroups: [{group}], resources: [{resource}]{names}, verbs: [{}]}} to a Role in the namespace {namespace}",
             self.verb.as_str(),
         )
     }
@@ -114,26 +116,28 @@ impl CallError {
 
     /// The API server answers 403 for two reasons: no right, which it words `User "…" cannot patch …`
     /// whatever grants rights there, and admission, which uses the words of whoever refused.
-    fn is_about_rights(&self) -> bool {
+    pub(super) fn is_about_rights(&self) -> bool {
         matches!(&self.why, Why::Answered { text, .. } if text.contains(" cannot "))
     }
 
     /// The error, and what a person can do about it.
     pub(super) fn words(&self) -> String {
+        self.remedy().map_or_else(|| self.to_string(), |remedy| format!("{self}; {remedy}"))
+    }
+
+    /// What a person can do about it, where the answer says so.
+    pub(super) fn remedy(&self) -> Option<String> {
         let Call { object, .. } = &self.call;
-        let remedy = match self.status() {
-            Some(401) => "; renew the credentials of the kubeconfig or the ServiceAccount".to_owned(),
-            Some(403) if self.is_about_rights() => format!("; add {}", self.call.right()),
-            Some(403) => {
-                "; the account has the right: a policy or quota of the cluster refuses it".to_owned()
-            }
-            Some(404) => format!(
-                "; there is no {object} in the namespace {}: create it, or mend the name in [rollouts.traffic]",
+        match self.status()? {
+            401 => Some("renew the credentials of the kubeconfig or the ServiceAccount".to_owned()),
+            403 if self.is_about_rights() => Some(format!("add {}", self.call.right())),
+            403 => Some("the account has the right: a policy or quota of the cluster refuses it".to_owned()),
+            404 => Some(format!(
+                "there is no {object} in the namespace {}: create it, or mend the name in [rollouts.traffic]",
                 object.namespace
-            ),
-            _ => String::new(),
-        };
-        format!("{self}{remedy}")
+            )),
+            _ => None,
+        }
     }
 
     fn answer(&self) -> Answer {

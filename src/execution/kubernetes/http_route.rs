@@ -3,6 +3,7 @@
 //! Read and written as JSON, because the whole object is written back: fields that are newer than any type
 //! of ours have to survive. Facts from the API's specification (`HTTPBackendRef.weight`, `RouteStatus`).
 
+mod doubts;
 mod parents;
 mod rules;
 
@@ -12,6 +13,7 @@ use serde_json::Value;
 use super::changes::Fields;
 use super::object::{HTTP_ROUTE, Object};
 use super::router::{Change, Route, Router, Send};
+use crate::finding::{Check, Finding};
 use crate::incident::Share;
 use rules::Services;
 
@@ -65,6 +67,12 @@ impl Router for HttpRoute {
 
     fn fields(&self) -> Fields {
         FIELDS
+    }
+
+    fn doubts(&self, check: Check<'_>, object: &Value, _canary_service: &str) -> Vec<Finding> {
+        rules(object)
+            .map(|rules| doubts::of(check, &self.services, &self.object, object, rules))
+            .unwrap_or_default()
     }
 }
 

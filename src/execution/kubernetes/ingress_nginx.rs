@@ -4,6 +4,8 @@
 //! (`internal/ingress/annotations/canary/main.go`) and the balancer (`rootfs/etc/nginx/lua/balancer.lua`).
 //! It is another program than F5's `nginx.org/…`, which has other annotations.
 
+mod doubts;
+
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::networking::v1::{Ingress, IngressBackend};
@@ -12,6 +14,7 @@ use serde_json::{Map, Value, json};
 use super::changes::Fields;
 use super::object::{INGRESS, Object};
 use super::router::{Change, Route, Router, Send};
+use crate::finding::{Check, Finding};
 use crate::incident::Share;
 use crate::text::kept_within;
 
@@ -76,6 +79,14 @@ impl Router for IngressNginx {
 
     fn fields(&self) -> Fields {
         FIELDS
+    }
+
+    fn doubts(&self, check: Check<'_>, object: &Value, canary_service: &str) -> Vec<Finding> {
+        doubts::of(check, object, &self.stable_service, canary_service)
+    }
+
+    fn doubts_beside(&self, check: Check<'_>, object: &Value, all: &[Ingress]) -> Vec<Finding> {
+        doubts::beside(check, object, &self.stable_service, all)
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-/// A kind of object. All of ours are in groups, so the old `/api/v1` is not needed.
+/// A kind of object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Kind {
     pub(super) name: &'static str,
+    /// Empty for the oldest kinds, which lie under `/api`.
     pub(super) group: &'static str,
     pub(super) version: &'static str,
     pub(super) plural: &'static str,
@@ -19,6 +20,7 @@ pub(super) const HTTP_ROUTE: Kind =
     Kind { name: "HTTPRoute", group: "gateway.networking.k8s.io", version: "v1", plural: "httproutes" };
 pub(super) const ENDPOINT_SLICE: Kind =
     Kind { name: "EndpointSlice", group: "discovery.k8s.io", version: "v1", plural: "endpointslices" };
+pub(super) const SERVICE: Kind = Kind { name: "Service", group: "", version: "v1", plural: "services" };
 pub(super) const HORIZONTAL_POD_AUTOSCALER: Kind = Kind {
     name: "HorizontalPodAutoscaler",
     group: "autoscaling",
@@ -29,6 +31,13 @@ pub(super) const ARGO_ROLLOUT: Kind =
     Kind { name: "Rollout", group: "argoproj.io", version: "v1alpha1", plural: "rollouts" };
 pub(super) const FLAGGER_CANARY: Kind =
     Kind { name: "Canary", group: "flagger.app", version: "v1beta1", plural: "canaries" };
+/// Whether our own account may do something.
+pub(super) const ACCESS_REVIEW: Kind = Kind {
+    name: "SelfSubjectAccessReview",
+    group: "authorization.k8s.io",
+    version: "v1",
+    plural: "selfsubjectaccessreviews",
+};
 pub(super) const EVENT: Kind =
     Kind { name: "Event", group: "events.k8s.io", version: "v1", plural: "events" };
 
@@ -40,7 +49,11 @@ impl Kind {
 
     /// The path of all objects of this kind in a namespace.
     pub(super) fn path(self, namespace: &str) -> String {
-        format!("/apis/{}/{}/namespaces/{namespace}/{}", self.group, self.version, self.plural)
+        let Self { group, version, plural, .. } = self;
+        if group.is_empty() {
+            return format!("/api/{version}/namespaces/{namespace}/{plural}");
+        }
+        format!("/apis/{group}/{version}/namespaces/{namespace}/{plural}")
     }
 }
 

@@ -3,10 +3,12 @@
 //! A router says what the object means and how it would have to look; it asks and sends nothing itself,
 //! so all of it is tested by tables.
 
+use k8s_openapi::api::networking::v1::Ingress;
 use serde_json::Value;
 
 use super::changes::Fields;
 use super::object::Object;
+use crate::finding::{Check, Finding};
 use crate::incident::Share;
 
 /// What the proxies make of the object.
@@ -72,4 +74,12 @@ pub(super) trait Router: std::marker::Send + Sync + std::fmt::Debug {
 
     /// The fields whose last change moved traffic.
     fn fields(&self) -> Fields;
+
+    /// What is odd about an object that has no obstacle.
+    fn doubts(&self, check: Check<'_>, object: &Value, canary_service: &str) -> Vec<Finding>;
+
+    /// What is odd about it beside all Ingresses of its namespace.
+    fn doubts_beside(&self, _check: Check<'_>, _object: &Value, _all: &[Ingress]) -> Vec<Finding> {
+        Vec::new()
+    }
 }

@@ -67,8 +67,12 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let doing = "preparing the database";
+/// Which schema the database has; one that is newer than any we know is an error.
+pub(super) fn check_schema(
+    connection: &Connection,
+    path: &Path,
+    doing: &'static str,
+) -> Result<i64, StoreError> {
     let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     let found: i64 = connection
         .query_row("PRAGMA user_version", [], |row| row.get(0))
@@ -76,6 +80,12 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     if found > known {
         return Err(StoreError::NewerSchema { path: path.to_owned(), found, known });
     }
+    Ok(found)
+}
+
+fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let doing = "preparing the database";
+    let found = check_schema(connection, path, doing)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| failed(doing, error))?;
     let settings = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;";
     connection.execute_batch(settings).map_err(|error| broken_or(path, doing, error))?;

@@ -17,7 +17,7 @@ use crate::served::{Configured, Served};
 const OFF: Step = Step::Shift { share: Share::ZERO, ready_at_least: 3 };
 
 /// An owner's object, named `ship`.
-struct Owner(Api<DynamicObject>);
+pub(crate) struct Owner(Api<DynamicObject>);
 
 impl Owner {
     async fn new(of: &Rollout, group: &str, version: &str, kind: &str, spec: Value, status: Value) -> Self {
@@ -35,7 +35,7 @@ impl Owner {
         this
     }
 
-    async fn argo(of: &Rollout, routing: Value) -> Self {
+    pub(crate) async fn argo(of: &Rollout, routing: Value) -> Self {
         let canary =
             json!({ "stableService": "stable", "canaryService": "canary", "trafficRouting": routing });
         let workload = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "name": "canary" });

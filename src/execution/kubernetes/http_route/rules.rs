@@ -33,6 +33,12 @@ impl Services {
         self.leads_to(backend, &self.canary)
     }
 
+    /// Whether the rule divides requests between both versions.
+    pub(super) fn names_both(&self, rule: &Value) -> bool {
+        let backends = backends(rule);
+        backends.iter().any(|one| self.is_stable(one)) && backends.iter().any(|one| self.is_canary(one))
+    }
+
     /// The canary's share of one rule's requests; `None`: the rule doesn't name it.
     ///
     /// Rounded up, because a canary with one request in a thousand is not off. Without any weight above 0

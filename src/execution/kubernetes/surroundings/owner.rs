@@ -71,7 +71,7 @@ impl Claim {
     }
 
     /// What a person should know before there is a rollback.
-    pub(super) fn warning(&self) -> Option<String> {
+    pub(in super::super) fn warning(&self) -> Option<String> {
         (self.owner.stance == Stance::ToBeStopped).then(|| {
             let Stop { words, then, .. } = &self.stop;
             format!("{}: a rollback tells it to stop ({words}), and {then}", self.sentence())

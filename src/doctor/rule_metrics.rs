@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::check_config::warning;
 use crate::config::{Config, DEFAULT_CANARY, MetricsConfig, Problem, RolloutConfig};
 use crate::outbound::{ConnectError, Connections};
 use crate::rules::promql::series;
@@ -10,6 +9,13 @@ use crate::signals::{Prometheus, RuleSource, SignalError};
 
 /// How long Prometheus may take for one question: a person waits.
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The rules' longest window.
+const WINDOW: &str = "5m";
+
+/// Samples that the longest window needs, so that one of a minute has two: as the rule
+/// `CanaryScrapesRare` has it.
+const LEAST_SAMPLES: f64 = 9.0;
 
 /// Durations that a histogram must be able to tell from longer ones, in seconds.
 const REQUEST_EDGES: &[f64] = &[0.25, 0.4];
@@ -19,8 +25,9 @@ const QUERY_EDGES: &[f64] = &[0.1];
 /// The protocol's shares in percent, beside 100, at which there is no other version.
 const SHARES: [f64; 4] = [1.0, 5.0, 25.0, 50.0];
 
-/// What there is to say, all of it warnings; with the reason, if Prometheus can't be asked.
-pub(super) async fn problems(config: &Config, rollouts: &[RolloutConfig]) -> Vec<Problem> {
+/// What there is to say for whoever checks a configuration, all of it warnings; with the reason, if
+/// Prometheus can't be asked.
+pub async fn problems(config: &Config, rollouts: &[RolloutConfig]) -> Vec<Problem> {
     let source = match source(config) {
         Ok(source) => source,
         Err(error) => {
@@ -42,13 +49,12 @@ pub(super) async fn problems(config: &Config, rollouts: &[RolloutConfig]) -> Vec
                 let (message, remedy) = floor("is the default, and where no series carries `track`,");
                 problems.push(warning(config, &key("canary"), message, remedy));
             }
-            Some(source) => match Asked::of(source, &rollout.metrics).all().await {
-                Ok(found) => {
-                    let found = found.into_iter();
-                    problems.extend(
-                        found.map(|(name, message, remedy)| warning(config, &key(name), message, remedy)),
-                    );
-                }
+            Some(source) => match doubts(source, &rollout.metrics).await {
+                Ok(found) => problems.extend(
+                    found
+                        .into_iter()
+                        .map(|doubt| warning(config, &key(doubt.key), doubt.message, doubt.remedy)),
+                ),
                 Err(error) => {
                     let message = format!("can't be asked for the rules' metrics: {error}");
                     problems.push(warning(
@@ -95,8 +101,49 @@ fn floor(what: &str) -> (String, String) {
     (message, remedy.to_owned())
 }
 
-/// A key of the section, what is wrong, and what to do.
-type Found = (&'static str, String, String);
+/// What is wrong at a key of `[rollouts.metrics]`, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Doubt {
+    pub(super) key: &'static str,
+    /// Continues the key.
+    pub(super) message: String,
+    pub(super) remedy: String,
+    /// Whether a rule sees nothing by it, and not only less or later.
+    pub(super) is_blind: bool,
+}
+
+impl Doubt {
+    fn new(key: &'static str, message: String, remedy: impl Into<String>) -> Self {
+        Self { key, message, remedy: remedy.into(), is_blind: false }
+    }
+
+    fn blind(key: &'static str, message: String, remedy: impl Into<String>) -> Self {
+        Self { is_blind: true, ..Self::new(key, message, remedy) }
+    }
+}
+
+fn warning(config: &Config, key: &str, message: String, remedy: String) -> Problem {
+    Problem::warning(&config.file, key, message, remedy)
+}
+
+/// Whether the metrics are there, and can be judged.
+///
+/// # Errors
+/// See [`SignalError`].
+pub(super) async fn doubts(source: &Prometheus, metrics: &MetricsConfig) -> Result<Vec<Doubt>, SignalError> {
+    Asked { source, metrics }.all().await
+}
+
+/// Whether what is there is fresh enough for the rules' windows.
+///
+/// # Errors
+/// See [`SignalError`].
+pub(super) async fn freshness(
+    source: &Prometheus,
+    metrics: &MetricsConfig,
+) -> Result<Vec<Doubt>, SignalError> {
+    Asked { source, metrics }.freshness().await
+}
 
 /// One rollout's questions.
 struct Asked<'a> {
@@ -104,16 +151,12 @@ struct Asked<'a> {
     metrics: &'a MetricsConfig,
 }
 
-impl<'a> Asked<'a> {
-    fn of(source: &'a Prometheus, metrics: &'a MetricsConfig) -> Self {
-        Self { source, metrics }
-    }
-
+impl Asked<'_> {
     async fn has(&self, series: &str) -> Result<bool, SignalError> {
         Ok(!self.source.query(&format!("count(last_over_time({series}[1h]))")).await?.is_empty())
     }
 
-    async fn all(&self) -> Result<Vec<Found>, SignalError> {
+    async fn all(&self) -> Result<Vec<Doubt>, SignalError> {
         let mut found = self.missing().await?;
         let metrics = self.metrics;
         if let Some(requests) = &metrics.requests {
@@ -131,15 +174,12 @@ impl<'a> Asked<'a> {
     }
 
     /// Whether requests of the canary and of stable can be told apart.
-    async fn versions(&self, requests: &str) -> Result<Option<Found>, SignalError> {
+    async fn versions(&self, requests: &str) -> Result<Option<Doubt>, SignalError> {
         let metrics = self.metrics;
         let Some(stable) = &metrics.stable else {
             let message = "is missing, and canary has several matchers: that the canary has no requests while stable is busy is never noticed";
-            return Ok(Some((
-                "stable",
-                message.to_owned(),
-                "write stable's matchers, such as stable = 'track=\"stable\"'".to_owned(),
-            )));
+            let remedy = "write stable's matchers, such as stable = 'track=\"stable\"'";
+            return Ok(Some(Doubt::new("stable", message.to_owned(), remedy)));
         };
         if !self.has(&series(requests, &[&metrics.selector])).await? {
             // Said already: the metric is missing.
@@ -150,42 +190,76 @@ impl<'a> Asked<'a> {
                 "is {}, and no {requests} has carried that for an hour: right while no canary runs",
                 metrics.canary
             );
-            return Ok(Some((
-                "canary",
-                message,
-                "compare it with the labels of a canary's series in Prometheus".to_owned(),
-            )));
+            let remedy = "compare it with the labels of a canary's series in Prometheus";
+            return Ok(Some(Doubt::new("canary", message, remedy)));
         }
         let told_apart = self.has(&series(requests, &[&metrics.selector, stable])).await?;
         Ok((!told_apart).then(|| {
             let (message, remedy) =
                 floor(&format!("is {}, and no {requests} has carried {stable} for an hour:", metrics.canary));
-            ("canary", message, remedy)
+            Doubt::new("canary", message, remedy)
         }))
     }
 
-    /// Metrics of which Prometheus has had no series for an hour.
-    async fn missing(&self) -> Result<Vec<Found>, SignalError> {
+    /// The series that rules expect, by their keys. Counters of events are born with their first: that
+    /// they are not there says nothing.
+    fn expected(&self) -> Vec<(&'static str, String, String)> {
         let metrics = self.metrics;
         let bucket = |name: &String| format!("{name}_bucket");
-        // Counters of events are born with their first: that they are not there says nothing.
         let expected = [
             ("requests", metrics.requests.clone(), &metrics.selector),
             ("request_duration", metrics.request_duration.as_ref().map(bucket), &metrics.selector),
             ("staleness", metrics.staleness.clone(), &metrics.selector),
             ("database_duration", metrics.database_duration.as_ref().map(bucket), &metrics.database_selector),
         ];
+        let named = expected.into_iter().filter_map(|(key, name, selector)| Some((key, name?, selector)));
+        named
+            .map(|(key, name, selector)| {
+                let wanted = series(&name, &[selector]);
+                (key, name, wanted)
+            })
+            .collect()
+    }
+
+    /// What has come within an hour, but not lately or not often enough.
+    async fn freshness(&self) -> Result<Vec<Doubt>, SignalError> {
         let mut found = Vec::new();
-        for (key, name, selector) in expected {
-            let Some(name) = name else { continue };
-            let wanted = series(&name, &[selector]);
+        for (key, name, wanted) in self.expected() {
+            if !self.has(&wanted).await? {
+                // Said already: it is missing.
+                continue;
+            }
+            let counted = self.source.query(&format!("max(count_over_time({wanted}[{WINDOW}]))")).await?;
+            let samples = counted.first().map_or(0.0, |sample| sample.value);
+            if samples == 0.0 {
+                found.push(Doubt::blind(
+                    key,
+                    format!("is {name}, and Prometheus has had no sample of {wanted} for {WINDOW}, the longest window: its rule is blind now"),
+                    "see why its target is gone or fails: Status > Targets in Prometheus",
+                ));
+            } else if samples < LEAST_SAMPLES {
+                found.push(Doubt::new(
+                    key,
+                    format!("is {name}, of which Prometheus has {samples} samples in {WINDOW}: too few for windows of a minute"),
+                    "scrape it every 15 s, at least every 30 s",
+                ));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Metrics of which Prometheus has had no series for an hour.
+    async fn missing(&self) -> Result<Vec<Doubt>, SignalError> {
+        let metrics = self.metrics;
+        let mut found = Vec::new();
+        for (key, name, wanted) in self.expected() {
             if !self.has(&wanted).await? {
                 let message =
                     format!("is {name}, and Prometheus has had no {wanted} for an hour: its rule can't fire");
                 let remedy = format!(
                     "correct the name or the selector, or write {key} = \"none\" if there is no such metric"
                 );
-                found.push((key, message, remedy));
+                found.push(Doubt::blind(key, message, remedy));
             }
         }
         if let Some(prefix) = &metrics.pgbouncer {
@@ -194,9 +268,8 @@ impl<'a> Asked<'a> {
                 let message = format!(
                     "is {prefix}, and Prometheus has had no {prefix}_active or {prefix}_active_connections for an hour: its rule can't fire"
                 );
-                let remedy =
-                    "correct the name or pgbouncer_selector, or write pgbouncer = \"none\"".to_owned();
-                found.push(("pgbouncer", message, remedy));
+                let remedy = "correct the name or pgbouncer_selector, or write pgbouncer = \"none\"";
+                found.push(Doubt::blind("pgbouncer", message, remedy));
             }
         }
         Ok(found)
@@ -209,7 +282,7 @@ impl<'a> Asked<'a> {
         name: &str,
         selector: &str,
         edges: &[f64],
-    ) -> Result<Vec<Found>, SignalError> {
+    ) -> Result<Vec<Doubt>, SignalError> {
         let buckets = series(&format!("{name}_bucket"), &[selector]);
         let known = self.source.query(&format!("count by (le) (last_over_time({buckets}[1h]))")).await?;
         let known: Vec<f64> =
@@ -231,7 +304,8 @@ impl<'a> Asked<'a> {
                 };
                 let what = if ends_at(edge) { "no bucket above" } else { "no bucket that ends at" };
                 let message = format!("is {name}, which has {what} {edge} s: {seen}");
-                (key, message, format!("give the histogram a bucket that ends at {edge}, and one above it"))
+                let remedy = format!("give the histogram a bucket that ends at {edge}, and one above it");
+                Doubt { is_blind: !ends_at(edge) && !next.is_finite(), ..Doubt::new(key, message, remedy) }
             })
             .collect())
     }
