@@ -195,23 +195,6 @@ impl Rollout {
         accept(&self.routes(), &route).await.expect("accepted");
     }
 
-    /// Plays the gateway for as long as it is polled.
-    pub(crate) fn gateway(&self) -> impl Future<Output = ()> + Send + use<> {
-        let routes = self.routes();
-        async move {
-            loop {
-                if let Ok(route) = routes.get("api").await {
-                    let seen = &route.data["status"]["parents"][0]["conditions"][0]["observedGeneration"];
-                    if seen.as_i64() != route.metadata.generation {
-                        // A conflict, or a route that is gone: the next look sees it.
-                        let _seen_again = accept(&routes, &route).await;
-                    }
-                }
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
-
     pub(crate) async fn observe(&self) -> Observation {
         self.target.observe().await.expect("observed")
     }

@@ -10,10 +10,10 @@ use backstop::demo::monitoring::{
 use backstop::demo::people::People;
 use backstop::demo::people::slack::BOT_TOKEN;
 use futures_util::future::join_all;
-use tokio::task::JoinSet;
 
 use super::users::Users;
 use crate::controlplane::{shared, wait_for};
+use crate::gateway::Gateway;
 use crate::rollouts::{Rollout, Router};
 use crate::served::{Configured, Served, Site};
 use crate::shipped;
@@ -30,7 +30,7 @@ pub(super) struct Monitored {
     pub(super) served: Served,
     prometheus: Server,
     _alertmanager: Server,
-    _gateways: JoinSet<()>,
+    _gateway: Gateway,
 }
 
 impl Monitored {
@@ -43,10 +43,8 @@ impl Monitored {
             join_all(all.iter().map(|(namespace, router)| shipped::apply(cluster, namespace, *router))).await;
         let observer = cluster.kubeconfig();
         let users = join_all(rollouts.iter().map(|rollout| Users::of(rollout, &observer))).await;
-        let mut gateways = JoinSet::new();
-        for rollout in rollouts.iter().filter(|rollout| rollout.router == Router::Gateway) {
-            gateways.spawn(rollout.gateway());
-        }
+        let routed = rollouts.iter().filter(|rollout| rollout.router == Router::Gateway);
+        let gateway = Gateway::of(routed);
         let people = People::start().await.expect("a free port");
         let site = Site::new();
         std::fs::write(site.folder().join("slack-token"), BOT_TOKEN).expect("written");
@@ -71,7 +69,7 @@ impl Monitored {
             served,
             prometheus,
             _alertmanager: alertmanager,
-            _gateways: gateways,
+            _gateway: gateway,
         };
         this.serves_well().await;
         this

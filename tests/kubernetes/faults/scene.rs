@@ -6,10 +6,10 @@ use std::time::Duration;
 use backstop::incident::{StepOutcome, Verdict};
 use backstop::web::IncidentView;
 use futures_util::future::join_all;
-use tokio::task::JoinSet;
 
 use crate::accounts::{account_on, rules};
 use crate::controlplane::{ControlPlane, shared};
+use crate::gateway::Gateway;
 use crate::proxy::{On, Proxy};
 use crate::rollouts::{Rollout, Router};
 use crate::served::{Configured, Served};
@@ -33,7 +33,7 @@ pub(super) struct Scene {
     pub(super) served: Served,
     /// The account's kubeconfig of each, past the proxy.
     ways: Vec<PathBuf>,
-    _gateways: JoinSet<()>,
+    _gateway: Option<Gateway>,
 }
 
 impl Scene {
@@ -49,10 +49,7 @@ impl Scene {
         let accounts =
             rollouts.iter().map(|rollout| account_on(cluster, rollout, ACCOUNT, rules(router, None)));
         let ways = join_all(accounts).await;
-        let mut gateways = JoinSet::new();
-        if router == Router::Gateway {
-            rollouts.iter().for_each(|rollout| drop(gateways.spawn(rollout.gateway())));
-        }
+        let gateway = (router == Router::Gateway).then(|| Gateway::of(&rollouts));
         let proxied: Vec<_> = ways.iter().map(|way| proxy.kubeconfig(way)).collect();
         let configured: Vec<_> = namespaces
             .iter()
@@ -68,7 +65,7 @@ impl Scene {
         // The share is looked at so rarely that the looks of many don't slow a busy machine down.
         let served = Served::start("5s", &configured).await;
         join_all(namespaces.iter().map(|namespace| served.share_is(namespace, 25))).await;
-        Self { proxy, rollouts, served, ways, _gateways: gateways }
+        Self { proxy, rollouts, served, ways, _gateway: gateway }
     }
 
     /// Posts a critical alert of each of these.
