@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::incident::Share;
+use crate::incident::{Pods, Share};
 use fake::{CANARY, Fake, Fault, INGRESS, SLICES, STABLE, deployment, ingress, slices};
 
 const OFF: Step = Step::Shift { share: Share::ZERO, ready_at_least: 3 };

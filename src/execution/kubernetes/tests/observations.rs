@@ -1,7 +1,6 @@
 //! What is seen of a cluster, and what without a part of it.
 
 use super::*;
-use crate::incident::Pods;
 
 #[tokio::test]
 async fn an_observation_says_all_that_a_plan_decides_by() {
