@@ -173,7 +173,7 @@ async fn of_an_http_route_the_canarys_part_goes_to_stable_and_nothing_else() {
         ),
         (vec![("rules/2/backendRefs", json!([stable(100)]))], taken),
         (vec![("rules/3/backendRefs/0/weight", json!(75)), ("rules/3/backendRefs/1/weight", json!(0))], ""),
-        (vec![("rules/3/backendRefs/0/filters", Value::Null)], backend),
+        (vec![("rules/3/backendRefs/0/filters", Value::Null)], taken),
         (vec![("rules/3/backendRefs/0/filters", add("caches"))], backend),
         (vec![("rules/4/backendRefs/0/weight", json!(100))], ""),
         (vec![("rules/0/matches", elsewhere)], rule),
