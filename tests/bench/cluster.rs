@@ -12,10 +12,10 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 
 use crate::Plan;
 use crate::controlplane::{AuditEvent, shared, wait_for};
+use crate::gateway::Gateway;
 use crate::own_commit::OwnCommit;
 use crate::report::{Report, Times};
 use crate::rollouts::{Rollout, Router};
@@ -37,7 +37,7 @@ struct Scene {
     own: OwnCommit,
     last: Option<(usize, Vec<u8>)>,
     /// Takes over what the route says, as a gateway does.
-    _gateway: JoinSet<()>,
+    _gateway: Option<Gateway>,
 }
 
 pub(crate) async fn run(plan: &Plan, report: &mut Report) {
@@ -67,10 +67,7 @@ fn ratios(report: &mut Report, what: &str, [floor, ours]: &[Times; 2]) {
 impl Scene {
     async fn set(namespace: &'static str, router: Router) -> Self {
         let rollout = Rollout::new(namespace, router, 3).await;
-        let mut gateway = JoinSet::new();
-        if router == Router::Gateway {
-            gateway.spawn(rollout.gateway());
-        }
+        let gateway = (router == Router::Gateway).then(|| Gateway::of([&rollout]));
         let ingress = json!({ "metadata": { "name": BARE }, "spec": { "rules": [{ "host": "bare.test" }] } });
         rollout.workloads.create::<Ingress>(ingress).await.expect("an Ingress");
         let workload = |name: &str| format!("{{ deployment = \"{name}\", service = \"{name}\" }}");

@@ -38,6 +38,7 @@ use report::Report;
 #[allow(dead_code, unused_imports, reason = "shared with the tests")]
 mod kubernetes {
     pub(crate) mod controlplane;
+    pub(crate) mod gateway;
     pub(crate) mod rollouts;
     pub(crate) mod workloads;
 }
@@ -45,7 +46,7 @@ mod kubernetes {
 #[path = "../integration/support/ports.rs"]
 mod ports;
 
-use kubernetes::{controlplane, rollouts, workloads};
+use kubernetes::{controlplane, gateway, rollouts, workloads};
 
 /// The longest that one part may take: a hang must end the run and say where it was.
 const LONGEST_PART: Duration = Duration::from_secs(180);
