@@ -1,16 +1,18 @@
-//! SIGKILL right when the API server has carried a step out, and right when Backstop has stored that it did:
-//! the end is the same.
+//! SIGKILL as each step is sent, once the API server has carried it out, and once its end is stored: the end
+//! is the same.
 
-use futures_util::{StreamExt, TryStreamExt};
-use kube::Api;
-use kube::api::{ApiResource, DynamicObject, GroupVersionKind, WatchEvent, WatchParams};
+use std::path::Path;
+
+use futures_util::StreamExt;
 use serde_json::Value;
 
-use crate::controlplane::wait_for;
+use crate::accounts::{account, rules};
+use crate::controlplane::{shared, wait_for};
 use crate::gateway::Gateway;
 use crate::history::{History, State};
+use crate::proxy::{Fault, On, Proxy};
 use crate::rollouts::{Rollout, Router};
-use crate::served::Served;
+use crate::served::{Configured, Served};
 
 /// Rollbacks at the same time, each with a process of its own.
 const AT_ONCE: usize = 3;
@@ -28,13 +30,16 @@ enum Step {
 /// When it is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Moment {
-    /// The object is changed; Backstop hasn't read that back.
+    /// That the step begins is stored, and its request is under way.
+    Sent,
+    /// The object is changed, and no answer has come.
     Written,
     /// The step's end is stored.
     Stored,
 }
 
 const STEPS: [Step; 3] = [Step::StableUp, Step::Shift, Step::CanaryDown];
+const MOMENTS: [Moment; 3] = [Moment::Sent, Moment::Written, Moment::Stored];
 
 impl Step {
     /// Its name in an incident's JSON.
@@ -46,84 +51,83 @@ impl Step {
         }
     }
 
-    fn is_written(self, object: &DynamicObject) -> bool {
-        let annotations = object.metadata.annotations.as_ref();
-        let weight = annotations.and_then(|all| all.get("nginx.ingress.kubernetes.io/canary-weight"));
-        let replicas = object.data["spec"]["replicas"].as_u64();
-        match self {
-            Self::StableUp => replicas == Some(3),
-            Self::Shift => match weight {
-                Some(weight) => weight == "0",
-                None => object.data["spec"]["rules"][0]["backendRefs"][1]["weight"] == 0,
-            },
-            Self::CanaryDown => replicas == Some(0),
-        }
-    }
-
-    /// Waits until the API server tells that it is carried out.
-    async fn written(self, rollout: &Rollout) {
-        let ingress = GroupVersionKind::gvk("networking.k8s.io", "v1", "Ingress");
-        let deployment = GroupVersionKind::gvk("apps", "v1", "Deployment");
-        let (kind, name) = match (self, rollout.router) {
-            (Self::StableUp, _) => (ApiResource::from_gvk(&deployment), "stable"),
-            (Self::CanaryDown, _) => (ApiResource::from_gvk(&deployment), "canary"),
-            (Self::Shift, Router::Nginx) => (ApiResource::from_gvk(&ingress), "api"),
-            (Self::Shift, Router::Gateway) => (Rollout::kind(), "api"),
+    /// Its request.
+    fn request(self, rollout: &Rollout) -> On {
+        let (method, end) = match (self, rollout.router) {
+            (Self::StableUp, _) => ("PATCH", "/deployments/stable/scale"),
+            (Self::Shift, Router::Nginx) => ("PATCH", "/ingresses/api"),
+            (Self::Shift, Router::Gateway) => ("PUT", "/httproutes/api"),
+            (Self::CanaryDown, _) => ("PATCH", "/deployments/canary/scale"),
         };
-        let workloads = &rollout.workloads;
-        let api: Api<DynamicObject> =
-            Api::namespaced_with(workloads.client.clone(), &workloads.namespace, &kind);
-        let params = WatchParams::default().fields(&format!("metadata.name={name}"));
-        let mut events = std::pin::pin!(api.watch(&params, "0").await.expect("a watch"));
-        while let Some(event) = events.try_next().await.expect("an event") {
-            let (WatchEvent::Added(object) | WatchEvent::Modified(object)) = event else { continue };
-            if self.is_written(&object) {
-                return;
-            }
-        }
-        panic!("the watch has ended");
-    }
-
-    /// Waits until its end is stored.
-    async fn stored(self, served: &Served, namespace: &str) {
-        wait_for("the step's end", || async {
-            let incident = served.incidents(namespace).await.into_iter().next()?;
-            steps(&incident).contains(&self.name().to_owned()).then_some(())
-        })
-        .await;
+        On::new(method, &rollout.workloads.namespace, end)
     }
 }
 
-/// The names of an incident's steps that were done, in their order.
-fn steps(incident: &Value) -> Vec<String> {
+/// An incident's steps that were done, in their order.
+fn done(incident: &Value) -> Vec<(String, Value)> {
     let done = incident["steps"].as_array().into_iter().flatten().filter(|step| step["outcome"] == "done");
-    done.filter_map(|step| step["step"].as_object()?.keys().next().cloned()).collect()
+    done.filter_map(|step| Some((step["step"].as_object()?.keys().next()?.clone(), step.clone()))).collect()
 }
 
-async fn dies_and_goes_on(rollout: &Rollout, step: Step, moment: Moment) {
+/// Posts an alert, and returns at the moment.
+async fn comes(moment: Moment, step: Step, rollout: &Rollout, served: &Served, proxy: &Proxy) {
     let namespace = &rollout.workloads.namespace;
-    let mut served = Served::of(namespace, rollout.router).await;
-    served.share_is(namespace, 25).await;
+    let request = || step.request(rollout);
     match moment {
-        Moment::Written => {
-            let ((), ()) = tokio::join!(step.written(rollout), served.critical(namespace));
-        }
-        Moment::Stored => {
-            served.critical(namespace).await;
-            step.stored(&served, namespace).await;
-        }
+        Moment::Sent => proxy.fail(request(), Fault::Hangs, 1),
+        Moment::Written => proxy.fail(request(), Fault::HangsAfter, 1),
+        Moment::Stored => {}
     }
+    served.critical(namespace).await;
+    wait_for(&format!("{namespace} to get there"), || async {
+        let has_come = match moment {
+            Moment::Sent | Moment::Written => !proxy.seen(&request()).is_empty(),
+            Moment::Stored => {
+                let incident = served.incidents(namespace).await.into_iter().next()?;
+                done(&incident).iter().any(|(name, _)| name == step.name())
+            }
+        };
+        has_come.then_some(())
+    })
+    .await;
+}
+
+async fn dies_and_goes_on(rollout: &Rollout, step: Step, moment: Moment, proxy: &Proxy) {
+    let Rollout { workloads, router, .. } = rollout;
+    let namespace = &workloads.namespace;
+    let way = account(rollout, "backstop", rules(*router, None)).await;
+    let mut served = serve(rollout, &proxy.kubeconfig(&way)).await;
+    comes(moment, step, rollout, &served, proxy).await;
     served.kill();
     served.restart().await;
     let incident = served.becomes(namespace, "rolled_back").await;
     rollout.pods_are(3, 0).await;
-    let done = steps(&incident);
-    let at = |step: Step| done.iter().position(|name| name == step.name());
+
+    let done = done(&incident);
+    let at = |step: Step| done.iter().position(|(name, _)| name == step.name());
     let places = STEPS.map(at);
-    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{namespace}: {done:?}");
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{namespace}: {done:#?}");
+    // What an earlier process did is found, not done again; the same is never sent to a cluster twice.
+    let of_it = done.iter().find(|(name, _)| name == step.name()).map(|(_, record)| record);
+    let status = &of_it.expect("done")["attempts"][0]["answer"]["status"];
+    assert_eq!(status.is_null(), moment == Moment::Written, "{namespace}: {of_it:#?}");
+    for step in STEPS {
+        let mut seen = proxy.seen(&step.request(rollout));
+        seen.retain(|seen| seen.status.is_some());
+        assert_eq!(seen.len(), 1, "{namespace}: {seen:?}");
+    }
     let incidents = served.incidents(namespace).await;
     assert_eq!(incidents.len(), 1, "{namespace}: {incidents:#?}");
     has_evidence(&served, namespace).await;
+}
+
+async fn serve(rollout: &Rollout, kubeconfig: &Path) -> Served {
+    let namespace = &rollout.workloads.namespace;
+    let settings = "verify.guard = \"1s\"";
+    let configured = Configured { namespace, router: rollout.router, kubeconfig, settings, traffic: "" };
+    let served = Served::start("1s", &[configured]).await;
+    served.share_is(namespace, 25).await;
+    served
 }
 
 /// One rollback's, complete, and unchanged since.
@@ -141,17 +145,20 @@ async fn has_evidence(served: &Served, namespace: &str) {
     assert!(verified.status.success(), "{namespace}: {}", String::from_utf8_lossy(&verified.stdout));
 }
 
-async fn dies_after_each_step(router: Router) {
-    let points =
-        STEPS.into_iter().flat_map(|step| [Moment::Written, Moment::Stored].map(|moment| (step, moment)));
-    let name = |(step, moment)| format!("killed-{router:?}-{step:?}-{moment:?}").to_lowercase();
-    let names: Vec<_> = points.clone().map(name).collect();
+async fn dies_at_each_step(router: Router) {
+    let points: Vec<_> = STEPS.into_iter().flat_map(|step| MOMENTS.map(|moment| (step, moment))).collect();
+    let name =
+        |(step, moment): &(Step, Moment)| format!("killed-{router:?}-{step:?}-{moment:?}").to_lowercase();
+    let names: Vec<_> = points.iter().map(name).collect();
     let set_up = names.iter().map(|name| Rollout::new(name, router, 0));
     let rollouts = futures_util::future::join_all(set_up).await;
     let history = History::begin().await;
     let _gateway = (router == Router::Gateway).then(|| Gateway::of(&rollouts));
-    futures_util::stream::iter(points.zip(&rollouts))
-        .for_each_concurrent(AT_ONCE, |((step, moment), rollout)| dies_and_goes_on(rollout, step, moment))
+    let proxy = &Proxy::before(shared().await).await;
+    futures_util::stream::iter(points.into_iter().zip(&rollouts))
+        .for_each_concurrent(AT_ONCE, |((step, moment), rollout)| {
+            dies_and_goes_on(rollout, step, moment, proxy)
+        })
         .await;
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     for (name, judged) in history.judged(&names).await {
@@ -161,11 +168,11 @@ async fn dies_after_each_step(router: Router) {
 }
 
 #[tokio::test]
-async fn killed_after_each_step_on_ingress_nginx_it_ends_as_it_would_have() {
-    dies_after_each_step(Router::Nginx).await;
+async fn killed_at_each_step_on_ingress_nginx_it_ends_as_it_would_have() {
+    dies_at_each_step(Router::Nginx).await;
 }
 
 #[tokio::test]
-async fn killed_after_each_step_on_the_gateway_api_it_ends_as_it_would_have() {
-    dies_after_each_step(Router::Gateway).await;
+async fn killed_at_each_step_on_the_gateway_api_it_ends_as_it_would_have() {
+    dies_at_each_step(Router::Gateway).await;
 }
