@@ -132,17 +132,19 @@ impl Doctor {
 async fn healthy(namespace: &str, router: Router) -> (Rollout, Doctor) {
     let rollout = Rollout::new(namespace, router, 3).await;
     if router == Router::Nginx {
-        let backend = json!({ "service": { "name": "stable", "port": { "number": 80 } } });
-        let paths = json!([{ "path": "/", "pathType": "Prefix", "backend": backend }]);
-        let main = json!({
-            "metadata": { "name": "main" },
-            "spec": { "rules": [{ "host": "api.test", "http": { "paths": paths } }] },
-        });
+        let main = json!({ "metadata": { "name": "main" }, "spec": spec_of_main("api.test") });
         rollout.workloads.create::<Ingress>(main).await.expect("an Ingress");
     }
     let table = Doctor::new(namespace, router, Path::new("/nowhere"));
     let kubeconfig = account(&rollout, "looks", table.rules(None)).await;
     (rollout, Doctor::new(namespace, router, &kubeconfig))
+}
+
+/// Of the Ingress beside the canary's.
+fn spec_of_main(host: &str) -> Value {
+    let backend = json!({ "service": { "name": "stable", "port": { "number": 80 } } });
+    let paths = json!([{ "path": "/", "pathType": "Prefix", "backend": backend }]);
+    json!({ "rules": [{ "host": host, "http": { "paths": paths } }] })
 }
 
 async fn patch<K>(rollout: &Rollout, name: &str, manager: &str, change: Value)
@@ -190,9 +192,7 @@ async fn a_healthy_cluster_has_no_finding_above_a_note_and_each_fault_is_found_a
     let found =
         doctor.finds(&[("error", "objects", "There is no Service canary in the namespace doctor")]).await;
     assert!(found.code == 1 && found.remedies().contains("mend its name in [rollouts.traffic]"), "{found:?}");
-    let ports = json!([{ "port": 80, "targetPort": 8080 }]);
-    let service = json!({ "metadata": { "name": "canary" }, "spec": { "selector": { "app": "canary" }, "ports": ports } });
-    rollout.workloads.create::<Service>(service).await.expect("a Service");
+    rollout.workloads.serve("canary").await;
     rollout.pods_are(3, 1).await;
 
     // Nobody takes the canary's Ingress for one.
@@ -205,14 +205,10 @@ async fn a_healthy_cluster_has_no_finding_above_a_note_and_each_fault_is_found_a
     rollout.annotate(&[("x/canary", "true")]).await;
 
     // The Ingress from which the canary would take its share serves something else.
-    patch::<Ingress>(&rollout, "main", "ada", json!({ "spec": { "rules": [{ "host": "www.test", "http": { "paths": [
-        { "path": "/", "pathType": "Prefix", "backend": { "service": { "name": "stable", "port": { "number": 80 } } } }
-    ] } }] } })).await;
+    patch::<Ingress>(&rollout, "main", "ada", json!({ "spec": spec_of_main("www.test") })).await;
     let found = doctor.finds(&[("error", "router", "no other Ingress serves api.test/")]).await;
     assert!(found.remedies().contains("whose backend is the Service stable"), "{found:?}");
-    patch::<Ingress>(&rollout, "main", "ada", json!({ "spec": { "rules": [{ "host": "api.test", "http": { "paths": [
-        { "path": "/", "pathType": "Prefix", "backend": { "service": { "name": "stable", "port": { "number": 80 } } } }
-    ] } }] } })).await;
+    patch::<Ingress>(&rollout, "main", "ada", json!({ "spec": spec_of_main("api.test") })).await;
 
     // An autoscaler that would pull stable down again.
     let autoscaler = json!({ "metadata": { "name": "stable" }, "spec": {
