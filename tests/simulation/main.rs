@@ -1,5 +1,5 @@
 //! Deterministic simulation of the whole core: receiver, journal, decisions, worker, watcher, with the
-//! time, the store, the flag API and the monitoring simulated, and a process that is killed between
+//! time, the store, the flag API or the cluster and the monitoring simulated, and a process that is killed between
 //! any two of its steps. The promises of the design are its assertions.
 //!
 //! One number decides everything that happens in a schedule, so a failing one is replayed by it:
@@ -7,6 +7,10 @@
 //! cargo test --test simulation                               the schedules of CI
 //! SIMULATION_SCHEDULES=5000000 cargo test --test simulation  a longer run
 //! SIMULATION_REPLAY=4711 cargo test --test simulation the_promises -- --nocapture    one, step by step
+//! ```
+//! The same with `SIMULATION_CLUSTERS` and `SIMULATION_CLUSTER` for those in a cluster:
+//! ```text
+//! SIMULATION_CLUSTER=4711 cargo test --test simulation in_a_cluster -- --nocapture
 //! ```
 
 #![allow(
@@ -20,6 +24,10 @@
 mod promises;
 
 mod causes;
+mod changes;
+mod cluster;
+mod cluster_promises;
+mod cluster_target;
 mod delivery;
 mod ledger;
 mod monitoring;
@@ -36,11 +44,19 @@ mod unseen;
 mod urgency;
 mod world;
 
+use cluster_target::Plant;
+use plan::Plan;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Schedules of one run unless set otherwise: a minute or two on two cores.
 const SCHEDULES: u64 = 30_000;
+
+/// Schedules in a cluster, beside those.
+const IN_A_CLUSTER: u64 = 1_000;
+
+/// Schedules within which a planted fault has to be found; it is within a few dozen.
+const PLANTED: u64 = 1_000;
 
 /// Seeds that are run twice, to see that a seed decides everything.
 const RUN_TWICE: u64 = 200;
@@ -51,7 +67,7 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// Runs the seeds below `until` on every core; the first broken promise with its seed.
-fn run_all(until: u64) -> Option<(u64, String)> {
+fn run_all(until: u64, run_one: impl Fn(u64) + Sync) -> Option<(u64, String)> {
     let next = AtomicU64::new(0);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let found = std::thread::scope(|scope| {
@@ -61,7 +77,7 @@ fn run_all(until: u64) -> Option<(u64, String)> {
                 if seed >= until {
                     return None;
                 }
-                let Err(broken) = catch_unwind(AssertUnwindSafe(|| schedule::run(seed))) else { continue };
+                let Err(broken) = catch_unwind(AssertUnwindSafe(|| run_one(seed))) else { continue };
                 next.store(until, Ordering::Relaxed);
                 return Some((seed, words(broken.as_ref())));
             }
@@ -89,7 +105,7 @@ fn the_promises_hold_in_every_schedule() {
     }
     let until = number("SIMULATION_SCHEDULES").unwrap_or(SCHEDULES);
     std::panic::set_hook(Box::new(|_| {}));
-    let found = run_all(until);
+    let found = run_all(until, |seed| drop(schedule::run(seed)));
     let _quiet = std::panic::take_hook();
     if let Some((seed, broken)) = found {
         panic!(
@@ -101,7 +117,39 @@ fn the_promises_hold_in_every_schedule() {
 
 #[test]
 fn a_seed_decides_everything_that_happens() {
-    for seed in 0..RUN_TWICE {
+    // What a real disk takes, no seed decides.
+    for seed in (0..RUN_TWICE).filter(|seed| !Plan::of(*seed).on_disk) {
         assert_eq!(schedule::run(seed), schedule::run(seed), "seed {seed}");
+    }
+}
+
+#[test]
+fn the_promises_hold_in_every_schedule_in_a_cluster() {
+    let run = |seed| schedule::run_plan(seed, Plan::in_a_cluster(seed, None));
+    if let Some(seed) = number("SIMULATION_CLUSTER") {
+        println!("{}", run(seed));
+        return;
+    }
+    let until = number("SIMULATION_CLUSTERS").unwrap_or(IN_A_CLUSTER);
+    if let Some((seed, broken)) = run_all(until, |seed| drop(run(seed))) {
+        panic!(
+            "{broken}\nreplay: SIMULATION_CLUSTER={seed} cargo test --test simulation in_a_cluster -- --nocapture"
+        );
+    }
+}
+
+/// Each breaks a promise of its own: so the promises are known to be looked at.
+#[test]
+fn a_fault_that_is_planted_in_the_way_to_a_cluster_is_found() {
+    for (plant, words) in [
+        (Plant::BelievesWhatItSent, "the canary is scaled to 0 while it carries"),
+        (Plant::ShiftsBlindly, "traffic is taken off the canary while no endpoint of stable is ready"),
+    ] {
+        let found = run_all(PLANTED, |seed| {
+            let broken = catch_unwind(|| schedule::run_plan(seed, Plan::in_a_cluster(seed, Some(plant))));
+            let broken = broken.err().map(|broken| self::words(broken.as_ref()));
+            assert!(!broken.is_some_and(|broken| broken.contains(words)), "found");
+        });
+        assert!(found.is_some(), "{plant:?} is not found in {PLANTED} schedules");
     }
 }

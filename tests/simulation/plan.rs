@@ -8,6 +8,8 @@ use rand::{Rng, SeedableRng};
 
 use backstop::decision::Mode;
 
+use crate::cluster::{Change, Cluster};
+use crate::cluster_target::Plant;
 use crate::people::OnSend;
 use crate::traffic::{OnRead, OnSet};
 
@@ -71,6 +73,7 @@ pub(crate) enum Action {
     Acknowledge(usize),
     Close(usize),
     RollBack(usize),
+    Cluster(Change),
 }
 
 /// How one message travels.
@@ -88,6 +91,10 @@ pub(crate) struct Plan {
     pub(crate) actions: Vec<(Duration, Action)>,
     pub(crate) has_alertmanager: bool,
     pub(crate) has_prometheus: bool,
+    /// The cluster as it is at first, where the first rollout is in one.
+    pub(crate) cluster: Option<Cluster>,
+    /// A fault in Backstop itself, which has to be found.
+    pub(crate) plant: Option<Plant>,
     /// Whether there is a second rollout.
     pub(crate) has_other: bool,
     pub(crate) modes: [Mode; 2],
@@ -105,14 +112,26 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// With a flag.
     pub(crate) fn of(seed: u64) -> Self {
+        Self::draw(seed, false, None)
+    }
+
+    /// In a cluster; perhaps with a fault in Backstop itself.
+    pub(crate) fn in_a_cluster(seed: u64, plant: Option<Plant>) -> Self {
+        Self::draw(seed, true, plant)
+    }
+
+    fn draw(seed: u64, in_a_cluster: bool, plant: Option<Plant>) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
+        let mut of_cluster = StdRng::seed_from_u64(seed.rotate_left(32));
+        let cluster = in_a_cluster.then(|| Cluster::draw(&mut of_cluster));
         let has_alertmanager = rng.random_bool(0.85);
         let has_prometheus = rng.random_bool(0.5);
-        let sets_clock = rng.random_bool(0.15);
+        let sets_clock = rng.random_bool(0.15) && !in_a_cluster;
         let calm = rng.random_bool(0.2);
-        let has_other = rng.random_bool(0.3);
-        let readable = rng.random_bool(0.9);
+        let has_other = rng.random_bool(0.3) && !in_a_cluster;
+        let readable = rng.random_bool(0.9) || in_a_cluster;
         let has_strange_watchdog = rng.random_bool(0.3);
         let relabelled = rng.random_bool(0.2);
         let on_disk = rng.random_bool(ON_DISK);
@@ -133,6 +152,10 @@ impl Plan {
             let site = usize::from(has_other && rng.random_bool(0.4));
             actions.push((at, action(&mut rng, site, calm, sets_clock)));
         }
+        for _ in 0..if in_a_cluster { of_cluster.random_range(3..14) } else { 0 } {
+            let at = Duration::from_millis(of_cluster.random_range(0..TROUBLE.as_millis() as u64));
+            actions.push((at, Action::Cluster(Change::draw(&mut of_cluster))));
+        }
         for _ in 0..if people_fail { rng.random_range(1..6) } else { 0 } {
             let at = Duration::from_millis(rng.random_range(0..TROUBLE.as_millis() as u64));
             let fault = *OnSend::ALL.choose(&mut rng).expect("a fault");
@@ -143,6 +166,8 @@ impl Plan {
             actions,
             has_alertmanager,
             has_prometheus,
+            cluster,
+            plant,
             has_other,
             modes,
             readable,

@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use backstop::signals::RuleSource;
-use backstop::verification::{AlertExpression, Probe, TrafficShare};
+use backstop::verification::{AlertExpression, Probe, StablePods, TrafficShare};
 
+use crate::cluster::REPLICAS;
 use crate::plan::Plan;
 use crate::world::World;
 
-/// The real probes over the simulated flag and Prometheus.
+/// The real probes over the simulated flag or cluster and Prometheus.
 pub(crate) fn probes(world: &World, plan: &Plan) -> Vec<Arc<dyn Probe>> {
     let prometheus = plan.has_prometheus.then(|| Arc::new(world.clone()) as Arc<dyn RuleSource>);
-    vec![Arc::new(TrafficShare), Arc::new(AlertExpression { prometheus })]
+    let in_a_cluster = world.lock().cluster.is_some();
+    let pods = in_a_cluster.then(|| Arc::new(StablePods { replicas: REPLICAS }) as Arc<dyn Probe>);
+    let always: [Arc<dyn Probe>; 2] = [Arc::new(TrafficShare), Arc::new(AlertExpression { prometheus })];
+    always.into_iter().chain(pods).collect()
 }

@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::Request as HttpRequest;
 use backstop::clock::SteppedClock;
 use backstop::decision::{OnUnverified, PlanPolicy, Policy, Request, Watchdog};
-use backstop::execution::{Lane, Reach, StepLimits};
+use backstop::execution::{Lane, Reach, StepLimits, Target};
 use backstop::incident::{Revision, RolloutName, SeverityMap};
 use backstop::metrics::Metrics;
 use backstop::outbound::Outbound;
@@ -28,6 +28,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use crate::cluster::REPLICAS;
+use crate::cluster_target::ClusterTarget;
 use crate::people;
 use crate::plan::Plan;
 use crate::probes::probes;
@@ -61,7 +63,21 @@ pub(crate) fn revision(deployments: u32) -> Revision {
     Revision::new(format!("v1.{deployments}.0"))
 }
 
+/// What a rollback in the simulated cluster is to reach, and for how long it is watched.
+const IN_A_CLUSTER: (PlanPolicy, TimeDelta) = (
+    PlanPolicy::Workloads {
+        replicas: REPLICAS,
+        critical_after_seconds: 6,
+        warning_after_seconds: 12,
+        drain_seconds: 2,
+    },
+    TimeDelta::seconds(8),
+);
+
 fn rollout(world: &World, plan: &Plan, site: usize, deployments: u32) -> Rollout {
+    let in_a_cluster = world.lock().cluster.is_some();
+    let (goals, guard) =
+        if in_a_cluster { IN_A_CLUSTER } else { (PlanPolicy::TrafficOnly, TimeDelta::zero()) };
     let policy = Policy {
         mode: plan.modes[site],
         matching: BTreeMap::from([("rollout".to_owned(), SITES[site].to_owned())]),
@@ -69,15 +85,19 @@ fn rollout(world: &World, plan: &Plan, site: usize, deployments: u32) -> Rollout
         grace: GRACE,
         hold: TimeDelta::seconds(20),
         on_unverified: OnUnverified::RollBack,
-        plan: PlanPolicy::TrafficOnly,
+        plan: goals,
         verify_window: TimeDelta::seconds(5),
-        guard: TimeDelta::zero(),
+        guard,
         rollback_deadline: TimeDelta::seconds(30),
         reading_valid: TimeDelta::seconds(4),
         watchdog_timeout: TimeDelta::seconds(6),
         recipients: people::recipients(),
     };
-    let target = Arc::new(Flag { world: world.clone(), site, readable: plan.readable });
+    let target: Arc<dyn Target> = if in_a_cluster {
+        Arc::new(ClusterTarget { world: world.clone(), plant: plan.plant })
+    } else {
+        Arc::new(Flag { world: world.clone(), site, readable: plan.readable })
+    };
     let reach = Reach { call: Duration::from_secs(3), unanswered: Duration::from_secs(2) };
     let lane = Lane::new(target, reach);
     Rollout {

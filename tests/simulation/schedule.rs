@@ -10,6 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::cluster;
 use crate::delivery::{SharedDoor, deliver};
 use crate::monitoring::{self, is_critical};
 use crate::people::OnSend;
@@ -28,17 +29,22 @@ pub(crate) const FIRST_REVISION: u32 = 4;
 
 /// Runs the schedule of a seed and returns its story. Panics with the promise that it broke.
 pub(crate) fn run(seed: u64) -> String {
+    run_plan(seed, Plan::of(seed))
+}
+
+/// The same with another plan than the seed's own.
+pub(crate) fn run_plan(seed: u64, mut plan: Plan) -> String {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_time().start_paused(true).build().expect("a runtime");
     runtime.block_on(async {
         let base = "2026-11-24T03:00:00Z".parse().expect("a time");
-        let plan = Plan::of(seed);
         let world = World::new(base, &plan);
         let clock = Arc::new(SteppedClock::starting_at(base));
         {
             let mut inner = world.lock();
             inner.ledger.knows(&plan);
             inner.ledger.deployments = FIRST_REVISION;
+            inner.cluster = plan.cluster.take();
             inner.monitoring.has_strange_watchdog = plan.has_strange_watchdog;
             inner.monitoring.relabelled = plan.relabelled;
         }
@@ -81,6 +87,9 @@ struct Run {
 impl Run {
     async fn through(mut self) -> String {
         self.start().await;
+        if self.world.lock().cluster.is_some() {
+            self.messages.spawn(cluster::lives(self.world.clone(), self.seed));
+        }
         let began = Instant::now();
         let mut actions = std::mem::take(&mut self.plan.actions).into_iter().peekable();
         let mut rest = Duration::from_secs(1);
@@ -154,7 +163,7 @@ impl Run {
             process.kill();
         }
         if std::mem::take(&mut self.deploys) {
-            self.deployments += 1;
+            self.deployments = self.world.lock().ledger.deployments + 1;
             // What fires meanwhile may be about the revision before.
             self.unseen = None;
             self.world.lock().ledger.deployments = self.deployments;
@@ -190,41 +199,8 @@ impl Run {
                 let reason = format!("by hand, number {}", self.words);
                 self.person(site, |_| Request::RollBack { reason, stage: None });
             }
-            simple => self.set(simple, now),
+            simple => self.world.lock().change(simple, now),
         }
-    }
-
-    fn set(&self, action: Action, now: DateTime<Utc>) {
-        let mut inner = self.world.lock();
-        match action {
-            Action::Share(site, share) => inner.traffic[site].set(share, now),
-            Action::AlertmanagerDown => inner.monitoring.alertmanager_down = true,
-            Action::AlertmanagerUp => inner.monitoring.alertmanager_down = false,
-            Action::AlertmanagerRestarts => {
-                inner.monitoring.restarted_at = Some(now);
-                if inner.monitoring.prometheus_dead {
-                    inner.monitoring.listed.clear();
-                }
-            }
-            Action::Silence(alert) => {
-                inner.monitoring.silenced.insert(alert);
-            }
-            Action::Unsilence(alert) => {
-                inner.monitoring.silenced.remove(&alert);
-            }
-            Action::OnSet(site, on_set) => inner.traffic[site].on_set = on_set,
-            Action::OnRead(site, on_read) => inner.traffic[site].on_read = on_read,
-            Action::OnSend(at, on_send) => inner.people[at].on_send = on_send,
-            Action::StoreDown => inner.store_health = Health::Down,
-            Action::StoreHangs(span) => inner.store_health = Health::Hangs(span),
-            Action::StoreUp => inner.store_health = Health::Good,
-            Action::EvidenceDown => inner.evidence_health = Health::Down,
-            Action::EvidenceHangs => inner.evidence_health = Health::Hangs(Duration::from_secs(30)),
-            Action::EvidenceUp => inner.evidence_health = Health::Good,
-            _ => {}
-        }
-        let good = inner.store_health == Health::Good;
-        inner.ledger.store_is(good, now);
     }
 
     /// Alerts begin to hold, and one message reports all.
@@ -313,6 +289,7 @@ impl Run {
         let now = self.world.now();
         self.prometheus_back(now);
         let mut inner = self.world.lock();
+        inner.cluster_is_mended();
         inner.monitoring.alertmanager_down = false;
         inner.monitoring.restarted_at = None;
         inner.monitoring.silenced.clear();

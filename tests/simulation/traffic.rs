@@ -61,6 +61,8 @@ pub(crate) struct Traffic {
     pub(crate) share: u8,
     pub(crate) on_set: OnSet,
     pub(crate) on_read: OnRead,
+    /// How often the share was set, by whomever.
+    pub(crate) changes: u64,
     /// Orders that arrived.
     pub(crate) orders: u32,
     /// When it last answered that the share is 0 %.
@@ -71,7 +73,7 @@ pub(crate) struct Traffic {
     pub(crate) raised_at: Option<DateTime<Utc>>,
 }
 
-fn answer(text: &str) -> Answer {
+pub(crate) fn answer(text: &str) -> Answer {
     Answer { status: None, text: text.to_owned() }
 }
 
@@ -83,6 +85,7 @@ impl Traffic {
             _ => {}
         }
         self.share = share;
+        self.changes += 1;
     }
 }
 

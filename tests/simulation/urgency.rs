@@ -37,6 +37,10 @@ pub(crate) fn waits_for_the_disk_only(
     began_at: DateTime<Utc>,
     now: DateTime<Utc>,
 ) {
+    if inner.cluster.is_some() {
+        // There it waits for pods, too.
+        return;
+    }
     let Inner { traffic, ledger, .. } = inner;
     let traffic = &traffic[at];
     let seen = traffic.raised_at.is_some_and(|raised| raised + SEEN_BY < now && raised < began_at);

@@ -13,6 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::cluster::Cluster;
 use crate::ledger::Ledger;
 use crate::monitoring::Monitoring;
 use crate::people::People;
@@ -33,6 +34,8 @@ pub(crate) enum Health {
 #[derive(Debug, Default)]
 pub(crate) struct Inner {
     pub(crate) traffic: [Traffic; 2],
+    /// That of the first rollout, where it is in one.
+    pub(crate) cluster: Option<Cluster>,
     pub(crate) monitoring: Monitoring,
     pub(crate) store_health: Health,
     pub(crate) evidence_health: Health,
@@ -165,6 +168,7 @@ impl World {
             People::stored(people, stored);
             let site = SITES.iter().position(|site| *site == stored.rollout.as_str()).unwrap_or_default();
             let promise = ledger.stored(stored, now, &traffic[site], monitoring);
+            let promise = promise.and(inner.decided_in_cluster(stored));
             self.keep(inner, promise);
         }
     }
