@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use backstop::clock::{Clock, SystemClock};
+use backstop::demo::trading_api::TradingApi;
 use backstop::execution::ReadError;
 use backstop::incident::{Alert, CheckOutcome, Observation, Share, Verdict};
 use backstop::outbound::Outbound;
@@ -16,7 +17,7 @@ use chrono::TimeDelta;
 use tokio::time::Instant;
 
 use crate::support::measured::Measured;
-use crate::support::{Site, wait_for};
+use crate::support::{Site, prepare, rollout_toml, wait_for};
 
 /// The canary's counter, as its pods show it.
 const CANARY: &str = "http_requests_total{track=\"canary\",route=\"/orders\"}";
@@ -34,6 +35,13 @@ impl Subject for ReadAsOff {
     async fn observe(&self) -> Result<Observation, ReadError> {
         Ok(Observation::of_share(Share::ZERO))
     }
+}
+
+/// A folder with a configuration, which names where everything is and is not served.
+async fn site() -> Site {
+    prepare();
+    let api = TradingApi::start(0, 0).await.expect("started");
+    Site::new("#monitoring", &rollout_toml("counted", "{ rollout = \"counted\" }", "8s", &api))
 }
 
 /// Spans for one machine and scrapes of every second.
@@ -69,7 +77,7 @@ async fn sees(probe: &CanaryRequests, off_since: Instant, outcome: CheckOutcome,
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_counter_that_goes_on_rising_is_traffic_whatever_the_share_says_until_it_stands_still() {
-    let site = Site::new("#monitoring", "");
+    let site = site().await;
     let mut measured = Measured::new(&site, "", &[]).await;
     let probe = probe(&measured);
     let mut served = 1_000.0;
@@ -117,7 +125,7 @@ async fn a_counter_that_goes_on_rising_is_traffic_whatever_the_share_says_until_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_of_one_process_that_serves_both_versions_are_left_out_and_named() {
-    let site = Site::new("#monitoring", "");
+    let site = site().await;
     let measured = Measured::new(&site, "", &[]).await;
     let probe = probe(&measured);
     let minutes = Duration::from_secs(300);
