@@ -13,6 +13,7 @@ mod events;
 mod http_route;
 mod ingress_nginx;
 mod inspection;
+mod just_read;
 mod object;
 mod owned;
 mod pods;
@@ -31,6 +32,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
+use tokio::time::Instant;
 
 #[cfg(feature = "demo")]
 pub(crate) use cluster::client_words;
@@ -44,6 +46,7 @@ use self::error::CallError;
 use self::events::Events;
 use self::http_route::HttpRoute;
 use self::ingress_nginx::IngressNginx;
+use self::just_read::JustRead;
 use self::object::{DEPLOYMENT, Object};
 use self::router::Router;
 use self::surroundings::{Claim, Surroundings};
@@ -71,6 +74,7 @@ pub struct KubernetesTarget {
     revision: RevisionSource,
     surroundings: Surroundings,
     events: Events,
+    just_read: JustRead,
     /// Steps that were begun: only the last is decided again after a conflict, which a later one may be.
     begun: AtomicU64,
 }
@@ -92,6 +96,7 @@ impl KubernetesTarget {
             stable_service: stable.service.clone(),
             canary_service: canary.service.clone(),
             revision: config.revision.clone(),
+            just_read: JustRead::default(),
             begun: AtomicU64::new(0),
         }
     }
@@ -182,6 +187,7 @@ impl Target for KubernetesTarget {
     }
 
     async fn observe(&self) -> Result<Observation, ReadError> {
+        let asked_at = Instant::now();
         let (object, stable, canary, of_stable, of_canary, others) = tokio::join!(
             self.router_object(),
             self.caller.get::<Deployment>(&self.stable, None),
@@ -209,6 +215,7 @@ impl Target for KubernetesTarget {
         let is_missing = canary.is_none() && runs_itself.is_none();
         let without_canary = is_missing.then(|| self.without_canary());
         let route = self.router.route(&object).map_err(ReadError::NotUnderstood)?;
+        self.just_read.keep(asked_at, &object, pods::ready_endpoints(&of_stable));
         let metadata: ObjectMeta = serde_json::from_value(object["metadata"].clone())
             .map_err(|error| ReadError::NotUnderstood(format!("{}: {error}", self.router.object())))?;
         let changes = [

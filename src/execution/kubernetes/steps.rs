@@ -8,6 +8,7 @@ use tokio::time::{Duration, Instant};
 
 use super::KubernetesTarget;
 use super::error::CallError;
+use super::just_read::Reading;
 use super::object::Object;
 use super::pods::{available, count};
 use super::router::{Change, Route, Send};
@@ -77,9 +78,9 @@ impl KubernetesTarget {
     }
 
     async fn shift(&self, step: Step, share: Share, ready_at_least: u16) -> Result<Answer, Ended> {
-        let (object, ready, unowned) =
-            tokio::join!(self.router_object(), self.ready_endpoints(), self.is_unowned());
-        let (object, ready) = (object.map_err(before)?, ready.map_err(before)?);
+        let needed = ready_at_least.max(1);
+        let (read, unowned) = tokio::join!(self.reading_for(share, needed), self.is_unowned());
+        let Reading { object, ready } = read.map_err(before)?;
         let route = self.route(&object)?;
         let change = self.router.with_share(&object, share).map_err(not_understood)?;
         // An obstacle that isn't in the way of what is so already is the observation's to tell.
@@ -88,7 +89,6 @@ impl KubernetesTarget {
             return Ok(unchanged(moved));
         }
         unowned?;
-        let needed = ready_at_least.max(1);
         if ready < needed {
             let service = &self.stable_service;
             return Err(not_now(format!(
@@ -106,6 +106,24 @@ impl KubernetesTarget {
         };
         sent.map_err(after)?;
         Ok(changed(format!("{object}: {words}")))
+    }
+
+    /// What a change to this share depends on: read a moment ago if that leads to a change, or else now.
+    /// A change is refused where its object is another by now; nothing would tell that "it is so already",
+    /// or that too few are ready, holds no longer.
+    async fn reading_for(&self, share: Share, needed: u16) -> Result<Reading, CallError> {
+        let leads_to_a_change = |reading: &Reading| {
+            let (route, change) =
+                (self.router.route(&reading.object), self.router.with_share(&reading.object, share));
+            reading.ready >= needed
+                && route.is_ok_and(|route| route.obstacle.is_none())
+                && matches!(change, Ok(Some(_)))
+        };
+        if let Some(reading) = self.just_read.take().filter(leads_to_a_change) {
+            return Ok(reading);
+        }
+        let (object, ready) = tokio::join!(self.router_object(), self.ready_endpoints());
+        Ok(Reading { object: object?, ready: ready? })
     }
 
     async fn canary_down(&self, step: Step, ready_at_least: u16) -> Result<Answer, Ended> {

@@ -1,6 +1,7 @@
 //! Steps against answers that a cluster gives: refusals, conflicts, overload, silence.
 
 mod fake;
+mod just_read;
 mod observations;
 mod surroundings;
 

@@ -1,0 +1,54 @@
+//! What a change of traffic is decided upon: the observation before it, or what is read for it.
+
+use super::*;
+
+fn reads(fake: &Fake) -> usize {
+    fake.asked("GET").len()
+}
+
+#[tokio::test(start_paused = true)]
+async fn traffic_moves_by_what_was_observed_a_moment_ago_and_by_nothing_older() {
+    for (milliseconds, read_again) in [(0, 0), (200, 0), (300, 2)] {
+        let fake = Fake::new(3);
+        let mut serving = JoinSet::new();
+        let target = fake.target(&mut serving);
+        target.observe().await.expect("observed");
+        let before = reads(&fake);
+        tokio::time::advance(Duration::from_millis(milliseconds)).await;
+        target.apply(OFF).await.expect("done");
+        assert_eq!((reads(&fake) - before, writes(&fake)), (read_again, 1), "{milliseconds} ms");
+        assert_eq!(fake.get(INGRESS, WEIGHT), "0");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_changed_since_the_observation_is_a_conflict_and_read_again() {
+    let fake = Fake::new(3);
+    let mut serving = JoinSet::new();
+    let target = fake.target(&mut serving);
+    target.observe().await.expect("observed");
+    let mut changed = ingress("50");
+    changed["metadata"]["resourceVersion"] = json!("7");
+    fake.put(INGRESS, changed);
+    let answer = target.apply(OFF).await.expect("done");
+    assert!(answer.text.contains("50 -> 0"), "{answer:?}");
+    assert_eq!((fake.get(INGRESS, WEIGHT), writes(&fake)), (json!("0"), 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_found_done_or_refused_by_an_observation_that_holds_no_longer() {
+    let fake = Fake::new(3);
+    let mut serving = JoinSet::new();
+    let target = fake.target(&mut serving);
+    fake.put(INGRESS, ingress("0"));
+    target.observe().await.expect("observed");
+    fake.put(INGRESS, ingress("25"));
+    target.apply(OFF).await.expect("done");
+    assert_eq!(fake.get(INGRESS, WEIGHT), "0", "a late change is set again");
+
+    fake.put(INGRESS, ingress("25"));
+    fake.put(SLICES, slices(0));
+    target.observe().await.expect("observed");
+    fake.put(SLICES, slices(3));
+    target.apply(OFF).await.expect("they are ready by now");
+}
