@@ -5,6 +5,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use backstop::clock::{Clock, SystemClock};
 use serde_json::{Value, json};
@@ -81,14 +82,14 @@ impl Site {
 
 /// A running `backstop serve`; it ends when this is dropped.
 pub(crate) struct Served {
-    process: Child,
+    process: Mutex<Child>,
     pub(crate) site: Site,
 }
 
 impl Drop for Served {
     fn drop(&mut self) {
-        let _it_may_have_ended = self.process.kill();
-        let _reaped = self.process.wait();
+        let _it_may_have_ended = self.process().kill();
+        let _reaped = self.process().wait();
         if std::thread::panicking() {
             let log = std::fs::read(self.site.folder().join("log")).unwrap_or_default();
             let _it_is_for_whoever_looks = std::io::stderr().write_all(&log);
@@ -107,8 +108,8 @@ impl Served {
 
     /// The same where everything has been prepared.
     pub(crate) async fn at(site: Site) -> Self {
-        let process = serve(&site);
-        let mut this = Self { process, site };
+        let process = Mutex::new(serve(&site));
+        let this = Self { process, site };
         this.is_up().await;
         this
     }
@@ -125,22 +126,27 @@ impl Served {
         Self::start("1s", &[rollout]).await
     }
 
+    fn process(&self) -> MutexGuard<'_, Child> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Ends it as a power cut does.
-    pub(crate) fn kill(&mut self) {
-        self.process.kill().expect("killed");
-        self.process.wait().expect("it ends");
+    pub(crate) fn kill(&self) {
+        let mut process = self.process();
+        process.kill().expect("killed");
+        process.wait().expect("it ends");
     }
 
     /// Starts it again where it was.
-    pub(crate) async fn restart(&mut self) {
-        self.process = serve(&self.site);
+    pub(crate) async fn restart(&self) {
+        *self.process() = serve(&self.site);
         self.is_up().await;
     }
 
-    async fn is_up(&mut self) {
+    async fn is_up(&self) {
         let url = self.site.url("/api/v1/rollouts");
         wait_for("backstop to answer", || {
-            let ended = self.process.try_wait().expect("asked");
+            let ended = self.process().try_wait().expect("asked");
             assert!(ended.is_none(), "it has ended: {ended:?}");
             async { reqwest::get(&url).await.ok()?.error_for_status().ok().map(drop) }
         })
@@ -163,7 +169,7 @@ impl Served {
         .await;
     }
 
-    /// Posts a critical alert, as Alertmanager does.
+    /// Posts a critical alert, as Alertmanager does: again until it is accepted.
     pub(crate) async fn critical(&self, namespace: &str) {
         let alert = json!({
             "version": "4", "status": "firing", "receiver": "backstop", "truncatedAlerts": 0,
@@ -173,9 +179,12 @@ impl Served {
                 "annotations": {}, "generatorURL": "",
             }],
         });
-        let posted = reqwest::Client::new().post(self.site.url("/api/v1/alertmanager"));
-        let status = posted.body(alert.to_string()).send().await.expect("an answer").status();
-        assert!(status.is_success(), "{status}");
+        wait_for(&format!("the alert of {namespace} to be accepted"), || async {
+            let posted = reqwest::Client::new().post(self.site.url("/api/v1/alertmanager"));
+            let answer = posted.body(alert.to_string()).send().await.ok()?;
+            answer.status().is_success().then_some(())
+        })
+        .await;
     }
 
     /// A rollout's incidents, the latest first.
@@ -192,6 +201,24 @@ impl Served {
             (latest["state"] == state).then_some(latest)
         })
         .await
+    }
+
+    /// Waits until so many rollbacks have complete evidence, one file each, and has it checked.
+    pub(crate) async fn has_evidence_of(&self, rollbacks: usize) {
+        let texts = || {
+            let entries = std::fs::read_dir(self.evidence()).into_iter().flatten();
+            let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+            let texts = paths.filter(|path| path.extension().is_some_and(|ending| ending == "txt"));
+            texts.filter_map(|path| std::fs::read_to_string(path).ok()).collect::<Vec<_>>()
+        };
+        wait_for("complete evidence", || async {
+            let complete = texts().iter().filter(|text| text.contains("This File: complete")).count();
+            (complete >= rollbacks).then_some(())
+        })
+        .await;
+        assert_eq!(texts().len(), rollbacks);
+        let verified = self.command(&["evidence", "verify"]).await;
+        assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
     }
 
     /// Where its evidence is.

@@ -8,7 +8,7 @@ use crate::served::Served;
 #[tokio::test]
 async fn a_critical_alert_takes_the_canary_out_of_the_cluster_though_stable_had_no_pod() {
     let rollout = Rollout::new("whole", Router::Nginx, 0).await;
-    let mut served = Served::of("whole", Router::Nginx).await;
+    let served = Served::of("whole", Router::Nginx).await;
     served.share_is("whole", 25).await;
     served.critical("whole").await;
     rollout.pods_are(3, 0).await;

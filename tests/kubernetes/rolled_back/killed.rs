@@ -17,9 +17,6 @@ use crate::served::{Configured, Served};
 /// Rollbacks at the same time, each with a process of its own.
 const AT_ONCE: usize = 3;
 
-/// What complete evidence says of itself.
-const COMPLETE: &str = "This File: complete";
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     StableUp,
@@ -96,7 +93,7 @@ async fn dies_and_goes_on(rollout: &Rollout, step: Step, moment: Moment, proxy: 
     let Rollout { workloads, router, .. } = rollout;
     let namespace = &workloads.namespace;
     let way = account(rollout, "backstop", rules(*router, None)).await;
-    let mut served = serve(rollout, &proxy.kubeconfig(&way)).await;
+    let served = serve(rollout, &proxy.kubeconfig(&way)).await;
     comes(moment, step, rollout, &served, proxy).await;
     served.kill();
     served.restart().await;
@@ -118,7 +115,7 @@ async fn dies_and_goes_on(rollout: &Rollout, step: Step, moment: Moment, proxy: 
     }
     let incidents = served.incidents(namespace).await;
     assert_eq!(incidents.len(), 1, "{namespace}: {incidents:#?}");
-    has_evidence(&served, namespace).await;
+    served.has_evidence_of(1).await;
 }
 
 async fn serve(rollout: &Rollout, kubeconfig: &Path) -> Served {
@@ -128,21 +125,6 @@ async fn serve(rollout: &Rollout, kubeconfig: &Path) -> Served {
     let served = Served::start("1s", &[configured]).await;
     served.share_is(namespace, 25).await;
     served
-}
-
-/// One rollback's, complete, and unchanged since.
-async fn has_evidence(served: &Served, namespace: &str) {
-    let texts = || {
-        let entries = std::fs::read_dir(served.evidence()).into_iter().flatten();
-        let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-        let texts = paths.filter(|path| path.extension().is_some_and(|ending| ending == "txt"));
-        texts.filter_map(|path| std::fs::read_to_string(path).ok()).collect::<Vec<_>>()
-    };
-    let complete = || async { texts().iter().any(|text| text.contains(COMPLETE)).then_some(()) };
-    wait_for("complete evidence", complete).await;
-    assert_eq!(texts().len(), 1, "{namespace}");
-    let verified = served.command(&["evidence", "verify"]).await;
-    assert!(verified.status.success(), "{namespace}: {}", String::from_utf8_lossy(&verified.stdout));
 }
 
 async fn dies_at_each_step(router: Router) {

@@ -1,5 +1,7 @@
 //! Each stage of the protocol, from 0, 1, 2, 3 and 5 ready pods of stable, on both kinds of routers: the end
-//! is right, and nothing on the way was wrong.
+//! is right, and nothing on the way was wrong. So it is where the process is killed again and again.
+
+use std::time::Duration;
 
 use futures_util::StreamExt;
 
@@ -15,12 +17,18 @@ const AT_ONCE: usize = 10;
 /// As pods come up, never more is to be shifted than they carry: so no time is to end that.
 const PATIENT: &str = "critical_after = \"10m\"";
 
+/// How long a process lives: a step or two of each rollback.
+const LIVES_FOR: Duration = Duration::from_millis(1_500);
+
+/// It has to die this often, or the test shows nothing.
+const DEATHS: usize = 10;
+
 struct Case {
     namespace: String,
     setup: Setup,
 }
 
-fn cases() -> Vec<Case> {
+fn cases(name: &str) -> Vec<Case> {
     let mut cases = Vec::new();
     let weights = [1, 5, 25, 50, 100].map(Traffic::Weight);
     for router in [Router::Nginx, Router::Gateway] {
@@ -32,7 +40,7 @@ fn cases() -> Vec<Case> {
                 }
                 let is_last = matches!(traffic, Traffic::Weight(100) | Traffic::LastStage);
                 let wanted = if is_last && ready == 0 { 0 } else { ready.max(3) };
-                let namespace = format!("matrix-{router:?}-{stage}-{ready}").to_lowercase();
+                let namespace = format!("{name}-{router:?}-{stage}-{ready}").to_lowercase();
                 cases.push(Case { namespace, setup: Setup { router, traffic, wanted, ready } });
             }
         }
@@ -56,9 +64,9 @@ async fn rolls_back(served: &Served, case: &Case, rollout: &Rollout) {
     rollout.pods_are(setup.wanted.max(3), 0).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_stage_from_0_1_2_3_and_5_ready_pods_ends_right_and_nothing_on_the_way_was_wrong() {
-    let cases = cases();
+/// Rolls all of them back while `meanwhile` happens to the process, and judges what was to be seen.
+async fn each_ends_right(name: &str, meanwhile: impl AsyncFn(&Served)) {
+    let cases = cases(name);
     let cluster = shared().await;
     let rollouts: Vec<_> = futures_util::stream::iter(&cases)
         .map(|case| Rollout::set_up(cluster, &case.namespace, case.setup))
@@ -67,22 +75,10 @@ async fn every_stage_from_0_1_2_3_and_5_ready_pods_ends_right_and_nothing_on_the
         .await;
     let history = History::begin().await;
     let gateway = Gateway::of(rollouts.iter().filter(|rollout| rollout.router == Router::Gateway));
-    let kubeconfig = cluster.kubeconfig();
-    let configured: Vec<_> = cases
-        .iter()
-        .map(|case| Configured {
-            namespace: &case.namespace,
-            router: case.setup.router,
-            kubeconfig: &kubeconfig,
-            settings: "verify.guard = \"1s\"",
-            traffic: PATIENT,
-        })
-        .collect();
-    let served = Served::start("10s", &configured).await;
-    let served = &served;
-    futures_util::stream::iter(cases.iter().zip(&rollouts))
-        .for_each_concurrent(AT_ONCE, |(case, rollout)| rolls_back(served, case, rollout))
-        .await;
+    let served = serve(&cases).await;
+    let all = futures_util::stream::iter(cases.iter().zip(&rollouts))
+        .for_each_concurrent(AT_ONCE, |(case, rollout)| rolls_back(&served, case, rollout));
+    tokio::join!(all, meanwhile(&served));
     drop(gateway);
 
     let namespaces: Vec<_> = cases.iter().map(|case| case.namespace.as_str()).collect();
@@ -96,4 +92,37 @@ async fn every_stage_from_0_1_2_3_and_5_ready_pods_ends_right_and_nothing_on_the
         let incidents = served.incidents(namespace).await;
         assert_eq!(incidents.len(), 1, "{namespace}: {incidents:#?}");
     }
+    served.has_evidence_of(cases.len()).await;
+}
+
+async fn serve(cases: &[Case]) -> Served {
+    let kubeconfig = shared().await.kubeconfig();
+    let configured: Vec<_> = cases
+        .iter()
+        .map(|case| Configured {
+            namespace: &case.namespace,
+            router: case.setup.router,
+            kubeconfig: &kubeconfig,
+            settings: "verify.guard = \"1s\"",
+            traffic: PATIENT,
+        })
+        .collect();
+    Served::start("10s", &configured).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_stage_from_0_1_2_3_and_5_ready_pods_ends_right_and_nothing_on_the_way_was_wrong() {
+    each_ends_right("matrix", async |_| {}).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_of_them_ends_as_well_with_a_process_that_is_killed_again_and_again() {
+    each_ends_right("mortal", async |served| {
+        for _ in 0..DEATHS {
+            tokio::time::sleep(LIVES_FOR).await;
+            served.kill();
+            served.restart().await;
+        }
+    })
+    .await;
 }
