@@ -8,7 +8,7 @@ use crate::incident::{CheckName, Pods};
 /// The stable version has its replicas, and they get requests.
 #[derive(Debug, Clone, Copy)]
 pub struct StablePods {
-    /// How many pods of the stable version have to serve.
+    /// How many pods of the stable version have to serve; an autoscaler may ask for more.
     pub replicas: u16,
 }
 
@@ -27,11 +27,11 @@ impl Probe for StablePods {
             return Seen::unknown("nothing is said of its pods");
         };
         let Pods { wanted, available, ready_endpoints } = workloads.stable;
+        let needed = observed.stable_at_least(self.replicas);
         let detail = format!(
-            "{ready_endpoints} get requests, {available} are available, {wanted} are wanted, of {} needed",
-            self.replicas
+            "{ready_endpoints} get requests, {available} are available, {wanted} are wanted, of {needed} needed"
         );
-        let whole = [wanted, available, ready_endpoints].iter().all(|count| *count >= self.replicas);
+        let whole = [wanted, available, ready_endpoints].iter().all(|count| *count >= needed);
         if whole { Seen::pass(detail) } else { Seen::fail(detail) }
     }
 }

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use super::*;
 use crate::clock::SteppedClock;
 use crate::execution::ReadError;
-use crate::incident::{Alert, Observation, Pods, Share, Workloads};
+use crate::incident::{Alert, Autoscaler, Observation, Pods, Share, Workloads};
 use crate::logging::fixtures::page;
 use crate::outbound::Outbound;
 use crate::signals::RuleSource;
@@ -40,11 +40,14 @@ impl Rollback {
         Self::of(Ok(Observation::of_share(Share(share))), alerts)
     }
 
-    /// In a cluster whose stable version wants three pods and has this many ready.
-    fn in_a_cluster(ready: u16) -> Self {
+    /// In a cluster whose stable version wants three pods, this many at least by its autoscaler, and has
+    /// this many ready.
+    fn in_a_cluster(min_replicas: u16, ready: u16) -> Self {
         let pods = |wanted, ready| Pods { wanted, available: ready, ready_endpoints: ready };
         let workloads = Some(Workloads { stable: pods(3, ready), canary: pods(0, 0) });
-        Self::of(Ok(Observation { workloads, ..Observation::of_share(Share::ZERO) }), slow())
+        let object = "HorizontalPodAutoscaler api".to_owned();
+        let autoscaler = Some(Autoscaler { object, min_replicas, max_replicas: 9 });
+        Self::of(Ok(Observation { workloads, autoscaler, ..Observation::of_share(Share::ZERO) }), slow())
     }
 }
 
@@ -159,11 +162,15 @@ async fn while_a_rollback_is_guarded_it_is_not_called_verified_but_what_is_wrong
 
 #[tokio::test(start_paused = true)]
 async fn in_a_cluster_the_stable_versions_pods_are_read_too() {
-    for (ready, outcome, verdict) in [(3, Pass, Verdict::Verified), (2, Fail, Verdict::NotVerified)] {
+    for (min_replicas, ready, outcome, verdict) in [
+        (1, 3, Pass, Verdict::Verified),
+        (1, 2, Fail, Verdict::NotVerified),
+        (4, 3, Fail, Verdict::NotVerified),
+    ] {
         let clock = SteppedClock::starting_at(start());
         let verifier =
             Verifier { probes: vec![Arc::new(TrafficShare), Arc::new(StablePods { replicas: 3 })] };
-        let rollback = Rollback::in_a_cluster(ready);
+        let rollback = Rollback::in_a_cluster(min_replicas, ready);
         let (verification, took) = verified(&verifier, &rollback, WINDOW, &clock).await;
         let rounds = usize::try_from(took / INTERVAL.as_secs()).expect("few") + 1;
         assert_eq!(rollback.observations.load(Ordering::Relaxed), rounds, "one observation a round");
