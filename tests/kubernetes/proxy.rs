@@ -98,7 +98,7 @@ pub(crate) struct Seen {
     pub(crate) method: String,
     /// Without the query.
     pub(crate) path: String,
-    /// What the API server answered; `None`: it was not passed on.
+    /// What the API server answered; `None`: it was not passed on, or there was no answer.
     pub(crate) status: Option<u16>,
 }
 
@@ -194,7 +194,8 @@ impl Shared {
     }
 
     /// `Err` ends the connection.
-    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Cut> {
+    #[expect(clippy::disallowed_methods, reason = "it ends by itself, and who waits for it learns how")]
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Cut> {
         let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
         let fault = self.next_fault(&method, &path);
         let says = |status: u16| Response::builder().status(status);
@@ -203,9 +204,14 @@ impl Shared {
         if let Some(Fault::Held(hold)) = &fault {
             hold.pass().await;
         }
-        let answer = if arrives { self.pass_on(request).await } else { None };
-        let status = answer.as_ref().map(|answer| answer.status().as_u16());
-        self.told(|told| told.seen.push(Seen { method, path, status }));
+        let answer = async move {
+            let answer = if arrives { self.pass_on(request).await } else { None };
+            let status = answer.as_ref().map(|answer| answer.status().as_u16());
+            self.told(|told| told.seen.push(Seen { method, path, status }));
+            answer
+        };
+        // A server carries a request out though its caller has given it up, and so it is passed on.
+        let answer = tokio::spawn(answer).await.map_err(|_| Cut)?;
         match fault {
             None | Some(Fault::Held(_)) => answer.ok_or(Cut),
             Some(Fault::Says(status) | Fault::SaysAfter(status)) => {
@@ -256,7 +262,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 async fn serve(stream: TcpStream, shared: Arc<Shared>) {
-    let service = service_fn(|request| shared.answer(request));
+    let service = service_fn(|request| Arc::clone(&shared).answer(request));
     let connection =
         hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let _it_may_be_cut = connection.await;

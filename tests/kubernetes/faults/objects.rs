@@ -63,7 +63,6 @@ async fn a_workload_or_its_service_is_gone() {
         of("without-canary").delete::<Deployment>("canary"),
         of("renamed-canary").delete::<Deployment>("canary"),
     );
-    of("renamed-canary").run("canary-2", "canary", 1, &pods::ready()).await;
     let all = |namespace: &'static str, service: &'static str, count: usize| async move {
         let ready = || async { (of(namespace).endpoints(service).await.ready == count).then_some(()) };
         wait_for(&format!("{count} endpoints of {service} in {namespace}"), ready).await;
@@ -72,8 +71,11 @@ async fn a_workload_or_its_service_is_gone() {
         all("without-stable", "stable", 0),
         all("without-service", "stable", 0),
         all("without-canary", "canary", 0),
-        all("renamed-canary", "canary", 1),
+        // Its own pod, before the other one's counts.
+        all("renamed-canary", "canary", 0),
     );
+    of("renamed-canary").run("canary-2", "canary", 1, &pods::ready()).await;
+    all("renamed-canary", "canary", 1).await;
 
     scene.critical(&namespaces).await;
     scene.fails("without-stable", &["there is no Deployment stable in the namespace without-stable"]).await;
