@@ -26,9 +26,13 @@ pub use rule_metrics::problems as metric_problems;
 
 use crate::config::Config;
 use crate::finding::{Area, Check, Finding, Severity};
+use crate::signals::SignalError;
 
 /// The longest that one check may take: a person waits. Each call in it has a shorter limit of its own.
 const LIMIT: Duration = Duration::from_secs(30);
+
+/// For one question to Prometheus or Alertmanager.
+const QUESTION_WITHIN: Duration = Duration::from_secs(5);
 
 /// One thing to look at.
 pub struct Examination {
@@ -106,4 +110,20 @@ pub fn sort(findings: &mut [Finding]) {
 #[must_use]
 pub fn worst(findings: &[Finding]) -> Severity {
     findings.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Fine)
+}
+
+/// A system of ours doesn't answer as it should; `key` of `section` in the configuration is its address.
+fn unreachable(check: Check<'_>, error: &SignalError, section: &str, key: &str) -> Finding {
+    let remedy = match error {
+        SignalError::NoAnswer(_) => {
+            format!("Start it, or correct {key} in [{section}]; see that it can be reached from here.")
+        }
+        SignalError::Denied(_) | SignalError::Refused(_) => {
+            format!("Mend the token or the certificate in [{section}].")
+        }
+        SignalError::NotTheSystem(_) => {
+            format!("Correct {key} in [{section}]: something else answers there.")
+        }
+    };
+    check.error(format!("It can't be asked: {error}."), remedy)
 }

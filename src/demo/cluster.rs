@@ -7,6 +7,7 @@ mod calls;
 mod manifests;
 mod pods;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use tokio::time::Instant;
 
 use self::calls::{CallError, Calls};
 use crate::randomness::Randomness;
+use crate::text::shown;
 
 pub use manifests::{CANARY_REPLICAS, STABLE_REPLICAS, STABLE_REPLICAS_BEFORE, WEIGHT};
 
@@ -45,6 +47,14 @@ pub struct EndState {
     pub canary_weight: Option<String>,
     pub stable_replicas: u64,
     pub canary_replicas: u64,
+}
+
+impl fmt::Display for EndState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { canary_weight, stable_replicas, canary_replicas } = self;
+        let weight = canary_weight.as_deref().map_or_else(|| "none".to_owned(), shown);
+        write!(f, "canary-weight {weight}, stable {stable_replicas} replicas, canary {canary_replicas}")
+    }
 }
 
 impl OwnNamespace {
@@ -87,7 +97,7 @@ impl OwnNamespace {
         Ok(Self { calls, kubeconfig: kubeconfig.to_owned(), uid: uid.to_owned(), name })
     }
 
-    /// Its name.
+    /// Such as `backstop-demo-1a2b`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name

@@ -8,17 +8,14 @@ use std::time::Duration;
 
 pub use test_alert::Heard;
 
-use super::{Examination, clocks};
+use super::{Examination, QUESTION_WITHIN, clocks, unreachable};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{AlertmanagerConfig, Config, RolloutConfig};
 use crate::finding::{Area, Check, Finding};
 use crate::incident::DOCTOR_TEST;
 use crate::outbound::{Connections, Outbound};
 use crate::rules::ROLLS_BACK;
-use crate::signals::{AlertSource, Alertmanager, Listing, SignalError};
-
-/// For one question.
-const TIMEOUT: Duration = Duration::from_secs(5);
+use crate::signals::{AlertSource, Alertmanager, Listing};
 
 /// Beside the wait for a test alert: questions before and after it.
 const MARGIN: Duration = Duration::from_secs(20);
@@ -57,7 +54,7 @@ async fn member(
     untried: Vec<String>,
 ) -> Vec<Finding> {
     let check = Check::new(Area::Alertmanager, url.as_str(), "reachable");
-    let outbound: Outbound = match Connections::default().to(&settings.access, TIMEOUT) {
+    let outbound: Outbound = match Connections::default().to(&settings.access, QUESTION_WITHIN) {
         Ok(outbound) => outbound,
         Err(error) => {
             return vec![
@@ -70,7 +67,7 @@ async fn member(
     let few = BTreeMap::from([("alertname".to_owned(), DOCTOR_TEST.to_owned())]);
     let listing = match source.list(&few, &settings.watchdog, asked_at).await {
         Ok(listing) => listing,
-        Err(error) => return vec![unreachable(check, &error)],
+        Err(error) => return vec![unreachable(check, &error, "alertmanager", "urls")],
     };
     let answered_at = SystemClock.now();
     let mut found = vec![check.fine("It answers.")];
@@ -98,19 +95,6 @@ async fn member(
         }
     }
     found
-}
-
-fn unreachable(check: Check<'_>, error: &SignalError) -> Finding {
-    let remedy = match error {
-        SignalError::NoAnswer(_) => {
-            "Start it, or correct urls in [alertmanager]; see that it can be reached from here."
-        }
-        SignalError::Denied(_) | SignalError::Refused(_) => {
-            "Mend the token or the certificate in [alertmanager]."
-        }
-        SignalError::NotTheSystem(_) => "Correct urls in [alertmanager]: something else answers there.",
-    };
-    check.error(format!("It can't be asked: {error}."), remedy)
 }
 
 fn watchdog(check: Check<'_>, settings: &AlertmanagerConfig, listing: &Listing) -> Finding {

@@ -1,17 +1,12 @@
 //! Prometheus: whether it answers, has what the rules judge, has the rules, and tells an Alertmanager.
 
-use std::time::Duration;
-
 use super::rule_metrics::{Doubt, doubts, freshness};
-use super::{Examination, clocks, loaded_rules};
+use super::{Examination, QUESTION_WITHIN, clocks, loaded_rules, unreachable};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, RolloutConfig};
 use crate::finding::{Area, Check, Finding};
 use crate::outbound::Connections;
-use crate::signals::{Prometheus, RuleSource, SignalError};
-
-/// For one question.
-const TIMEOUT: Duration = Duration::from_secs(5);
+use crate::signals::{Prometheus, RuleSource};
 
 pub(super) fn examinations(config: &Config) -> Vec<Examination> {
     let Some(url) = config.prometheus.url.clone() else {
@@ -25,7 +20,7 @@ pub(super) fn examinations(config: &Config) -> Vec<Examination> {
     let rollouts = config.rollouts.clone();
     let work = async move {
         let check = Check::new(Area::Prometheus, url.as_str(), "reachable");
-        match Connections::default().to(&access, TIMEOUT) {
+        match Connections::default().to(&access, QUESTION_WITHIN) {
             Ok(outbound) => look(check, &Prometheus::new(outbound, url.clone()), &rollouts).await,
             Err(error) => {
                 vec![check.error(format!("It can't be asked: {error}."), "Mend the keys in [prometheus].")]
@@ -38,7 +33,7 @@ pub(super) fn examinations(config: &Config) -> Vec<Examination> {
 async fn look(check: Check<'_>, prometheus: &Prometheus, rollouts: &[RolloutConfig]) -> Vec<Finding> {
     let loaded = match prometheus.rules().await {
         Ok(loaded) => loaded,
-        Err(error) => return vec![unreachable(check, &error)],
+        Err(error) => return vec![unreachable(check, &error, "prometheus", "url")],
     };
     let mut found = vec![check.fine("It answers.")];
     let asked_at = SystemClock.now();
@@ -61,19 +56,6 @@ async fn look(check: Check<'_>, prometheus: &Prometheus, rollouts: &[RolloutConf
     });
     found.extend(futures_util::future::join_all(of_rollouts).await.into_iter().flatten());
     found
-}
-
-fn unreachable(check: Check<'_>, error: &SignalError) -> Finding {
-    let remedy = match error {
-        SignalError::NoAnswer(_) => {
-            "Start it, or correct url in [prometheus]; see that it can be reached from here."
-        }
-        SignalError::Denied(_) | SignalError::Refused(_) => {
-            "Mend the token or the certificate in [prometheus]."
-        }
-        SignalError::NotTheSystem(_) => "Correct url in [prometheus]: something else answers there.",
-    };
-    check.error(format!("It can't be asked: {error}."), remedy)
 }
 
 fn judged_alertmanagers(check: Check<'_>, known: &[String]) -> Finding {

@@ -215,9 +215,9 @@ impl Target for KubernetesTarget {
         let is_missing = canary.is_none() && runs_itself.is_none();
         let without_canary = is_missing.then(|| self.without_canary());
         let route = self.router.route(&object).map_err(ReadError::NotUnderstood)?;
-        self.just_read.keep(asked_at, &object, pods::ready_endpoints(&of_stable));
         let metadata: ObjectMeta = serde_json::from_value(object["metadata"].clone())
             .map_err(|error| ReadError::NotUnderstood(format!("{}: {error}", self.router.object())))?;
+        self.just_read.keep(asked_at, object, pods::ready_endpoints(&of_stable));
         let changes = [
             last_change(self.router.object(), &metadata, self.router.fields()),
             stable.as_ref().and_then(|stable| last_change(&self.stable, &stable.metadata, REPLICAS)),

@@ -17,7 +17,6 @@ pub fn configuration(config: &Config, rollouts: &[RolloutConfig]) -> String {
         .replace("@AUTHORIZATION@", &authorization(&config.server))
 }
 
-/// Where the webhook is.
 pub(super) fn url(config: &Config) -> String {
     format!("{}/api/v1/alertmanager", config.server.external_url.trim_end_matches('/'))
 }

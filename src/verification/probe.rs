@@ -26,7 +26,7 @@ pub trait Probe: Send + Sync + std::fmt::Debug {
     async fn read(&self, round: &Round<'_>) -> Seen;
 }
 
-/// What a probe saw.
+/// What came of one look, which may be that nothing could be seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     pub outcome: CheckOutcome,
@@ -82,7 +82,7 @@ pub trait Subject: Send + Sync + std::fmt::Debug {
     async fn observe(&self) -> Result<Observation, ReadError>;
 }
 
-/// One look at everything.
+/// One look at everything: what several probes need is read once in it.
 #[derive(Debug)]
 pub struct Round<'a> {
     subject: &'a dyn Subject,

@@ -159,7 +159,7 @@ async fn show(
     let found = namespace.end_state().await?;
     let canary_weight = Some("0".to_owned());
     let expected = EndState { canary_weight, stable_replicas: STABLE_REPLICAS.into(), canary_replicas: 0 };
-    ensure!(found == expected, "the cluster is not as a rollback leaves it: {found:?}");
+    ensure!(found == expected, "the cluster is not as a rollback leaves it: {found}");
     timeline.say("the cluster itself says so: canary-weight 0, stable 3 replicas, canary 0");
     people::saw(&served, &done, &["ROLLED BACK"], told).await?;
     let seconds = started.elapsed().as_secs_f64();

@@ -5,6 +5,7 @@ use anyhow::ensure;
 use super::timeline::Timeline;
 use crate::demo::served::Served;
 use crate::evidence::EvidenceDir;
+use crate::incident::{Severity, Verdict};
 use crate::text::shown;
 use crate::web::IncidentView;
 
@@ -16,7 +17,8 @@ pub(super) fn recorded(
     stage: &str,
 ) -> anyhow::Result<()> {
     let verdict = done.verification.as_ref().map(|verification| verification.verdict);
-    ensure!(verdict == Some(crate::incident::Verdict::Verified), "the rollback is not verified: {verdict:?}");
+    let words = verdict.map_or("there is no verdict", Verdict::sentence);
+    ensure!(verdict == Some(Verdict::Verified), "the rollback is not verified: {words}");
     for check in done.verification.iter().flat_map(|verification| &verification.checks) {
         timeline.say(&format!(
             "  read back: {}: {}: {}",
@@ -26,11 +28,9 @@ pub(super) fn recorded(
         ));
     }
     let report = EvidenceDir::new(served.evidence.clone()).verify(&[])?;
-    ensure!(
-        report.is_clean() && report.files > 0,
-        "the evidence is not as it was written: {:?}",
-        report.findings
-    );
+    ensure!(report.files > 0, "there is no evidence");
+    let findings: Vec<_> = report.findings.iter().map(ToString::to_string).collect();
+    ensure!(report.is_clean(), "the evidence is not as it was written: {}", findings.join("; "));
     for file in done.evidence.iter().filter(|file| file.name.ends_with(".txt")) {
         names_the_critical(&std::fs::read_to_string(served.evidence.join(&file.name))?, done, stage)?;
         timeline.say(&format!("evidence, verified: {}", served.evidence.join(&file.name).display()));
@@ -43,7 +43,7 @@ pub(super) fn recorded(
 fn names_the_critical(evidence: &str, done: &IncidentView, expected_stage: &str) -> anyhow::Result<()> {
     let lines: Vec<_> = evidence.lines().take(4).collect();
     let critical = done.alerts.iter().map(|attached| &attached.alert);
-    let critical = critical.filter(|alert| alert.severity() == crate::incident::Severity::Critical);
+    let critical = critical.filter(|alert| alert.severity() == Severity::Critical);
     let reasons: Vec<_> = critical.map(|alert| format!("Reason: {}", alert.name())).collect();
     let [executed, stage, reason, triggered] = lines.as_slice() else {
         anyhow::bail!("the evidence has no four lines: {evidence}")

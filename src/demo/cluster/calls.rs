@@ -11,10 +11,10 @@ use serde_json::Value;
 use crate::execution::{Clusters, client_words};
 use crate::text::kept;
 
-/// For one call.
+/// A person watches; a cluster that takes longer for one call is in trouble.
 const WITHIN: Duration = Duration::from_secs(10);
 
-/// How a call failed.
+/// Whether a call that failed may have had an effect.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CallError {
     /// The same call again would be refused again.

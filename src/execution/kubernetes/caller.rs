@@ -45,7 +45,6 @@ struct Version {
     git_version: String,
 }
 
-/// A success.
 struct Answered {
     body: Vec<u8>,
     /// What the API server's clock showed.

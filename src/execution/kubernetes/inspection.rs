@@ -114,7 +114,6 @@ impl Version {
     }
 }
 
-/// All that was read.
 struct Seen {
     stable: Version,
     canary: Version,
@@ -159,15 +158,13 @@ impl Seen {
         findings.extend(reads.into_iter().flatten().filter_map(|error| unread(objects, error)));
         findings.extend(workloads::judged(named("workloads"), config, &self.stable, &self.canary));
         let router = router_of(config);
+        let applied = named("applied_by_others");
         if let Ok(object) = &self.router {
             findings.extend(self.routed(named("router"), config, router.as_ref(), object));
+            findings.extend(applied::router(applied, router.as_ref(), object));
         }
         if let Ok(all) = &self.autoscalers {
             findings.extend(autoscalers::judged(named("autoscalers"), config, all));
-        }
-        let applied = named("applied_by_others");
-        if let Ok(object) = &self.router {
-            findings.extend(applied::router(applied, router.as_ref(), object));
         }
         for (deployment, is_stable) in [(&self.stable.deployment, true), (&self.canary.deployment, false)] {
             if let Ok(deployment) = deployment {

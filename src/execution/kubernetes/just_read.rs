@@ -16,8 +16,7 @@ const OF_THIS_MOMENT: Duration = Duration::from_millis(250);
 /// What a change of traffic depends on.
 #[derive(Debug)]
 pub(super) struct Reading {
-    /// The router's.
-    pub(super) object: Value,
+    pub(super) router_object: Value,
     /// The stable version's ready endpoints.
     pub(super) ready: u16,
 }
@@ -28,10 +27,10 @@ pub(super) struct JustRead(Mutex<Option<(Instant, Reading)>>);
 
 impl JustRead {
     /// Keeps it, unless what was asked for later is here already.
-    pub(super) fn keep(&self, asked_at: Instant, object: &Value, ready: u16) {
+    pub(super) fn keep(&self, asked_at: Instant, router_object: Value, ready: u16) {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if last.as_ref().is_none_or(|(latest, _)| *latest <= asked_at) {
-            *last = Some((asked_at, Reading { object: object.clone(), ready }));
+            *last = Some((asked_at, Reading { router_object, ready }));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A kind of object.
+/// As the API server's paths have it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Kind {
     pub(super) name: &'static str,

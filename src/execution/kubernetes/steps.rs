@@ -28,6 +28,21 @@ pub(super) enum Ended {
     Error(ActError),
 }
 
+/// What it takes to a share.
+struct Planned {
+    route: Route,
+    /// `None`: it is so already, or can't be changed.
+    change: Option<Change>,
+    /// The stable version's ready endpoints.
+    ready: u16,
+}
+
+impl Planned {
+    fn leads_to_a_change(&self, needed: u16) -> bool {
+        self.ready >= needed && self.route.obstacle.is_none() && self.change.is_some()
+    }
+}
+
 impl KubernetesTarget {
     /// Decides the step again after a conflict while `is_last` says that no later one was begun.
     ///
@@ -79,10 +94,8 @@ impl KubernetesTarget {
 
     async fn shift(&self, step: Step, share: Share, ready_at_least: u16) -> Result<Answer, Ended> {
         let needed = ready_at_least.max(1);
-        let (read, unowned) = tokio::join!(self.reading_for(share, needed), self.is_unowned());
-        let Reading { object, ready } = read.map_err(before)?;
-        let route = self.route(&object)?;
-        let change = self.router.with_share(&object, share).map_err(not_understood)?;
+        let (planned, unowned) = tokio::join!(self.planned_now(share, needed), self.is_unowned());
+        let Planned { route, change, ready } = planned?;
         // An obstacle that isn't in the way of what is so already is the observation's to tell.
         if change.is_none() && route.obstacle.is_none() {
             let moved = format!("{}: {} already", self.router.object(), words(&route));
@@ -108,22 +121,25 @@ impl KubernetesTarget {
         Ok(changed(format!("{object}: {words}")))
     }
 
-    /// What a change to this share depends on: read a moment ago if that leads to a change, or else now.
-    /// A change is refused where its object is another by now; nothing would tell that "it is so already",
-    /// or that too few are ready, holds no longer.
-    async fn reading_for(&self, share: Share, needed: u16) -> Result<Reading, CallError> {
-        let leads_to_a_change = |reading: &Reading| {
-            let (route, change) =
-                (self.router.route(&reading.object), self.router.with_share(&reading.object, share));
-            reading.ready >= needed
-                && route.is_ok_and(|route| route.obstacle.is_none())
-                && matches!(change, Ok(Some(_)))
-        };
-        if let Some(reading) = self.just_read.take().filter(leads_to_a_change) {
-            return Ok(reading);
+    /// What it takes to this share, by what was read a moment ago if that leads to a change, or else by what is
+    /// read now. A change is refused where its object is another by now; nothing would tell that "it is so
+    /// already", or that too few are ready, holds no longer.
+    async fn planned_now(&self, share: Share, needed: u16) -> Result<Planned, Ended> {
+        let known = self.just_read.take().and_then(|reading| self.planned(&reading, share).ok());
+        if let Some(planned) = known.filter(|planned| planned.leads_to_a_change(needed)) {
+            return Ok(planned);
         }
         let (object, ready) = tokio::join!(self.router_object(), self.ready_endpoints());
-        Ok(Reading { object: object?, ready: ready? })
+        self.planned(
+            &Reading { router_object: object.map_err(before)?, ready: ready.map_err(before)? },
+            share,
+        )
+    }
+
+    fn planned(&self, reading: &Reading, share: Share) -> Result<Planned, Ended> {
+        let route = self.route(&reading.router_object)?;
+        let change = self.router.with_share(&reading.router_object, share).map_err(not_understood)?;
+        Ok(Planned { route, change, ready: reading.ready })
     }
 
     async fn canary_down(&self, step: Step, ready_at_least: u16) -> Result<Answer, Ended> {

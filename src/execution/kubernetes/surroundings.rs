@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+pub(super) use self::autoscaler::scales;
 pub(super) use self::owner::Claim;
 use self::reader::Reader;
 use super::caller::Caller;

@@ -12,7 +12,7 @@ use super::Api;
 /// Which Backstop this is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AboutView {
-    /// Of the program.
+    /// Such as `0.1.0`.
     pub version: String,
     /// Of the configuration's text as it was when the server started: a hash, which says nothing of it.
     pub configuration: String,

@@ -6,24 +6,26 @@
 
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 
-use super::super::object::Object;
+use super::super::object::{DEPLOYMENT, Object};
 use super::super::pods::count;
 use crate::incident::Autoscaler;
 
 /// The one that scales this Deployment. Of several the controller heeds none, and the first is as good.
 pub(super) fn of(all: &[HorizontalPodAutoscaler], deployment: &str) -> Option<Autoscaler> {
-    let scales = |one: &&HorizontalPodAutoscaler| {
-        let target = &one.spec.scale_target_ref;
-        target.kind == "Deployment"
-            && target.name == deployment
-            && target.api_version.as_deref().is_none_or(|version| version.starts_with("apps/"))
-    };
-    all.iter().find(scales).map(|one| Autoscaler {
+    all.iter().find(|one| scales(one, deployment)).map(|one| Autoscaler {
         object: format!("HorizontalPodAutoscaler {}", one.metadata.name.as_deref().unwrap_or_default()),
         // 1 where it isn't said.
         min_replicas: count(one.spec.min_replicas.unwrap_or(1)),
         max_replicas: count(one.spec.max_replicas),
     })
+}
+
+/// Whether it scales this Deployment.
+pub(in super::super) fn scales(autoscaler: &HorizontalPodAutoscaler, deployment: &str) -> bool {
+    let target = &autoscaler.spec.scale_target_ref;
+    target.kind == DEPLOYMENT.name
+        && target.name == deployment
+        && target.api_version.as_deref().is_none_or(|version| version.starts_with("apps/"))
 }
 
 /// What it will undo, and how to end that.
@@ -40,7 +42,6 @@ pub(super) fn warning(scaler: &Autoscaler, stable: &Object, replicas: u16) -> Op
 mod tests {
     use serde_json::{Value, json};
 
-    use super::super::super::object::DEPLOYMENT;
     use super::*;
 
     fn scaler(kind: &str, name: &str, version: Value, min: Value, max: i32) -> HorizontalPodAutoscaler {
