@@ -63,6 +63,8 @@ pub mod incident;
 
 pub mod report;
 
+pub mod ramp;
+
 pub mod decision;
 
 pub mod clock;

@@ -42,6 +42,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("text", &[]),
     ("incident", &["text"]),
     ("report", &["text", "incident"]),
+    ("ramp", &["text", "incident"]),
     ("clock", &[]),
     ("ownership", &[]),
     ("randomness", &[]),
