@@ -13,6 +13,18 @@ const HEALTHY_SECONDS: f64 = 0.04;
 const HEALTHY_QUERY_SECONDS: f64 = 0.01;
 const SLOW_QUERY_SECONDS: f64 = 0.15;
 
+/// What the dashboard shows beside that, here always well: the application's own, and what PostgreSQL's
+/// exporter would say of its database.
+const HEALTHY: [(&str, &str, f64); 7] = [
+    ("counter", "spark_risk_block_total", 0.0),
+    ("gauge", "outbox_lag_seconds", 0.2),
+    ("gauge", "database_connections_active", 6.0),
+    ("gauge", "database_connections_max", 20.0),
+    ("gauge", "pg_stat_activity_count", 12.0),
+    ("gauge", "pg_settings_max_connections", 100.0),
+    ("counter", "pg_stat_archiver_failed_count", 0.0),
+];
+
 /// How the canary misbehaves.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Regression {
@@ -93,6 +105,9 @@ impl Traffic {
         put("gauge", "spark_bist_staleness_seconds", self.gauge(self.regression.bist_staleness_seconds, 3.0));
         put("gauge", "pgbouncer_pools_server_active", self.gauge(self.regression.pool_active, 4.0));
         put("gauge", "pgbouncer_pools_server_total", 20.0);
+        for (kind, name, value) in HEALTHY {
+            put(kind, name, value);
+        }
         self.latency.render("http_request_duration_seconds", &mut text);
         self.queries.render("database_query_duration_seconds", &mut text);
         text
