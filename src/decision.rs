@@ -43,6 +43,7 @@ pub use due::{Command, Due, due};
 pub use escalation::ESCALATE_EVERY;
 pub use label_name::is_legacy_label_name;
 pub use plan::Next;
+pub(crate) use plan::OBSERVATION_VALID;
 pub use policy::{Mode, OnUnverified, PlanPolicy, Policy, Recipient};
 pub use watchdog::Watchdog;
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::Draft;
-use super::plan::{Next, Standing, next_step};
+use super::plan::{Next, Standing, first_step, next_step};
 use super::rollback::fail;
 use crate::incident::{
     Event, Incident, IncidentId, NoticeFact, Observation, Pause, Phase, Reason, Step, StepOutcome, StepRecord,
@@ -25,7 +25,7 @@ pub fn next(
         return None;
     }
     let standing = Standing { plan: &incident.plan, since, progress: incident.progress, observed };
-    Some(next_step(standing, now))
+    Some(first_step(standing, now).map_or_else(|| next_step(standing, now), Next::Do))
 }
 
 /// Begins the next step, or records why it can't begin.

@@ -6,7 +6,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::incident::{Goal, Observation, Pause, Plan, Pods, Progress, Share, Stance, Step, Workloads};
 
 /// An observation older than this says too little to move traffic by.
-const OBSERVATION_VALID: TimeDelta = TimeDelta::seconds(2);
+pub(crate) const OBSERVATION_VALID: TimeDelta = TimeDelta::seconds(2);
+
+/// An older one still says which step is likely to be right, for as long as a poll may be late; see
+/// [`first_step`].
+const POLL_VALID: TimeDelta = TimeDelta::seconds(60);
 
 /// How far an attempt at a plan is, and what is known of the world.
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +70,29 @@ pub(super) fn next_step(standing: Standing<'_>, now: DateTime<Utc>) -> Next {
         }
     }
     Next::Done
+}
+
+/// An attempt's first step, where the last poll saw nothing in the way of taking all traffic off: a rollback
+/// then begins with its decision, instead of with a reading and a second decision. What it rests on is made
+/// sure of as it acts: the endpoints are the step's own condition, the revision and an owner are looked at
+/// once more. Where that is otherwise by then, the next step is decided by what is observed then.
+#[must_use]
+pub(super) fn first_step(standing: Standing<'_>, now: DateTime<Utc>) -> Option<Step> {
+    let Standing { plan, progress, observed, .. } = standing;
+    let is_first = progress.last_step_ended_at.is_none() && progress.waiting.is_none();
+    // What is fresh is decided upon as ever.
+    let is_of_a_poll = |at: DateTime<Utc>| at + OBSERVATION_VALID < now && now <= at + POLL_VALID;
+    let (_, observed) = observed.filter(|(at, _)| is_first && is_of_a_poll(*at))?;
+    let is_free = observed.owner.is_none() && observed.obstacle.is_none() && !observed.is_off();
+    let stable = observed.workloads.filter(|_| is_free)?.stable;
+    plan.goals.iter().find_map(|goal| match goal {
+        Goal::ShiftTraffic { replicas, .. } => {
+            let needed = observed.stable_at_least(*replicas).max(1);
+            let carries_all = stable.wanted >= needed && stable.ready_endpoints >= needed;
+            carries_all.then_some(Step::Shift { share: Share::ZERO, ready_at_least: needed })
+        }
+        Goal::TrafficOff | Goal::StableReplicas { .. } | Goal::CanaryDown { .. } => None,
+    })
 }
 
 impl Standing<'_> {

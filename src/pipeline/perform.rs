@@ -85,10 +85,11 @@ impl Worker {
     async fn run_step(&self, rollout: &Rollout, incident: IncidentId, attempt: u32, step: Step) {
         let command = Command::RunStep { incident: incident.clone(), attempt, step };
         let share_before = self.share_reader.before_acting(rollout).await;
+        self.see_what_is_there(rollout).await;
         let Some(permit) = self.asks_for(rollout, &command).and_then(|epoch| rollout.lane.enter(epoch))
         else {
             tracing::info!(step = step.as_str(), "it is not asked for any more: left");
-            return;
+            return self.tell_what_is_there(rollout).await;
         };
         let clock = self.clock.as_ref();
         let target = ObservedTarget { rollout, observed: &self.observed, clock };
@@ -99,6 +100,27 @@ impl Worker {
         self.report(&rollout.name, Input::StepEnded { incident, attempt, step }).await;
         self.observed.step_ended(&rollout.name);
         self.report(&rollout.name, Input::ShareRead).await;
+    }
+
+    /// Observes a target that says which revision is there, unless it has said so lately: a step may have been
+    /// decided by a poll, and whoever deployed since did not ask for it. What can't be observed holds nothing
+    /// back: the step itself reads what it depends on.
+    async fn see_what_is_there(&self, rollout: &Rollout) {
+        let now = self.clock.now();
+        let Some((at, observed)) = self.observed.observation(&rollout.name, now) else { return };
+        if observed.revision.is_none() || at + decision::OBSERVATION_VALID >= now {
+            return;
+        }
+        if let Err(error) = self.observe(rollout).await {
+            tracing::warn!(rollout = %rollout.name, error, "it is acted upon as the last poll saw it");
+        }
+    }
+
+    /// Where another revision was seen, the state knows nothing of it before somebody says so.
+    async fn tell_what_is_there(&self, rollout: &Rollout) {
+        if self.observed.observation(&rollout.name, self.clock.now()).is_some() {
+            self.report(&rollout.name, Input::ShareRead).await;
+        }
     }
 
     /// The decision that a command to act is for, if the state asks for it and nobody has seen another

@@ -83,6 +83,8 @@ pub(crate) struct Cluster {
     /// When the steps of a rollback were last done, and of the last that was called rolled back.
     pub(crate) done_at: Option<DateTime<Utc>>,
     pub(crate) rolled_back_at: Option<DateTime<Utc>>,
+    /// The rollback's attempt has ended no step yet, and waited for nothing.
+    pub(crate) has_done_nothing: bool,
     pods: PodsDo,
     autoscaler_max: Option<u16>,
     git_ops: Option<u8>,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use backstop::incident::{Event, Observation, Phase, RolloutName, RolloutState, Step, StoredAs};
+use backstop::incident::{Event, Observation, Phase, RolloutName, RolloutState, Share, Step, StoredAs};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::cluster::{Cluster, REPLICAS};
@@ -13,6 +13,9 @@ use crate::world::Inner;
 /// How old an observation may be that a step is decided upon: two seconds, and the longest reading.
 const SEEN_LATELY: TimeDelta = TimeDelta::milliseconds(4_500);
 
+/// The same for a rollback's first step, which may rest on the last poll: a minute, and the longest reading.
+const POLLED_LATELY: TimeDelta = TimeDelta::milliseconds(62_500);
+
 /// Once it was told that another revision is there, an order may be on its way for this long.
 const ON_ITS_WAY: TimeDelta = TimeDelta::milliseconds(1_500);
 
@@ -21,10 +24,14 @@ impl Inner {
     pub(crate) fn decided_in_cluster(&mut self, stored: &StoredAs) -> Promise {
         let Some(cluster) = &mut self.cluster else { return Ok(()) };
         match &stored.event {
+            Event::RollbackStarted { .. } => cluster.has_done_nothing = true,
+            Event::StepEnded(_) | Event::RollbackWaiting { .. } => cluster.has_done_nothing = false,
             Event::StepStarted { step, observed } => {
                 let Some(observed) = observed else { return Err(format!("{step:?} rests on nothing")) };
                 allows(*step, observed)?;
-                let lately = |(at, _): &&(DateTime<Utc>, _)| *at + SEEN_LATELY >= stored.at;
+                let may_be_polled = cluster.has_done_nothing && carries_all(*step, observed);
+                let valid = if may_be_polled { POLLED_LATELY } else { SEEN_LATELY };
+                let lately = |(at, _): &&(DateTime<Utc>, _)| *at + valid >= stored.at;
                 let told = cluster.told.iter().take_while(lately).any(|(_, told)| told == observed);
                 promise!(told, "{step:?} rests on {observed:?}, which nobody told lately");
             }
@@ -78,6 +85,14 @@ impl Inner {
         );
         Ok(())
     }
+}
+
+/// Whether all traffic is to be taken off while nothing is in the way of it.
+fn carries_all(step: Step, observed: &Observation) -> bool {
+    let Some(stable) = observed.workloads.map(|workloads| workloads.stable) else { return false };
+    let serves = stable.wanted >= REPLICAS && stable.ready_endpoints >= REPLICAS;
+    let is_whole = matches!(step, Step::Shift { share: Share::ZERO, ready_at_least: REPLICAS.. });
+    is_whole && serves && !observed.is_off()
 }
 
 /// Whether a step may be decided upon this.

@@ -191,6 +191,45 @@ fn nothing_is_decided_on_what_is_old_or_from_before_the_last_step() {
 }
 
 #[test]
+fn an_attempt_begins_with_what_the_last_poll_saw_if_nothing_was_in_the_way_and_the_step_makes_sure_of_it() {
+    let off = Step::Shift { share: Share::ZERO, ready_at_least: 3 };
+    let first = |progress, observed: &Observation, seconds_ago: i64| {
+        let observed = Some((after(100 - seconds_ago), observed));
+        first_step(Standing { plan: &plan(), since: after(100), progress, observed }, after(100))
+    };
+    let begun = Progress::default();
+    let fine = seen(25, 3, 3, 1);
+    for seconds_ago in [3, 20, 60] {
+        assert_eq!(first(begun, &fine, seconds_ago), Some(off), "{seconds_ago} s ago");
+    }
+    assert_eq!(first(begun, &fine, 61), None, "that poll is no word about now");
+    assert_eq!(first(begun, &fine, 2), None, "that is decided upon as ever");
+    let autoscaler = Autoscaler { object: "HorizontalPodAutoscaler api".to_owned(), min_replicas: 5, max_replicas: 9 };
+    let scaled = |ready| Observation { autoscaler: Some(autoscaler.clone()), ..seen(25, 5, ready, 1) };
+    let of_five = Step::Shift { share: Share::ZERO, ready_at_least: 5 };
+    assert_eq!(first(begun, &scaled(5), 20), Some(of_five));
+    let owner = Owner { name: "Rollout api".to_owned(), stance: Stance::ToBeStopped, rolls_out: true };
+    for (observed, why) in [
+        (seen(0, 3, 3, 1), "off already: somebody may have raised it since"),
+        (seen(25, 3, 2, 1), "too few ready"),
+        (scaled(4), "too few ready for the autoscaler"),
+        (seen(25, 2, 3, 1), "stable is to be raised first"),
+        (Observation { obstacle: Some("no canary".to_owned()), ..fine.clone() }, "it may be gone"),
+        (Observation { owner: Some(owner), ..fine.clone() }, "somebody else's to end"),
+        (Observation::of_share(Share(25)), "nobody knows what serves"),
+    ] {
+        assert_eq!(first(begun, &observed, 20), None, "{why}");
+    }
+    let later = Progress { last_step_ended_at: Some(after(50)), ..begun };
+    assert_eq!(first(later, &fine, 20), None, "a step of this attempt may have changed it");
+    let waits = Progress { waiting: Some(Pause::StableComingUp), ..begun };
+    assert_eq!(first(waits, &fine, 20), None, "what was waited for was observed later");
+    let flag = Plan::default();
+    let standing = Standing { plan: &flag, since: start(), progress: begun, observed: Some((start(), &fine)) };
+    assert_eq!(first_step(standing, after(20)), None, "a plan that only takes traffic off needs none");
+}
+
+#[test]
 fn a_target_that_only_moves_traffic_needs_no_look() {
     let plan = Plan::default();
     assert_eq!(next_of(&plan, Progress::default(), None, 0), Next::Do(Step::TrafficOff));

@@ -154,11 +154,12 @@ impl Course {
         Ok(())
     }
 
-    /// What was decided just now on what was seen just now has to be right without a target that checks.
+    /// What was decided just now on what was seen just now has to be right without a target that checks. Only
+    /// an attempt's first step may rest on a poll, and makes sure of it.
     fn is_decided_rightly(&self, before: Option<Step>) -> Result<(), String> {
         let begun = self.world.incident().progress.step.filter(|step| before != Some(*step));
         match begun {
-            Some(Step::Shift { .. }) if self.cluster.stable_ready == 0 => {
+            Some(Step::Shift { .. }) if self.cluster.stable_ready == 0 && !self.rests_on_a_poll() => {
                 Err("a shift onto nothing".to_owned())
             }
             Some(Step::CanaryDown { .. }) if self.cluster.share > 0 => {
@@ -169,6 +170,11 @@ impl Course {
             }
             _ => Ok(()),
         }
+    }
+
+    fn rests_on_a_poll(&self) -> bool {
+        let is_first = self.world.incident().progress.last_step_ended_at.is_none();
+        is_first && self.world.observed.as_ref().is_some_and(|(at, _)| *at < self.world.now)
     }
 
     fn runs(&mut self) -> Result<(), String> {
