@@ -1,5 +1,5 @@
 //! A critical webhook to the traffic off the canary in a real cluster, as its API server acknowledges it,
-//! against one commit and one bare PATCH.
+//! against one commit and one bare PATCH of an object of the same kind and size.
 //!
 //! Both ends are dated by the same clock: when the webhook, or the bare PATCH, is sent, and when the API
 //! server's audit log says that the answer went out.
@@ -18,7 +18,7 @@ use crate::controlplane::{AuditEvent, shared, wait_for};
 use crate::gateway::Gateway;
 use crate::own_commit::OwnCommit;
 use crate::report::{Report, Times};
-use crate::rollouts::{Rollout, Router};
+use crate::rollouts::{Rollout, Router, Traffic, rules};
 use crate::site::{Served, Site, WEBHOOK, alert, body, single};
 use crate::webhook::WARM_UP;
 
@@ -27,6 +27,8 @@ const POLLED_BEFORE: Duration = Duration::from_millis(2_200);
 
 /// The object that the bare PATCH changes.
 const BARE: &str = "bare";
+
+const A_QUARTER: Traffic = Traffic::Weight(25);
 
 /// A rollout whose canary comes back for each sample.
 struct Scene {
@@ -47,19 +49,19 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) {
         ("the same, polled a moment before", Duration::ZERO, plan.samples(30, 3)),
     ] {
         let times = scene.sample(polled_before, samples).await;
-        ratios(report, what, &times);
+        ratios(report, what, "an Ingress", &times);
     }
     scene.idle(plan, report).await;
 }
 
 pub(crate) async fn gateway(plan: &Plan, report: &mut Report) {
     let mut scene = Scene::set("bench-gateway", Router::Gateway).await;
-    let times = scene.sample(POLLED_BEFORE, plan.samples(20, 2)).await;
-    ratios(report, "critical -> HTTPRoute's weight 0, acknowledged", &times);
+    let times = scene.sample(POLLED_BEFORE, plan.samples(30, 3)).await;
+    ratios(report, "critical -> HTTPRoute's weight 0, acknowledged", "an HTTPRoute", &times);
 }
 
-fn ratios(report: &mut Report, what: &str, [floor, ours]: &[Times; 2]) {
-    let p50 = format!("{what}, p50 (floor: commit of the store + bare PATCH)");
+fn ratios(report: &mut Report, what: &str, object: &str, [floor, ours]: &[Times; 2]) {
+    let p50 = format!("{what}, p50 (floor: commit of the store + bare PATCH of {object})");
     report.ratio(&p50, floor.p50(), ours.p50(), Some(1.5));
     report.ratio(&format!("{what}, p99"), floor.p99(), ours.p99(), Some(3.0));
 }
@@ -68,8 +70,14 @@ impl Scene {
     async fn set(namespace: &'static str, router: Router) -> Self {
         let rollout = Rollout::new(namespace, router, 3).await;
         let gateway = (router == Router::Gateway).then(|| Gateway::of([&rollout]));
-        let ingress = json!({ "metadata": { "name": BARE }, "spec": { "rules": [{ "host": "bare.test" }] } });
-        rollout.workloads.create::<Ingress>(ingress).await.expect("an Ingress");
+        match router {
+            Router::Nginx => {
+                let rules = json!([{ "host": "bare.test" }]);
+                let ingress = json!({ "metadata": { "name": BARE }, "spec": { "rules": rules } });
+                rollout.workloads.create::<Ingress>(ingress).await.expect("an Ingress");
+            }
+            Router::Gateway => rollout.create_route_named(BARE, A_QUARTER).await,
+        }
         let workload = |name: &str| format!("{{ deployment = \"{name}\", service = \"{name}\" }}");
         let (kind, object) = match router {
             Router::Nginx => ("ingress-nginx", "canary_ingress"),
@@ -143,10 +151,18 @@ impl Scene {
     }
 
     async fn bare_patch(&self, number: usize) {
-        let annotations = json!({ "nginx.ingress.kubernetes.io/canary-weight": number.to_string() });
-        let patch = Patch::Merge(json!({ "metadata": { "annotations": annotations } }));
-        let ingresses = self.rollout.workloads.api::<Ingress>();
-        ingresses.patch(BARE, &PatchParams::default(), &patch).await.expect("patched");
+        match self.rollout.router {
+            Router::Nginx => {
+                let annotations = json!({ "nginx.ingress.kubernetes.io/canary-weight": number.to_string() });
+                let patch = Patch::Merge(json!({ "metadata": { "annotations": annotations } }));
+                let ingresses = self.rollout.workloads.api::<Ingress>();
+                ingresses.patch(BARE, &PatchParams::default(), &patch).await.expect("patched");
+            }
+            Router::Gateway => {
+                let weight = u8::try_from(number % 100).expect("under a hundred");
+                self.route(BARE, Traffic::Weight(weight)).await;
+            }
+        }
     }
 
     /// The next version is on canary, the last alert has ended, and Backstop has seen both.
@@ -183,14 +199,13 @@ impl Scene {
     async fn traffic_is_back(&self) {
         match self.rollout.router {
             Router::Nginx => self.rollout.annotate(&[("x/canary-weight", "25")]).await,
-            Router::Gateway => {
-                let backend = |name: &str, weight: u8| json!({ "name": name, "port": 80, "weight": weight });
-                let rules = json!([{ "backendRefs": [backend("stable", 75), backend("canary", 25)] }]);
-                let patch = Patch::Merge(json!({ "spec": { "rules": rules } }));
-                let patched = self.rollout.routes().patch("api", &PatchParams::default(), &patch).await;
-                patched.expect("patched");
-            }
+            Router::Gateway => self.route("api", A_QUARTER).await,
         }
+    }
+
+    async fn route(&self, name: &str, traffic: Traffic) {
+        let patch = Patch::Merge(json!({ "spec": { "rules": rules(traffic) } }));
+        self.rollout.routes().patch(name, &PatchParams::default(), &patch).await.expect("patched");
     }
 
     async fn rolled_back(&self) {

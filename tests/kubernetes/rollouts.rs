@@ -11,7 +11,7 @@ use backstop::incident::{Answer, Observation, Pods, Step};
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::controlplane::{ControlPlane, shared, wait_for};
 use crate::workloads::{Workloads, pods};
@@ -178,14 +178,12 @@ impl Rollout {
     }
 
     async fn create_route_with(&self, traffic: Traffic) {
-        let backend = |name: &str, weight: u8| json!({ "name": name, "port": 80, "weight": weight });
-        let backends = match traffic {
-            Traffic::Weight(weight) => json!([backend("stable", 100 - weight), backend("canary", weight)]),
-            Traffic::LastStage => json!([backend("canary", 100)]),
-        };
-        let rules = json!([{ "backendRefs": backends }]);
-        let mut route = DynamicObject::new("api", &Self::kind());
-        route.data = json!({ "spec": { "parentRefs": [{ "name": "edge" }], "rules": rules } });
+        self.create_route_named("api", traffic).await;
+    }
+
+    pub(crate) async fn create_route_named(&self, name: &str, traffic: Traffic) {
+        let mut route = DynamicObject::new(name, &Self::kind());
+        route.data = json!({ "spec": { "parentRefs": [{ "name": "edge" }], "rules": rules(traffic) } });
         self.routes().create(&PostParams::default(), &route).await.expect("an HTTPRoute");
     }
 
@@ -217,6 +215,16 @@ impl Rollout {
     }
 }
 
+/// A route's rules that divide the traffic so.
+pub(crate) fn rules(traffic: Traffic) -> Value {
+    let backend = |name: &str, weight: u8| json!({ "name": name, "port": 80, "weight": weight });
+    let backends = match traffic {
+        Traffic::Weight(weight) => json!([backend("stable", 100 - weight), backend("canary", weight)]),
+        Traffic::LastStage => json!([backend("canary", 100)]),
+    };
+    json!([{ "backendRefs": backends }])
+}
+
 fn all(count: u16) -> Pods {
     Pods { wanted: count, available: count, ready_endpoints: count }
 }
@@ -232,5 +240,6 @@ pub(crate) async fn accept(
     });
     let parent = json!({ "parentRef": { "name": "edge" }, "controllerName": "backstop.test/gateway", "conditions": [condition] });
     let patch = Patch::Merge(json!({ "status": { "parents": [parent] } }));
-    routes.patch_status("api", &PatchParams::default(), &patch).await
+    let name = route.metadata.name.as_deref().unwrap_or_default();
+    routes.patch_status(name, &PatchParams::default(), &patch).await
 }
