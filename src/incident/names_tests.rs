@@ -20,8 +20,13 @@ const CHECKS: [CheckName; 6] = [
     CheckName::CanaryRequests,
     CheckName::Metrics,
 ];
-const OUTCOMES: [CheckOutcome; 4] =
-    [CheckOutcome::Pass, CheckOutcome::Fail, CheckOutcome::Unknown, CheckOutcome::NotConfigured];
+const OUTCOMES: [CheckOutcome; 5] = [
+    CheckOutcome::Pass,
+    CheckOutcome::Fail,
+    CheckOutcome::Unknown,
+    CheckOutcome::NotConfigured,
+    CheckOutcome::Gone,
+];
 const VERDICTS: [Verdict; 3] = [Verdict::Verified, Verdict::NotVerified, Verdict::Inconclusive];
 const STEP_OUTCOMES: [StepOutcome; 5] = [
     StepOutcome::Done,

@@ -140,6 +140,8 @@ pub enum CheckOutcome {
     Unknown,
     /// No source is configured: left out, and named.
     NotConfigured,
+    /// What it is about is gone, and nothing measures it any more: left out, and never counted as healthy.
+    Gone,
 }
 
 impl CheckOutcome {
@@ -151,6 +153,7 @@ impl CheckOutcome {
             Self::Fail => "fail",
             Self::Unknown => "unknown",
             Self::NotConfigured => "not_configured",
+            Self::Gone => "gone",
         }
     }
 }
@@ -208,7 +211,7 @@ impl Verification {
             Some(CheckOutcome::NotConfigured) | None => {
                 outcome(CheckName::StableVersion) == Some(CheckOutcome::Pass)
             }
-            Some(CheckOutcome::Fail | CheckOutcome::Unknown) => false,
+            Some(CheckOutcome::Fail | CheckOutcome::Unknown | CheckOutcome::Gone) => false,
         }
     }
 }

@@ -177,6 +177,7 @@ impl CheckOutcome {
             Self::Fail => "WRONG",
             Self::Unknown => "not known",
             Self::NotConfigured => "not configured",
+            Self::Gone => "nothing is left to measure",
         }
     }
 }

@@ -29,6 +29,6 @@ impl Probe for AlertExpression {
         if round.alerts.is_empty() {
             return Seen::left_out("no alert caused it");
         }
-        expressions(prometheus.as_ref(), round.alerts).await
+        expressions(prometheus.as_ref(), round.alerts, round.canary_is_gone().await).await
     }
 }

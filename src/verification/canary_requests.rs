@@ -12,7 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::probe::{Probe, Round, Seen};
-use crate::incident::{CheckName, Pods};
+use crate::incident::CheckName;
 use crate::signals::{RuleSource, Sample};
 
 /// What is less than this part of the requests before the rollback is not the canary's traffic: the
@@ -88,11 +88,7 @@ impl Probe for CanaryRequests {
             Ok(answer) => answer,
             Err(error) => return Seen::unknown(error.to_string()),
         };
-        let gone = Pods { wanted: 0, available: 0, ready_endpoints: 0 };
-        let has_no_pods = match round.observed().await {
-            Ok(observed) => observed.workloads.is_some_and(|workloads| workloads.canary == gone),
-            Err(_) => false,
-        };
+        let has_no_pods = round.canary_is_gone().await;
         let counted = Counted { window_seconds, off_seconds, has_no_pods, ..Counted::of(&answer) };
         counted.judged(self.times)
     }

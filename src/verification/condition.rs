@@ -14,6 +14,8 @@ use crate::text::shown;
 #[derive(Debug)]
 pub(super) struct Round<'a> {
     source: &'a dyn RuleSource,
+    /// The canary has no pods any more, so that it is no wonder where nothing is measured.
+    canary_is_gone: bool,
     answers: BTreeMap<String, Result<Arc<[Sample]>, SignalError>>,
     gone: Option<SignalError>,
 }
@@ -29,21 +31,27 @@ impl Judged {
     pub(super) fn unknown(sentence: impl Into<String>) -> Self {
         Self { outcome: CheckOutcome::Unknown, sentence: sentence.into() }
     }
+
+    fn gone(sentence: String) -> Self {
+        Self { outcome: CheckOutcome::Gone, sentence }
+    }
 }
 
-/// One that is bad makes all bad; one that isn't known leaves all unknown.
+/// One that is bad makes all bad; one that isn't known leaves all unknown, and one that is gone keeps the others
+/// from being called all.
 pub(super) fn worst(outcomes: impl Iterator<Item = CheckOutcome>) -> CheckOutcome {
     let rank = |outcome: &CheckOutcome| match outcome {
         CheckOutcome::Pass | CheckOutcome::NotConfigured => 0,
-        CheckOutcome::Unknown => 1,
-        CheckOutcome::Fail => 2,
+        CheckOutcome::Gone => 1,
+        CheckOutcome::Unknown => 2,
+        CheckOutcome::Fail => 3,
     };
     outcomes.max_by_key(rank).unwrap_or(CheckOutcome::Unknown)
 }
 
 impl<'a> Round<'a> {
-    pub(super) fn of(source: &'a dyn RuleSource) -> Self {
-        Self { source, answers: BTreeMap::new(), gone: None }
+    pub(super) fn of(source: &'a dyn RuleSource, canary_is_gone: bool) -> Self {
+        Self { source, canary_is_gone, answers: BTreeMap::new(), gone: None }
     }
 
     async fn query(&mut self, expression: &str) -> Result<Arc<[Sample]>, SignalError> {
@@ -88,12 +96,16 @@ impl<'a> Round<'a> {
         let (own, others) = of_alert(&measured, rule, alert);
         if own.is_empty() {
             let what = words(&condition.left);
-            return Ok(Judged::unknown(match others.first() {
-                None => format!("{what} has no data"),
-                Some(differences) => {
-                    format!("{what} has no data with this alert's labels{}", in_brackets(differences))
-                }
-            }));
+            return Ok(match others.first() {
+                None if self.canary_is_gone => Judged::gone(format!(
+                    "{what} has no data any more, and the canary, which it was about, has no pods any more"
+                )),
+                None => Judged::unknown(format!("{what} has no data")),
+                Some(differences) => Judged::unknown(format!(
+                    "{what} has no data with this alert's labels{}",
+                    in_brackets(differences)
+                )),
+            });
         }
         let mut judged = Vec::new();
         for sample in own {

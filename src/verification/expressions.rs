@@ -17,13 +17,14 @@ const MAX_ALERTS: usize = 1_000;
 /// The most sentences in one check's detail, the worst first.
 const MAX_SENTENCES: usize = 20;
 
-/// Reads every alert's own expression. What isn't asked is never said to pass.
-pub(super) async fn expressions(source: &dyn RuleSource, alerts: &[Alert]) -> Seen {
+/// Reads every alert's own expression. What isn't asked is never said to pass, and neither is what has no data
+/// because the canary's pods are gone.
+pub(super) async fn expressions(source: &dyn RuleSource, alerts: &[Alert], canary_is_gone: bool) -> Seen {
     let rules = match source.rules().await {
         Ok(rules) => rules,
         Err(error) => return Seen::unknown(error.to_string()),
     };
-    let mut round = Round::of(source);
+    let mut round = Round::of(source, canary_is_gone);
     let mut asked = BTreeSet::new();
     let mut left_out = alerts.len().saturating_sub(MAX_ALERTS);
     let mut judged: Vec<Judged> = Vec::new();

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
 use crate::execution::ReadError;
-use crate::incident::{Alert, Check, CheckName, CheckOutcome, Observation};
+use crate::incident::{Alert, Check, CheckName, CheckOutcome, Observation, Pods};
 
 /// Looks at one thing of the world after a rollback. It is asked again every round, remembers nothing
 /// of the last one, and so does the same after a restart.
@@ -103,5 +103,13 @@ impl<'a> Round<'a> {
     /// What was rolled back, as it is in this round: observed once, however many probes ask.
     pub async fn observed(&self) -> &Result<Observation, ReadError> {
         self.observed.get_or_init(|| self.subject.observe()).await
+    }
+
+    /// Whether the target says that the canary has no pods, wanted or serving. Where it says nothing of pods
+    /// they may be there.
+    pub async fn canary_is_gone(&self) -> bool {
+        let gone = Pods { wanted: 0, available: 0, ready_endpoints: 0 };
+        let observed = self.observed().await.as_ref().ok();
+        observed.and_then(|observed| observed.workloads).is_some_and(|workloads| workloads.canary == gone)
     }
 }

@@ -87,7 +87,7 @@ async fn find(probe: &dyn Probe, round: &Round<'_>) -> Finding {
 fn note_joined(findings: &mut [Finding], joined: usize) {
     let checks = findings.iter_mut().map(|finding| &mut finding.check);
     for check in checks.filter(|check| check.name == CheckName::AlertExpression) {
-        if check.outcome == CheckOutcome::Pass {
+        if matches!(check.outcome, CheckOutcome::Pass | CheckOutcome::Gone) {
             check.outcome = CheckOutcome::Unknown;
             check.detail.push_str(&format!("; {joined} joined while this was read"));
         }

@@ -5,7 +5,7 @@ mod monitored;
 mod users;
 
 use backstop::demo::trading_api::Regression;
-use backstop::incident::Verdict;
+use backstop::incident::{CheckName, CheckOutcome, Verdict};
 use backstop::web::IncidentView;
 use k8s_openapi::api::events::v1::Event;
 use kube::api::ListParams;
@@ -51,9 +51,17 @@ async fn bad_metrics_end_in_the_cluster_and_in_what_people_see() {
 async fn ends_in_the_cluster(rollout: &Rollout, incident: &IncidentView) {
     rollout.pods_are(3, 0).await;
     assert!(rollout.observe().await.is_off(), "{}", incident.id);
-    let verdict = incident.verification.as_ref().map(|verification| verification.verdict);
-    // Of a canary without pods nothing more is measured; what is, must be right.
-    assert!(matches!(verdict, Some(Verdict::Verified | Verdict::Inconclusive)), "{incident:#?}");
+    let verification = incident.verification.as_ref().expect("a verification");
+    assert_eq!(verification.verdict, Verdict::Verified, "{incident:#?}");
+    // Of a canary without pods nothing more is measured, for which nobody waits.
+    let alerts = verification.checks.iter().find(|check| check.name == CheckName::AlertExpression);
+    let alerts = alerts.expect("looked at");
+    assert_eq!(alerts.outcome, CheckOutcome::Gone, "{incident:#?}");
+    assert!(
+        alerts.detail.contains("the canary, which it was about, has no pods any more"),
+        "{}",
+        alerts.detail
+    );
     assert_eq!(told(incident, "rollback_failed"), 0, "{incident:#?}");
     let events = rollout.workloads.api::<Event>();
     let object = if rollout.router == Router::Nginx { "Ingress" } else { "HTTPRoute" };

@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::verification::fixtures::{Scripted, alert};
-use CheckOutcome::{Fail, Pass, Unknown};
+use CheckOutcome::{Fail, Gone, Pass, Unknown};
 
 async fn seen(source: &Scripted, alerts: &[Alert]) -> (CheckOutcome, String) {
-    let check = expressions(source, alerts).await;
+    let check = expressions(source, alerts, false).await;
     (check.outcome, check.detail)
 }
 
@@ -101,6 +101,57 @@ async fn the_value_itself_is_compared_and_what_cant_be_is_unknown() {
         let expected = (outcome, format!("Slow: {sentence}"));
         assert_eq!(seen(&source, &[alert("Slow", &[])]).await, expected, "{expression} {values:?}");
     }
+}
+
+/// The rule's expression, what Prometheus has, and what is said once the canary's pods are gone.
+#[tokio::test]
+async fn what_has_no_data_since_the_canarys_pods_are_gone_is_left_out_and_nothing_else_is() {
+    type Values<'a> = &'a [(&'a str, &'a str, f64)];
+    let gone = "`errs` has no data any more, and the canary, which it was about, has no pods any more";
+    let cases: [(&str, Values<'_>, CheckOutcome, &str); 9] = [
+        ("errs > 0.03", &[], Gone, gone),
+        ("errs > 0.03 and reqs >= 20", &[], Gone, gone),
+        ("errs > 0.03 or late > 2", &[("late", "a", 0.0)], Gone, gone),
+        ("errs > 0.03", &[("errs", "a", 0.9)], Fail, "still 0.9 > 0.03"),
+        ("errs > 0.03", &[("errs", "a", 0.01)], Pass, "0.01 is not > 0.03"),
+        ("errs > 0.03 or late > 2", &[("late", "a", 3.0)], Fail, "still 3 > 2"),
+        ("errs > 0.03", &[("errs", "a", f64::NAN)], Unknown, "`errs` is no number: nothing was measured"),
+        (
+            "errs > 0.03",
+            &[("errs", "b", 0.01)],
+            Unknown,
+            "`errs` has no data with this alert's labels (namespace is b there and a here)",
+        ),
+        (
+            "0 < errs / gone",
+            &[],
+            Gone,
+            "`errs / gone` has no data any more, and the canary, which it was about, has no pods any more",
+        ),
+    ];
+    for (expression, values, outcome, sentence) in cases {
+        let mut source = Scripted::default().with_rule("Slow", expression, &[]);
+        for (query, namespace, value) in values {
+            source = source.with_value(query, &[("namespace", *namespace)], *value);
+        }
+        let alerts = [alert("Slow", &[("namespace", "a")])];
+        let check = expressions(&source, &alerts, true).await;
+        let expected = (outcome, format!("Slow: {sentence}"));
+        assert_eq!((check.outcome, check.detail), expected, "{expression} {values:?}");
+        let there = seen(&source, &alerts).await.0;
+        let as_ever = if outcome == Gone { Unknown } else { outcome };
+        assert_eq!(there, as_ever, "its pods are there: {expression} {values:?}");
+    }
+    let mut dead = Scripted::default().with_rule("Slow", "errs > 0.03", &[]);
+    dead.dead = true;
+    let alerts = [alert("Slow", &[])];
+    assert_eq!(expressions(&dead, &alerts, true).await.outcome, Unknown, "an error says nothing");
+    let check = expressions(&Scripted::default(), &alerts, true).await;
+    assert_eq!(check.outcome, Unknown, "a rule that is not there says nothing: {}", check.detail);
+    let two = Scripted::default().with_rule("Slow", "errs > 0.03", &[]).with_rule("Late", "late > 2", &[]);
+    let two = two.with_value("late", &[], 0.0);
+    let check = expressions(&two, &[alert("Late", &[]), alert("Slow", &[])], true).await;
+    assert_eq!((check.outcome, check.detail), (Gone, format!("Slow: {gone}; Late: 0 is not > 2")));
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use crate::outbound::Outbound;
 use crate::signals::RuleSource;
 use crate::verification::fixtures::{Scripted, alert};
 use crate::verification::{AlertExpression, StablePods, StableVersion, TrafficShare};
-use CheckOutcome::{Fail, NotConfigured, Pass, Unknown};
+use CheckOutcome::{Fail, Gone, NotConfigured, Pass, Unknown};
 
 /// A rollback whose target is observed as this, with these alerts: the later ones join as they are asked
 /// for once more.
@@ -180,6 +180,36 @@ async fn in_a_cluster_the_stable_versions_pods_are_read_too() {
         assert!(pods.detail.starts_with(&format!("{ready} get requests")), "{}", pods.detail);
         assert!(verification.traffic_read_back_off(), "rolled back all the same, and loud about it");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_canary_without_pods_that_measures_nothing_any_more_keeps_nobody_waiting() {
+    let clock = SteppedClock::starting_at(start());
+    let silent = || verifier(Some(Scripted::default().with_rule("Slow", "slow > 0.03", &[])));
+    let (verification, took) = verified(&silent(), &Rollback::in_a_cluster(1, 3), WINDOW, &clock).await;
+    assert_eq!((verification.verdict, took), (Verdict::Verified, 0));
+    let why = "Slow: `slow` has no data any more, and the canary, which it was about, has no pods any more";
+    assert_eq!(checks(&verification)[2], (Gone, why));
+
+    let running = Pods { wanted: 1, available: 0, ready_endpoints: 0 };
+    let Rollback { observed: Ok(mut observed), .. } = Rollback::in_a_cluster(1, 3) else {
+        panic!("observed")
+    };
+    observed.workloads.as_mut().expect("a cluster").canary = running;
+    for observed in [observed, Observation::of_share(Share::ZERO)] {
+        let rollback = Rollback::of(Ok(observed), slow());
+        let (verification, took) = verified(&silent(), &rollback, WINDOW, &clock).await;
+        assert_eq!((verification.verdict, took), (Verdict::Inconclusive, 60));
+        assert_eq!(checks(&verification)[2], (Unknown, "Slow: `slow` has no data"));
+    }
+
+    let alerts = vec![alert("Slow", &[]), alert("Late", &[])];
+    let joined = Rollback { first: 1, alerts, ..Rollback::in_a_cluster(1, 3) };
+    let late =
+        Scripted::default().with_rule("Slow", "slow > 0.03", &[]).with_rule("Late", "late > 0.03", &[]);
+    let late = verifier(Some(late.with_value("late", &[], 0.9)));
+    let (verification, _) = verified(&late, &joined, WINDOW, &clock).await;
+    assert_eq!(verification.verdict, Verdict::NotVerified, "the one that joins is asked about, too");
 }
 
 #[tokio::test(start_paused = true)]
