@@ -58,10 +58,12 @@ pub async fn inspect(
     };
     let mut findings = vec![named("reachable").fine(format!("The API server answers: {version}."))];
     let router = router_of(config);
-    let (of_rights, seen, owner) = tokio::join!(
-        allowed::judged(named("rights"), &caller, config),
+    let ((of_rights, owner), seen) = tokio::join!(
+        async {
+            let owner = owner_now(&caller, router.object(), config).await;
+            (allowed::judged(named("rights"), &caller, config, owner.as_ref()).await, owner)
+        },
         Seen::look(&caller, config),
-        owner_now(&caller, router.object(), config),
     );
     findings.extend(of_rights);
     findings.extend(owner.and_then(|claim| owned(named("owner"), &claim)));

@@ -3,12 +3,14 @@
 
 use std::fmt;
 
+use super::Claim;
 use super::error::{Call, Verb};
 use super::object::{
     ARGO_ROLLOUT, DEPLOYMENT, ENDPOINT_SLICE, EVENT, FLAGGER_CANARY, HORIZONTAL_POD_AUTOSCALER, HTTP_ROUTE,
     INGRESS, Kind, Object, SERVICE,
 };
 use crate::config::{KubernetesConfig, RouterConfig};
+use crate::incident::Stance;
 
 /// What is lost without a right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +19,9 @@ pub enum Need {
     Rollback,
     /// Something beside it; in words, to be continued after "without it".
     Beside(&'static str),
+    /// A look of doctor's alone, so that the shipped account has none of these; in words, to be continued after
+    /// "it can't see".
+    Doctor(&'static str),
 }
 
 /// One verb on one resource, as a Role grants it.
@@ -98,6 +103,7 @@ pub fn rights(config: &KubernetesConfig) -> Vec<Right> {
     rights.push(named(kind, router, write, None));
     rights.push(named(ENDPOINT_SLICE, "of the Services", Verb::List, None));
     let beside = |right: Right, words| Right { need: Need::Beside(words), ..right };
+    let for_doctor = |right: Right, words| Right { need: Need::Doctor(words), ..right };
     rights.push(beside(
         named(EVENT, "of a rollback", Verb::Create, None),
         "kubectl describe says nothing of a rollback",
@@ -113,16 +119,20 @@ pub fn rights(config: &KubernetesConfig) -> Vec<Right> {
         ));
     }
     for name in [&config.stable.service, &config.canary.service] {
-        rights.push(beside(
-            named(SERVICE, name, Verb::Get, None),
-            "doctor can't see whose pods the Service selects",
-        ));
+        rights.push(for_doctor(named(SERVICE, name, Verb::Get, None), "whose pods the Services select"));
     }
     if kind == INGRESS {
-        rights.push(beside(
+        rights.push(for_doctor(
             named(INGRESS, "beside the canary's", Verb::List, None),
-            "doctor can't see whether another Ingress serves the canary's host and path",
+            "whether another Ingress serves the canary's host and path",
         ));
     }
     rights
+}
+
+/// The right to tell an owner to stop, where a rollback is to do that: which object it is only the cluster says.
+pub(super) fn right_to_stop(claim: &Claim) -> Option<Right> {
+    let call = Call { verb: Verb::Patch, object: claim.object.clone(), subresource: claim.stop.subresource };
+    // One that is stopped today rolls out again with the next version.
+    (claim.owner.stance != Stance::LeftAlone).then_some(Right { call, need: Need::Rollback })
 }
