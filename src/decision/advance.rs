@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 
 use super::Draft;
 use super::plan::{Next, Standing, first_step, next_step};
-use super::rollback::fail;
+use super::rollback::{MOST_REASSERTIONS, fail};
+use super::share::by_whom;
 use crate::incident::{
     Event, Incident, IncidentId, NoticeFact, Observation, Pause, Phase, Reason, Step, StepOutcome, StepRecord,
 };
@@ -24,8 +25,17 @@ pub fn next(
     if incident.progress.step.is_some() {
         return None;
     }
-    let standing = Standing { plan: &incident.plan, since, progress: incident.progress, observed };
+    let (plan, progress, may_raise) = (&incident.plan, incident.progress, may_raise(incident));
+    let standing = Standing { plan, since, progress, observed, may_raise };
     Some(first_step(standing, now).map_or_else(|| next_step(standing, now), Next::Do))
+}
+
+/// Whether stable may be raised once more: as often as all that somebody undoes is set again.
+fn may_raise(incident: &Incident) -> bool {
+    let is_raise =
+        |record: &&StepRecord| matches!(record.step, Step::StableUp { .. }) && record.outcome.is_done();
+    let raises = incident.steps.iter().filter(is_raise).count();
+    raises <= MOST_REASSERTIONS as usize
 }
 
 /// Begins the next step, or records why it can't begin.
@@ -42,6 +52,10 @@ pub(super) fn advance(draft: &mut Draft<'_>, id: &IncidentId) -> Option<Reason> 
             None
         }
         Next::Stuck(what) => Some(fail(draft, id, Reason::Obstacle, what)),
+        Next::Undone(what) => {
+            let detail = format!("{what}{}", by_whom(draft.context));
+            Some(fail(draft, id, Reason::Undone, detail))
+        }
         Next::Done => {
             let until = now + draft.context.policy.verify_window;
             draft.incident_event(id, Event::VerificationStarted { until });

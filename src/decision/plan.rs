@@ -21,6 +21,9 @@ pub(super) struct Standing<'a> {
     pub(super) progress: Progress,
     /// The latest observation, and when it was asked for.
     pub(super) observed: Option<(DateTime<Utc>, &'a Observation)>,
+    /// Whether stable may be raised once more. Where somebody takes its pods away each time, it may not: the
+    /// traffic is then shifted onto what there is, and the rest is a person's to settle.
+    pub(super) may_raise: bool,
 }
 
 /// What comes next.
@@ -36,6 +39,8 @@ pub enum Next {
     },
     /// Nothing can be done before a person mends what this says.
     Stuck(String),
+    /// Somebody undoes each time what is set, in words.
+    Undone(String),
     Done,
 }
 
@@ -51,8 +56,10 @@ pub(super) fn next_step(standing: Standing<'_>, now: DateTime<Utc>) -> Next {
         let next = match goal {
             Goal::TrafficOff => standing.traffic_off(),
             Goal::StableReplicas { at_least } => standing.fresh(now, |observed, workloads| {
-                let replicas = observed.stable_at_least(*at_least);
-                (workloads.stable.wanted < replicas).then_some(Next::Do(Step::StableUp { replicas }))
+                let (wanted, replicas) = (workloads.stable.wanted, observed.stable_at_least(*at_least));
+                // With none at all nobody would serve, however often somebody wants it so.
+                let may_raise = standing.may_raise || wanted == 0;
+                (wanted < replicas && may_raise).then_some(Next::Do(Step::StableUp { replicas }))
             }),
             Goal::ShiftTraffic { replicas, all_after_seconds } => {
                 standing.fresh(now, |observed, workloads| {
@@ -62,7 +69,12 @@ pub(super) fn next_step(standing: Standing<'_>, now: DateTime<Utc>) -> Next {
             }
             Goal::CanaryDown { drain_seconds, replicas } => standing.fresh(now, |observed, workloads| {
                 let drained_at = standing.off_since() + TimeDelta::seconds(i64::from(*drain_seconds));
-                canary_down(observed, workloads, *replicas, (drained_at, now))
+                canary_down(observed, workloads, *replicas, (drained_at, now)).map(|next| match next {
+                    Next::Wait { reason: Pause::StableShort, .. } if !standing.may_raise => {
+                        pulled_down(observed, workloads.stable, *replicas).unwrap_or(next)
+                    }
+                    next => next,
+                })
             }),
         };
         if let Some(next) = next {
@@ -212,6 +224,17 @@ fn canary_down(
         return Some(Next::Wait { reason: Pause::StableShort, until: None });
     }
     Some(Next::Do(Step::CanaryDown { ready_at_least: replicas }))
+}
+
+/// Where it has fewer pods than were set, it waits in vain for them.
+fn pulled_down(observed: &Observation, stable: Pods, replicas: u16) -> Option<Next> {
+    let replicas = observed.stable_at_least(replicas);
+    (stable.wanted < replicas).then(|| {
+        Next::Undone(format!(
+            "stable was raised to {replicas} replicas again and again, and is to have {} each time",
+            stable.wanted
+        ))
+    })
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ fn times_undone(incident: &Incident) -> u32 {
 
 /// How often the traffic may be set to 0 % again because it came back: somebody or something wants it
 /// there, and only a person can settle that (design, section 5, guard window).
-const MOST_REASSERTIONS: u32 = 3;
+pub(super) const MOST_REASSERTIONS: u32 = 3;
 
 /// How often a rollback is sent where there is no place to read: it may well have worked, and each
 /// repetition strikes whatever runs by then.

@@ -126,17 +126,24 @@ fn undone(draft: &mut Draft<'_>, asked_at: DateTime<Utc>, share: Option<Share>) 
         (None, Some(what)) => (Reason::Undone, what),
         (None, None) => return None,
     };
-    let seen = draft.context.observed.map(|(_, observed)| observed);
+    let detail = format!("{detail}{}", by_whom(draft.context));
+    Some(super::rollback::fail(draft, &id, reason, detail))
+}
+
+/// Who has likely undone something, to follow what that is: who changed the objects last, and what was warned of.
+pub(super) fn by_whom(context: &super::Context<'_>) -> String {
+    let seen = context.observed.map(|(_, observed)| observed);
     let who = seen.map(Observation::changed_by_others).unwrap_or_default();
-    // What was warned of is likely what has happened.
     let warned: String =
         seen.iter().flat_map(|seen| &seen.warnings).map(|text| format!(". {text}")).collect();
-    Some(super::rollback::fail(draft, &id, reason, format!("{detail}{who}{warned}")))
+    format!("{who}{warned}")
 }
 
 /// What of the plan is no longer so, in words; `None`: all is as it was set, or nobody can say.
 fn changed_back(open: &Incident, since: DateTime<Utc>, context: &super::Context<'_>) -> Option<String> {
-    let standing = Standing { plan: &open.plan, since, progress: open.progress, observed: context.observed };
+    let (plan, progress, observed) = (&open.plan, open.progress, context.observed);
+    // Whether it is set again is for the failure to say.
+    let standing = Standing { plan, since, progress, observed, may_raise: true };
     // Of a target that says no more than the share, the share says it all.
     let (_, observed) = context.observed.filter(|(_, observed)| observed.workloads.is_some())?;
     match next_step(standing, context.now) {
@@ -145,7 +152,7 @@ fn changed_back(open: &Incident, since: DateTime<Utc>, context: &super::Context<
             observed.words(),
             step.words()
         )),
-        Next::Look | Next::Wait { .. } | Next::Stuck(_) | Next::Done => None,
+        Next::Look | Next::Wait { .. } | Next::Stuck(_) | Next::Undone(_) | Next::Done => None,
     }
 }
 

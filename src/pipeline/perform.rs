@@ -162,7 +162,7 @@ impl Worker {
                         break;
                     }
                 }
-                Some(Next::Do(_) | Next::Wait { .. } | Next::Stuck(_) | Next::Done) => {
+                Some(Next::Do(_) | Next::Wait { .. } | Next::Stuck(_) | Next::Undone(_) | Next::Done) => {
                     error = None;
                     break;
                 }

@@ -31,8 +31,8 @@ fn seen(share: u8, wanted: u16, ready: u16, canary: u16) -> Observation {
 
 fn next_of(plan: &Plan, progress: Progress, observed: Option<&Observation>, seconds: i64) -> Next {
     let now = after(seconds);
-    let standing = Standing { plan, since: start(), progress, observed: observed.map(|seen| (now, seen)) };
-    next_step(standing, now)
+    let observed = observed.map(|seen| (now, seen));
+    next_step(Standing { plan, since: start(), progress, observed, may_raise: true }, now)
 }
 
 fn wait(reason: Pause, until: Option<i64>) -> Next {
@@ -180,7 +180,7 @@ fn nothing_is_decided_on_what_is_old_or_from_before_the_last_step() {
     let (plan, observed) = (plan(), seen(0, 3, 3, 3));
     let next = |progress, at: i64, now: i64| {
         let observed = Some((after(at), &observed));
-        next_step(Standing { plan: &plan, since: start(), progress, observed }, after(now))
+        next_step(Standing { plan: &plan, since: start(), progress, observed, may_raise: true }, after(now))
     };
     assert_eq!(next_of(&plan, Progress::default(), None, 0), Next::Look);
     assert_eq!(next(Progress::default(), 7, 10), Next::Look, "three seconds old");
@@ -195,7 +195,9 @@ fn an_attempt_begins_with_what_the_last_poll_saw_if_nothing_was_in_the_way_and_t
     let off = Step::Shift { share: Share::ZERO, ready_at_least: 3 };
     let first = |progress, observed: &Observation, seconds_ago: i64| {
         let observed = Some((after(100 - seconds_ago), observed));
-        first_step(Standing { plan: &plan(), since: after(100), progress, observed }, after(100))
+        let plan = plan();
+        let standing = Standing { plan: &plan, since: after(100), progress, observed, may_raise: true };
+        first_step(standing, after(100))
     };
     let begun = Progress::default();
     let fine = seen(25, 3, 3, 1);
@@ -204,7 +206,8 @@ fn an_attempt_begins_with_what_the_last_poll_saw_if_nothing_was_in_the_way_and_t
     }
     assert_eq!(first(begun, &fine, 61), None, "that poll is no word about now");
     assert_eq!(first(begun, &fine, 2), None, "that is decided upon as ever");
-    let autoscaler = Autoscaler { object: "HorizontalPodAutoscaler api".to_owned(), min_replicas: 5, max_replicas: 9 };
+    let autoscaler =
+        Autoscaler { object: "HorizontalPodAutoscaler api".to_owned(), min_replicas: 5, max_replicas: 9 };
     let scaled = |ready| Observation { autoscaler: Some(autoscaler.clone()), ..seen(25, 5, ready, 1) };
     let of_five = Step::Shift { share: Share::ZERO, ready_at_least: 5 };
     assert_eq!(first(begun, &scaled(5), 20), Some(of_five));
@@ -225,7 +228,8 @@ fn an_attempt_begins_with_what_the_last_poll_saw_if_nothing_was_in_the_way_and_t
     let waits = Progress { waiting: Some(Pause::StableComingUp), ..begun };
     assert_eq!(first(waits, &fine, 20), None, "what was waited for was observed later");
     let flag = Plan::default();
-    let standing = Standing { plan: &flag, since: start(), progress: begun, observed: Some((start(), &fine)) };
+    let observed = Some((start(), &fine));
+    let standing = Standing { plan: &flag, since: start(), progress: begun, observed, may_raise: true };
     assert_eq!(first_step(standing, after(20)), None, "a plan that only takes traffic off needs none");
 }
 
@@ -235,4 +239,32 @@ fn a_target_that_only_moves_traffic_needs_no_look() {
     assert_eq!(next_of(&plan, Progress::default(), None, 0), Next::Do(Step::TrafficOff));
     let off = Progress { traffic_off_at: Some(after(1)), ..Progress::default() };
     assert_eq!(next_of(&plan, off, None, 1), Next::Done);
+}
+
+#[test]
+fn where_stable_may_be_raised_no_more_the_traffic_goes_onto_what_there_is_and_a_person_has_to_settle_the_rest()
+ {
+    let plan = plan();
+    let next = |observed: &Observation, progress, seconds| {
+        let (now, observed) = (after(seconds), Some((after(seconds), observed)));
+        next_step(Standing { plan: &plan, since: start(), progress, observed, may_raise: false }, now)
+    };
+    let begun = Progress::default();
+    let off = |ready_at_least| Next::Do(Step::Shift { share: Share::ZERO, ready_at_least });
+    assert_eq!(
+        next(&seen(50, 2, 2, 3), begun, 0),
+        Next::Do(Step::Shift { share: Share(34), ready_at_least: 2 })
+    );
+    assert_eq!(next(&seen(34, 2, 2, 3), begun, 0), wait(Pause::StableComingUp, Some(30)));
+    assert_eq!(next(&seen(34, 2, 2, 3), begun, 30), off(1));
+    assert_eq!(
+        next(&seen(34, 0, 0, 3), begun, 0),
+        Next::Do(Step::StableUp { replicas: 3 }),
+        "nobody would serve"
+    );
+    let drained = Progress { traffic_off_at: Some(start()), ..begun };
+    let Next::Undone(words) = next(&seen(0, 2, 2, 3), drained, 60) else { panic!("it waits in vain") };
+    assert!(words.contains("raised to 3") && words.contains("to have 2"), "{words}");
+    assert_eq!(next(&seen(0, 3, 2, 3), drained, 60), wait(Pause::StableShort, None), "they come up");
+    assert_eq!(next(&seen(0, 2, 2, 0), drained, 60), Next::Done, "the guard looks at the rest");
 }

@@ -78,6 +78,20 @@ fn a_critical_raises_stable_shifts_the_traffic_drains_and_takes_the_canary_down(
 }
 
 #[test]
+fn a_critical_takes_the_traffic_off_with_its_decision_where_the_last_poll_saw_nothing_in_the_way() {
+    let mut world = in_a_cluster();
+    world.observe(seen(25, 3, 3, 3));
+    world.wait(20);
+    world.critical("Errors");
+    assert_eq!(world.under_way(), Some(Step::Shift { share: Share::ZERO, ready_at_least: 3 }));
+    world.observe(seen(25, 3, 1, 3));
+    world.step(StepOutcome::NotNow);
+    world.wait(20);
+    world.send(&Input::Tick);
+    assert_eq!(world.under_way(), None, "what it found is not forgotten for what the poll saw");
+}
+
+#[test]
 fn without_a_ready_pod_of_stable_nothing_is_shifted_somebody_is_woken_once_and_it_goes_on_by_itself() {
     let mut world = in_a_cluster();
     world.observe(seen(100, 3, 0, 3));
@@ -159,6 +173,53 @@ fn what_somebody_undoes_while_it_is_watched_is_set_again_three_times_and_named()
     world.wait(3_600);
     world.send(&Input::Tick);
     assert_eq!((world.phase(), world.under_way()), ("failed", None), "it is a person's to settle");
+}
+
+#[test]
+fn stable_that_is_pulled_down_each_time_while_a_rollback_runs_is_left_to_a_person_with_the_traffic_off() {
+    let mut world = in_a_cluster();
+    let by_autoscaler = LastChange {
+        object: "Deployment api-stable".to_owned(),
+        manager: "kube-controller-manager".to_owned(),
+        at: None,
+    };
+    let pulled_down = |share| Observation { changes: vec![by_autoscaler.clone()], ..seen(share, 2, 2, 3) };
+    world.observe(pulled_down(25));
+    world.critical("Errors");
+    for _ in 0..4 {
+        assert_eq!(world.under_way(), Some(Step::StableUp { replicas: 3 }));
+        world.wait(5);
+        world.done(seen(25, 3, 2, 3));
+        world.wait(5);
+        world.look(pulled_down(25));
+    }
+    assert_eq!(
+        world.under_way(),
+        Some(Step::Shift { share: Share::ZERO, ready_at_least: 1 }),
+        "30 s are over"
+    );
+    world.done(pulled_down(0));
+    let mut failures = 0;
+    while world.phase() != "failed" || world.incident().failures.values().sum::<u32>() < 4 {
+        world.wait(20);
+        world.send(&Input::Tick);
+        if world.phase() == "rolling_back" {
+            world.look(pulled_down(0));
+            assert_eq!(world.under_way(), None, "it is not raised again");
+        }
+        failures += 1;
+        assert!(failures < 20, "{}", world.phase());
+    }
+    world.wait(3_600);
+    world.send(&Input::Tick);
+    assert_eq!((world.phase(), world.under_way()), ("failed", None), "it is a person's to settle");
+    let notes = &world.incident().notes;
+    assert!(
+        notes.iter().any(|note| note.text.contains("raised to 3 replicas again and again")
+            && note.text.contains("kube-controller-manager")
+            && note.text.contains("Deployment api-stable")),
+        "{notes:#?}"
+    );
 }
 
 #[test]
