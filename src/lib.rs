@@ -65,6 +65,8 @@ pub mod report;
 
 pub mod ramp;
 
+pub mod picture;
+
 pub mod decision;
 
 pub mod clock;

@@ -1,4 +1,5 @@
-//! Reads what the monitoring says: Alertmanager's list of alerts, Prometheus' rules and values.
+//! Reads what the monitoring says: Alertmanager's list of alerts, Prometheus' rules and values, Grafana's
+//! pictures.
 //! Reads only; what follows is decided elsewhere.
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use crate::incident::Alert;
 mod alertmanager;
 mod error;
 mod expression;
+mod grafana;
 pub(crate) mod matcher;
 mod prometheus;
 mod rule;
@@ -19,6 +21,9 @@ mod rule;
 pub use alertmanager::{Alertmanager, Listing};
 pub use error::SignalError;
 pub use expression::{Comparison, Condition, Guard, Matching, NotUnderstood, Side, conditions};
+pub use grafana::{
+    GrafanaRenderer, Placeholder, RENDER_TIMEOUT, RenderError, SIZE as RENDER_SIZE, Shown, Size,
+};
 pub use prometheus::{Prometheus, Sample};
 pub use rule::{AlertRule, Difference, in_brackets, rules_of};
 

@@ -54,7 +54,7 @@ pub fn build_channels(
     if let Some(config) = &people.status_page {
         channels.push(Arc::new(status_page(config, &mut to).context("status_page")?));
     }
-    if let Some(GrafanaConfig { url, dashboard_uid, access }) = &people.grafana {
+    if let Some(GrafanaConfig { url, dashboard_uid, access, .. }) = &people.grafana {
         let url = url.clone().context("grafana.url is missing")?;
         let outbound = to(access).context("grafana")?;
         channels.push(Arc::new(Grafana::new(outbound, url, dashboard_uid.clone(), place.clone())));

@@ -88,6 +88,7 @@ reference! {
     "status_page.statuses.resolved", "resolved", "See there";
     "grafana.url", "required in [grafana]", "Grafana's address; its token, of a service account that may write annotations, goes into `bearer_token_file`";
     "grafana.dashboard_uid", "none", "The dashboard that annotations belong to; without one they belong to all";
+    "grafana.render_dashboard", "none", "The uid of the dashboard whose picture goes into a stage's evidence, where Grafana has an image renderer; its token may then read dashboards, too";
     "webhook.url", "required in [webhook]", "Where every notice is posted as JSON (`deploy/schemas/webhook.schema.json`)";
     "webhook.secret_file", "required in [webhook]", "Secret that signs it; the first line";
     "teams.url_file", "required in [teams]", "File with the address of a Teams workflow, which is its credential";

@@ -10,6 +10,7 @@ mod form;
 pub mod grafana;
 pub mod pagerduty;
 pub mod receivers;
+pub mod rendering;
 mod script;
 mod server;
 pub mod slack;

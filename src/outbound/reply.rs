@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use reqwest::Request;
-use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
 
 use crate::text::kept;
 
@@ -24,6 +24,8 @@ pub struct Reply {
     pub date: Option<DateTime<Utc>>,
     /// How long it asks to be left alone (RFC 9110, section 10.2.3).
     pub retry_after: Option<Duration>,
+    /// What the sender says that the body is.
+    pub content_type: Option<String>,
     sent: SentSecrets,
 }
 
@@ -31,13 +33,14 @@ impl Reply {
     /// An answer without headers, to a request without secrets.
     #[must_use]
     pub fn new(status: u16, body: Vec<u8>) -> Self {
-        Self { status, body, date: None, retry_after: None, sent: SentSecrets::default() }
+        Self { status, body, date: None, retry_after: None, content_type: None, sent: SentSecrets::default() }
     }
 
     pub(super) fn received(status: u16, headers: &HeaderMap, body: Vec<u8>, sent: SentSecrets) -> Self {
         let date = headers.get(DATE).and_then(|date| http_date(date.to_str().ok()?));
         let retry_after = headers.get(RETRY_AFTER).and_then(|value| retry_after(value.to_str().ok()?, date));
-        Self { status, body, date, retry_after, sent }
+        let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        Self { status, body, date, retry_after, content_type: content_type.map(str::to_owned), sent }
     }
 
     /// Whether the status is 2xx.

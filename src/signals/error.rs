@@ -43,7 +43,7 @@ pub(super) async fn get<T: DeserializeOwned>(
     Ok((json, reply.date))
 }
 
-fn refused(place: &str, reply: &Reply) -> SignalError {
+pub(super) fn refused(place: &str, reply: &Reply) -> SignalError {
     let words = format!("{place}: status {}: {}", reply.status, reply.kept_text());
     match reply.status {
         400 | 422 => SignalError::Refused(words),

@@ -43,6 +43,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("incident", &["text"]),
     ("report", &["text", "incident"]),
     ("ramp", &["text", "incident"]),
+    ("picture", &["text"]),
     ("clock", &[]),
     ("ownership", &[]),
     ("randomness", &[]),
@@ -159,6 +160,8 @@ fn outside_crates_are_used_only_where_they_belong() {
         ("std::env::", &["cli", "demo"]),
         ("promql_parser", &["config", "signals"]),
         ("imbl::", &["incident", "store"]),
+        ("plotters", &["picture"]),
+        ("ab_glyph", &["picture"]),
         ("kube::", &["execution", "demo"]),
         ("k8s_openapi::", &["execution"]),
         // Who has one can change a rollout: others than its lane get an Observer.

@@ -99,6 +99,13 @@ fn each_mistake_is_named_with_its_key_and_remedy() {
         (page, &http_with("https://page", "https://me:pw@page"), "status_page.open.url", "bearer_token_file"),
         (page, &format!("{http}\nopen.id_pointer = \"id\""), "status_page.open.id_pointer", "\"/id\""),
         ("url = \"https://grafana.example/sub\"", "", "grafana.url", "url = "),
+        ("\"grafana-token\"", "\"a\"\nrender_dashboard = \"../x\"", "grafana.render_dashboard", "after /d/"),
+        (
+            "\"grafana-token\"",
+            &format!("\"a\"\nrender_dashboard = \"{}\"", "x".repeat(41)),
+            "grafana.render_dashboard",
+            "after /d/",
+        ),
         ("url = \"https://receiver.example/?team=a\"", "url = \"receiver\"", "webhook.url", "http://"),
         ("secret_file = \"signing\"", "", "webhook.secret_file", "secret_file = "),
         ("url_file = \"teams-url\"", "url = \"https://x.example\"", "teams.url", "url_file"),

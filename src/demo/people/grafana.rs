@@ -12,6 +12,7 @@ use axum::{Json, Router};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::rendering::{Renderer, render};
 use super::{Shared, form, now};
 
 /// The service account's token that is accepted.
@@ -38,6 +39,8 @@ pub struct Annotation {
 pub struct Grafana {
     /// In the order in which they were made.
     pub annotations: Vec<Annotation>,
+    /// What its image renderer is up to.
+    pub renderer: Renderer,
 }
 
 impl Annotation {
@@ -75,13 +78,14 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/api/org", get(organization))
         .route("/api/annotations", get(find).post(add))
         .route("/api/annotations/{id}", patch(change))
+        .route("/render/d/{uid}/{slug}", get(render))
 }
 
-fn message(status: StatusCode, message: &str) -> Response {
+pub(super) fn message(status: StatusCode, message: &str) -> Response {
     (status, Json(json!({ "message": message }))).into_response()
 }
 
-fn is_allowed(headers: &HeaderMap) -> bool {
+pub(super) fn is_allowed(headers: &HeaderMap) -> bool {
     headers.get(AUTHORIZATION).is_some_and(|value| value.as_bytes() == format!("Bearer {TOKEN}").as_bytes())
 }
 

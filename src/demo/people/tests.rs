@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod others;
+mod rendering;
 mod slack;
 mod socket;
 
