@@ -28,6 +28,7 @@ mod old_versions_tests;
 mod owner;
 mod phase;
 mod plan;
+mod ramp;
 mod reaction;
 mod reason;
 mod records;
@@ -47,7 +48,9 @@ pub use deliveries::{Delivered, Deliveries, DeliveryEnd, MessageOutcome, Queue, 
 pub use doctor_test::{DOCTOR_TEST, DOCTOR_TEST_LABEL, DOCTOR_TEST_ROLLOUT};
 pub use event::{AttachedAlert, Event, OpenedIncident, Record, StoredAs};
 pub use folded::{Escalation, Incident, NewNeed, NoteEntry, NotedBefore};
-pub use ids::{ChannelName, Fingerprint, IncidentId, Revision, RolloutName, Stage, UnknownStage};
+pub use ids::{
+    ChannelName, CriterionName, Fingerprint, IncidentId, RampId, Revision, RolloutName, Stage, UnknownStage,
+};
 pub use known_alerts::{AlertState, KnownAlerts};
 pub use labels::Labels;
 pub use notice::{AlertFact, Level, Notice, NoticeFact, NoticeId, Repeated};
@@ -55,6 +58,11 @@ pub use observation::{Autoscaler, LastChange, OWN_MANAGER, Observation, Pods, Wo
 pub use owner::{Owner, Stance};
 pub use phase::{GraceCause, Hold, Phase};
 pub use plan::{Goal, Pause, Plan, Progress};
+pub use ramp::{
+    Approval, Bound, CommandCheck, Criterion, GateReason, GateVerdict, HoldReason, Holding, HttpCheck,
+    Judgement, LogCheck, OnFail, Paused, Promotion, Question, Ramp, RampEvent, RampFact, RampPhase, RampPlan,
+    RampSaid, RampStarted, RangeQuery, StagePlan, StageRecord, Unit,
+};
 pub use reaction::Reaction;
 pub use reason::{NoticeKind, Reason};
 pub use records::{

@@ -163,6 +163,9 @@ impl Target for KubernetesTarget {
             Step::Shift { share, .. } => shift(share),
             Step::StableUp { replicas } => scale(&self.stable, &format!("at least {replicas}")),
             Step::CanaryDown { .. } => scale(&self.canary, "0"),
+            Step::SetShare { share, .. } => shift(share),
+            Step::CanaryUp { replicas } => scale(&self.canary, &format!("at least {replicas}")),
+            Step::StableDown { .. } => scale(&self.stable, "0"),
             Step::StopOwner => self.describe_stop(),
         }
     }

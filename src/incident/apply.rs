@@ -71,7 +71,8 @@ impl Incident {
             | Event::TriageEnded
             | Event::ShareRead { .. }
             | Event::WatchdogLost { .. }
-            | Event::WatchdogBack => {}
+            | Event::WatchdogBack
+            | Event::Ramp { .. } => {}
             Event::ClockStepped { by_milliseconds } => self.clock_stepped(at, *by_milliseconds),
             Event::GraceStarted { cause, ends_at } => {
                 self.phase = Phase::Grace { cause: *cause, confirm_early: false };

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Alert, BlobRef, Cause, ChannelName, EvidenceFile, Fingerprint, GraceCause, IncidentId, Level,
-    MessageOutcome, NoticeFact, NoticeId, NoticeKind, Observation, Pause, Plan, Reason, Revision,
-    RolloutName, Severity, Share, SnapshotPoint, Stage, Step, StepRecord, Trigger, Verification,
+    MessageOutcome, NoticeFact, NoticeId, NoticeKind, Observation, Pause, Plan, RampEvent, RampId, Reason,
+    Revision, RolloutName, Severity, Share, SnapshotPoint, Stage, Step, StepRecord, Trigger, Verification,
 };
 
 /// One stored event with its place in the journal.
@@ -101,6 +101,12 @@ pub enum Event {
     ClockStepped {
         /// By how much; negative: back.
         by_milliseconds: i64,
+    },
+
+    /// Something happened to the rollout's ramp.
+    Ramp {
+        ramp: RampId,
+        happened: RampEvent,
     },
 
     // --- of an incident ---

@@ -15,6 +15,7 @@ impl Event {
             | Self::ShareRead { .. }
             | Self::WatchdogLost { .. }
             | Self::WatchdogBack
+            | Self::Ramp { .. }
             | Self::ClockStepped { .. }
             | Self::GraceStarted { .. }
             | Self::GraceMoved { .. }
@@ -55,6 +56,7 @@ impl Event {
             Self::ShareRead { .. } => "share_read",
             Self::WatchdogLost { .. } => "watchdog_lost",
             Self::WatchdogBack => "watchdog_back",
+            Self::Ramp { happened, .. } => happened.name(),
             Self::ClockStepped { .. } => "clock_stepped",
             Self::IncidentOpened(_) => "incident_opened",
             Self::GraceStarted { .. } => "grace_started",

@@ -69,6 +69,24 @@ text_id! {
     IncidentId
 }
 
+text_id! {
+    /// One ramp: `<rollout>-ramp-<yyyymmdd>-<hhmmss>`. Two of a rollout never start in one second, since one
+    /// has to have ended first.
+    RampId
+}
+text_id! {
+    /// A pass criterion's name in the configuration, such as `api-p95`.
+    CriterionName
+}
+
+impl RampId {
+    /// The id of a ramp that starts at `at`.
+    #[must_use]
+    pub fn compose(rollout: &RolloutName, at: DateTime<Utc>) -> Self {
+        Self::new(format!("{rollout}-ramp-{}", at.format("%Y%m%d-%H%M%S")))
+    }
+}
+
 impl IncidentId {
     /// The id of an incident opened at `at`. `number` separates those that open in the same second.
     #[must_use]

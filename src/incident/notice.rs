@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Alert, Cause, ChannelName, Event, NoticeKind, Pause, Reason, Revision, Share, Stage, Verdict};
+use super::{
+    Alert, Cause, ChannelName, Event, NoticeKind, Pause, RampFact, Reason, Revision, Share, Stage, Verdict,
+};
 use crate::text::{kept, kept_within};
 
 /// The longest summary or description of an alert that a message can show.
@@ -171,6 +173,7 @@ pub enum NoticeFact {
         silent_seconds: u64,
     },
     WatchdogBack,
+    Ramp(RampFact),
 }
 
 /// Why a rollback is one too many.
@@ -210,6 +213,7 @@ impl NoticeFact {
             Self::PublicUpdateLate { .. } => NoticeKind::PublicUpdateLate,
             Self::WatchdogLost { .. } => NoticeKind::WatchdogLost,
             Self::WatchdogBack => NoticeKind::WatchdogBack,
+            Self::Ramp(fact) => fact.kind(),
         }
     }
 }

@@ -136,6 +136,7 @@ impl NoticeFact {
             Self::WatchdogBack => {
                 "the Watchdog is heard again, or no canary runs any more that needs it".to_owned()
             }
+            Self::Ramp(fact) => fact.sentence(at),
         }
     }
 }

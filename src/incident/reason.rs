@@ -33,6 +33,8 @@ macro_rules! named {
     };
 }
 
+pub(super) use named;
+
 named! {
     /// The reason of a decision. The first group acts, the others are the named ways not to.
     Reason {
@@ -76,6 +78,7 @@ named! {
         ResumedByPerson => "resumed_by_person", "The hold ended by a person.";
         HoldExpired => "hold_expired", "The hold ran out.";
         Acknowledged => "acknowledged", "A person has taken note.";
+        Released => "released", "The revision was ramped to all of the traffic long enough ago: it is no canary any more.";
 
         StepFailed => "step_failed", "A step could not be carried out.";
         NotObserved => "not_observed", "What the next step depends on could not be read.";
@@ -113,6 +116,13 @@ named! {
         RepeatedRollback => "repeated_rollback", "Second rollback within an hour, or third within a day.";
         WatchdogLost => "watchdog_lost", "The Watchdog has been silent for too long while a canary runs.";
         WatchdogBack => "watchdog_back", "The Watchdog is heard again, or no canary runs any more.";
+        RampStarted => "ramp_started", "A ramp was started.";
+        RampStageBegan => "ramp_stage_began", "A stage of a ramp began: its share was read back.";
+        RampHolds => "ramp_holds", "A ramp stays in its stage, and why.";
+        RampHoldsTooLong => "ramp_holds_too_long", "A ramp has held for longer than its limit.";
+        RampGoesOn => "ramp_goes_on", "Nothing is in a ramp's way any more.";
+        RampSucceeded => "ramp_succeeded", "A ramp has succeeded.";
+        RampEnded => "ramp_ended", "A ramp ended without success.";
     }
 }
 
@@ -138,6 +148,9 @@ impl NoticeKind {
                 | Self::IncidentClosed
                 | Self::AlertsEnded
                 | Self::WatchdogBack
+                | Self::RampGoesOn
+                | Self::RampSucceeded
+                | Self::RampEnded
         )
     }
 
@@ -152,7 +165,8 @@ impl NoticeKind {
             | Self::RollbackWaits
             | Self::RepeatedRollback
             | Self::Escalated
-            | Self::WatchdogLost => true,
+            | Self::WatchdogLost
+            | Self::RampHoldsTooLong => true,
             Self::GraceOpened
             | Self::WouldRollBack
             | Self::RollbackEnded
@@ -166,7 +180,13 @@ impl NoticeKind {
             | Self::IncidentSuperseded
             | Self::IncidentClosed
             | Self::EvidenceProblem
-            | Self::WatchdogBack => false,
+            | Self::WatchdogBack
+            | Self::RampStarted
+            | Self::RampStageBegan
+            | Self::RampHolds
+            | Self::RampGoesOn
+            | Self::RampSucceeded
+            | Self::RampEnded => false,
         }
     }
 }

@@ -7,7 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Deliveries, Event, Incident, IncidentId, KnownAlerts, Refusals, Revision, Share, StoredAs, Triage,
+    Deliveries, Event, Incident, IncidentId, KnownAlerts, Ramp, RampEvent, RampId, Refusals, Revision, Share,
+    StoredAs, Triage,
 };
 
 /// How long rollbacks are remembered: the longest span that a decision asks about
@@ -17,6 +18,9 @@ const ROLLBACK_MEMORY: TimeDelta = TimeDelta::days(1);
 /// The closed incidents that are kept for what is left to be done for them. Alerts that never end, or
 /// a channel that is down for a day, must not fill every decision's state.
 const MOST_UNFINISHED: usize = 50;
+
+/// The revisions that are remembered as rolled back: more than anybody tries again by mistake.
+const MOST_ROLLED_BACK: usize = 100;
 
 /// One run of a canary: from the first traffic on it to the last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +79,12 @@ pub struct RolloutState {
     /// That of the last attempt at a rollback; each begins a new one.
     #[serde(default)]
     pub epoch: Epoch,
+    /// The ramp that runs, or the last that ran.
+    #[serde(default)]
+    pub ramp: Option<Arc<Ramp>>,
+    /// The revisions that were rolled back, each with when last: a ramp of one of them has to be wanted.
+    #[serde(default)]
+    pub rolled_back: BTreeMap<Revision, DateTime<Utc>>,
     /// Whether it was reported that the Watchdog is silent.
     pub watchdog_lost: bool,
 }
@@ -99,6 +109,7 @@ impl RolloutState {
             Event::WatchdogLost { .. } => self.watchdog_lost = true,
             Event::WatchdogBack => self.watchdog_lost = false,
             Event::ClockStepped { by_milliseconds } => self.clock_stepped(stored, *by_milliseconds),
+            Event::Ramp { ramp, happened } => self.ramp_event(at, ramp, happened),
             Event::IncidentOpened(opened) => {
                 if let Some(id) = &stored.incident {
                     self.retire_incident();
@@ -112,6 +123,8 @@ impl RolloutState {
                 self.epoch.0 += u64::from(matches!(event, Event::RollbackStarted { .. }));
                 if let (Event::RollbackStarted { attempt: 1, .. }, Some(incident)) = (event, &self.incident) {
                     self.rollbacks.push_back((at, incident.revision().clone()));
+                    self.rolled_back.insert(incident.revision().clone(), at);
+                    forget_the_oldest(&mut self.rolled_back);
                     let revision = incident.revision();
                     let earlier = self.unfinished.values_mut().filter(|old| old.revision() == revision);
                     earlier.for_each(|old| Arc::make_mut(old).is_followed = true);
@@ -132,7 +145,14 @@ impl RolloutState {
     }
 
     fn apply_to_incident(&mut self, stored: &StoredAs) {
-        let Some(id) = &stored.incident else { return self.deliveries.apply(stored.at, &stored.event) };
+        let Some(id) = &stored.incident else {
+            if let (Event::NoticeRaised { fact: Some(fact), .. }, Some(ramp)) =
+                (&stored.event, &mut self.ramp)
+            {
+                Arc::make_mut(ramp).noticed(stored.at, fact);
+            }
+            return self.deliveries.apply(stored.at, &stored.event);
+        };
         if let Some(current) = self.incident.as_mut().filter(|incident| incident.id == *id) {
             Arc::make_mut(current).apply(stored.at, &stored.event);
         } else if let Some(earlier) = self.unfinished.get_mut(id) {
@@ -141,6 +161,27 @@ impl RolloutState {
                 self.unfinished.remove(id);
             }
         }
+    }
+
+    fn ramp_event(&mut self, at: DateTime<Utc>, id: &RampId, happened: &RampEvent) {
+        match happened {
+            RampEvent::Started(started) => {
+                self.ramp = Some(Arc::new(Ramp::start(id.clone(), at, started)));
+            }
+            happened => {
+                // What a ramp had begun is barred by what it begins later, as by a rollback.
+                self.epoch.0 += u64::from(matches!(happened, RampEvent::StepStarted { .. }));
+                if let Some(ramp) = self.ramp.as_mut().filter(|ramp| ramp.id == *id) {
+                    Arc::make_mut(ramp).apply(at, happened);
+                }
+            }
+        }
+    }
+
+    /// The ramp that runs.
+    #[must_use]
+    pub fn running_ramp(&self) -> Option<&Ramp> {
+        self.ramp.as_deref().filter(|ramp| !ramp.phase.has_ended())
     }
 
     /// Makes room for a new incident, without forgetting what is left to be done for the old one.
@@ -193,6 +234,9 @@ impl RolloutState {
             .for_each(|at| *at += by);
         self.rollbacks.iter_mut().for_each(|(at, _)| *at += by);
         self.alerts.clock_stepped(by);
+        if let Some(ramp) = &mut self.ramp {
+            Arc::make_mut(ramp).clock_stepped(by);
+        }
         self.deliveries.clock_stepped(by);
         let incidents = self.unfinished.values_mut().chain(&mut self.incident);
         for incident in incidents.filter(|incident| !incident.deliveries.is_settled()) {
@@ -233,6 +277,14 @@ impl CanaryRun {
             (Some(mine), Some(other)) => mine.may_be(other),
             (None, _) | (_, None) => true,
         }
+    }
+}
+
+fn forget_the_oldest(rolled_back: &mut BTreeMap<Revision, DateTime<Utc>>) {
+    while rolled_back.len() > MOST_ROLLED_BACK {
+        let oldest = rolled_back.iter().min_by_key(|(_, at)| **at).map(|(revision, _)| revision.clone());
+        let Some(oldest) = oldest else { return };
+        rolled_back.remove(&oldest);
     }
 }
 

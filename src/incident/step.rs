@@ -36,6 +36,13 @@ pub enum Step {
     /// Scale the canary to 0. Not while it has traffic, nor while the stable version has fewer ready
     /// endpoints than this.
     CanaryDown { ready_at_least: u16 },
+    /// Raise the canary to at least so many replicas; never lower it.
+    CanaryUp { replicas: u16 },
+    /// Set the canary's share as a ramp asks for it. Not while the canary has fewer ready endpoints than this.
+    SetShare { share: Share, ready_at_least: u16 },
+    /// Scale the stable version to 0, at the end of a ramp. Not while it may have traffic, nor while the canary
+    /// has fewer ready endpoints than this.
+    StableDown { ready_at_least: u16 },
     /// Tell the controller that owns the rollout to stop it: to roll back itself, or to stand aside.
     StopOwner,
 }
@@ -49,6 +56,9 @@ impl Step {
             Self::Shift { .. } => "traffic_down",
             Self::StableUp { .. } => "stable_up",
             Self::CanaryDown { .. } => "canary_down",
+            Self::CanaryUp { .. } => "canary_up",
+            Self::SetShare { .. } => "share_set",
+            Self::StableDown { .. } => "stable_down",
             Self::StopOwner => "owner_stopped",
         }
     }
@@ -58,8 +68,12 @@ impl Step {
     pub fn sets_share(self) -> Option<Share> {
         match self {
             Self::TrafficOff => Some(Share::ZERO),
-            Self::Shift { share, .. } => Some(share),
-            Self::StableUp { .. } | Self::CanaryDown { .. } | Self::StopOwner => None,
+            Self::Shift { share, .. } | Self::SetShare { share, .. } => Some(share),
+            Self::StableUp { .. }
+            | Self::CanaryDown { .. }
+            | Self::CanaryUp { .. }
+            | Self::StableDown { .. }
+            | Self::StopOwner => None,
         }
     }
 
@@ -78,6 +92,11 @@ impl Step {
             Self::StableUp { replicas } => {
                 observed.workloads.is_some_and(|known| known.stable.wanted >= replicas)
             }
+            Self::SetShare { share, .. } => observed.whole_share() == Some(share),
+            Self::CanaryUp { replicas } => {
+                observed.workloads.is_some_and(|known| known.canary.wanted >= replicas)
+            }
+            Self::StableDown { .. } => observed.workloads.is_some_and(|known| known.stable.wanted == 0),
             Self::CanaryDown { .. } => observed.workloads.is_some_and(|known| known.canary.wanted == 0),
             Self::StopOwner => {
                 observed.owner.as_ref().is_none_or(|owner: &Owner| owner.stance == Stance::RollsBack)

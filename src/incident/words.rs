@@ -25,6 +25,9 @@ impl Step {
             Self::Shift { share, .. } => format!("lower the canary's share of the traffic to {share}"),
             Self::StableUp { replicas } => format!("raise the stable version to {replicas} replicas"),
             Self::CanaryDown { .. } => "scale the canary to 0 replicas".to_owned(),
+            Self::CanaryUp { replicas } => format!("raise the canary to {replicas} replicas"),
+            Self::SetShare { share, .. } => format!("set the canary's share of the traffic to {share}"),
+            Self::StableDown { .. } => "scale the stable version to 0 replicas".to_owned(),
             Self::StopOwner => "tell the controller that owns the rollout to stop it".to_owned(),
         }
     }

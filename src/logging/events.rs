@@ -81,6 +81,7 @@ fn sentence(event: &Event, at: DateTime<Utc>) -> String {
         Event::WatchdogBack => {
             "the Watchdog is heard again, or no canary runs any more that needs it".to_owned()
         }
+        Event::Ramp { happened, .. } => happened.sentence(),
         Event::ClockStepped { by_milliseconds } => {
             format!("the clock was set by {by_milliseconds} ms; deadlines moved with it")
         }

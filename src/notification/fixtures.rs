@@ -1,6 +1,7 @@
 //! Messages for tests of channels: for every kind of notice one as it comes in life, and one whose
 //! texts are as long and as hostile as they can be. The incidents are folded from events, as in life.
 
+mod ramp_facts;
 mod story;
 
 use super::{Message, Place};

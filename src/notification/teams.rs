@@ -106,7 +106,14 @@ impl Channel for Teams {
             | NoticeKind::IncidentClosed
             | NoticeKind::IncidentSuperseded
             | NoticeKind::WatchdogLost
-            | NoticeKind::WatchdogBack => true,
+            | NoticeKind::WatchdogBack
+            | NoticeKind::RampStarted
+            | NoticeKind::RampStageBegan
+            | NoticeKind::RampHolds
+            | NoticeKind::RampHoldsTooLong
+            | NoticeKind::RampGoesOn
+            | NoticeKind::RampSucceeded
+            | NoticeKind::RampEnded => true,
             NoticeKind::GraceResumed
             | NoticeKind::Acknowledged
             | NoticeKind::AlertsEnded

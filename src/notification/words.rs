@@ -3,6 +3,7 @@
 
 mod grace;
 mod notes;
+mod ramp;
 mod rollback;
 mod said;
 #[cfg(test)]

@@ -117,6 +117,13 @@ fn has_a_decision(kind: NoticeKind) -> bool {
         | NoticeKind::EvidenceProblem
         | NoticeKind::RepeatedRollback
         | NoticeKind::WatchdogLost
-        | NoticeKind::WatchdogBack => false,
+        | NoticeKind::WatchdogBack
+        | NoticeKind::RampStarted
+        | NoticeKind::RampStageBegan
+        | NoticeKind::RampHolds
+        | NoticeKind::RampHoldsTooLong
+        | NoticeKind::RampGoesOn
+        | NoticeKind::RampSucceeded
+        | NoticeKind::RampEnded => false,
     }
 }

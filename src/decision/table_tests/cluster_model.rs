@@ -54,6 +54,9 @@ impl Cluster {
                 if self.share > 0 { Err("a canary with traffic went down".to_owned()) } else { Ok(()) }
             }
             Step::TrafficOff => Err("traffic was shifted without a look at stable".to_owned()),
+            Step::SetShare { .. } | Step::CanaryUp { .. } | Step::StableDown { .. } => {
+                Err("a rollback ramped".to_owned())
+            }
             Step::StopOwner => Err("nobody else carries it out".to_owned()),
         }
     }
@@ -208,7 +211,12 @@ impl Course {
 /// Whether a target would find the step's own conditions.
 fn holds(step: Step, cluster: &Cluster) -> bool {
     match step {
-        Step::TrafficOff | Step::StableUp { .. } | Step::StopOwner => true,
+        Step::TrafficOff
+        | Step::StableUp { .. }
+        | Step::CanaryUp { .. }
+        | Step::SetShare { .. }
+        | Step::StableDown { .. }
+        | Step::StopOwner => true,
         Step::Shift { ready_at_least, .. } => cluster.stable_ready >= ready_at_least,
         Step::CanaryDown { ready_at_least } => cluster.stable_ready >= ready_at_least && cluster.share == 0,
     }

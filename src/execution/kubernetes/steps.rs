@@ -76,6 +76,9 @@ impl KubernetesTarget {
             Step::TrafficOff => self.shift(step, Share::ZERO, 1).await,
             Step::Shift { share, ready_at_least } => self.shift(step, share, ready_at_least).await,
             Step::CanaryDown { ready_at_least } => self.canary_down(step, ready_at_least).await,
+            Step::SetShare { .. } | Step::CanaryUp { .. } | Step::StableDown { .. } => {
+                Err(not_now(format!("a cluster can't {}", step.words())))
+            }
             Step::StopOwner => self.stop_owner(step).await,
         }
     }

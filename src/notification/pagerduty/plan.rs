@@ -93,7 +93,8 @@ fn of_kind(message: &Message, levels: bool) -> Vec<Call> {
         | Kind::RollbackWaits
         | Kind::RollbackNotVerified
         | Kind::RepeatedRollback
-        | Kind::WatchdogLost => vec![trigger(Level::FIRST)],
+        | Kind::WatchdogLost
+        | Kind::RampHoldsTooLong => vec![trigger(Level::FIRST)],
         Kind::Escalated => {
             let level = levels.then(|| escalated_to(message)).flatten();
             // Not for what has ended meanwhile, unless it may be there already and has to be ended.
@@ -102,7 +103,9 @@ fn of_kind(message: &Message, levels: bool) -> Vec<Call> {
         }
         Kind::Acknowledged => acknowledge(message),
         Kind::AlertsEnded if needs_a_look(message) => vec![Call::Change],
-        Kind::AlertsEnded | Kind::WatchdogBack => of_open_pages(message, Action::Resolve),
+        Kind::AlertsEnded | Kind::WatchdogBack | Kind::RampGoesOn | Kind::RampSucceeded | Kind::RampEnded => {
+            of_open_pages(message, Action::Resolve)
+        }
         Kind::IncidentClosed | Kind::IncidentSuperseded => {
             let resolves = of_open_pages(message, Action::Resolve);
             // Once it is done nothing is open any more, and there was no change to tell of.
@@ -116,7 +119,10 @@ fn of_kind(message: &Message, levels: bool) -> Vec<Call> {
         | Kind::GraceResumed
         | Kind::GraceCancelled
         | Kind::ChannelFailed
-        | Kind::PublicUpdateLate => vec![Call::Change],
+        | Kind::PublicUpdateLate
+        | Kind::RampStarted
+        | Kind::RampStageBegan
+        | Kind::RampHolds => vec![Call::Change],
         Kind::EvidenceProblem => Vec::new(),
     }
 }

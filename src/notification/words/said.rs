@@ -64,6 +64,7 @@ impl Said {
             | NoticeFact::PublicUpdateLate { .. }
             | NoticeFact::WatchdogLost { .. }
             | NoticeFact::WatchdogBack => Self::of_note(fact, notice, incident),
+            NoticeFact::Ramp(fact) => Self::of_ramp(fact, notice),
         }
     }
 }

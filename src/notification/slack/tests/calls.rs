@@ -82,6 +82,7 @@ async fn what_needs_a_person_is_shown_in_the_channel_and_mentions_whoever_is_on_
             NoticeKind::ChannelFailed,
             NoticeKind::PublicUpdateLate,
             NoticeKind::WatchdogLost,
+            NoticeKind::RampHoldsTooLong,
         ];
         let scene = Scene::new().await;
         scene.deliver(*kind, known()).await;

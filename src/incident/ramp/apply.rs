@@ -1,0 +1,247 @@
+//! How a ramp's events fold.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{
+    Approval, Holding, Judgement, Paused, Ramp, RampEvent, RampPhase, RampSaid, RampStarted, StageRecord,
+};
+use crate::incident::{NoticeFact, RampId, Share, Step, StepOutcome, StepRecord};
+
+/// The pause after a change that failed doubles from here, up to the longest: an API that refuses is not to be
+/// asked a hundred times in a stage.
+const FIRST_PAUSE: TimeDelta = TimeDelta::seconds(5);
+const LONGEST_PAUSE: TimeDelta = TimeDelta::seconds(300);
+
+impl Ramp {
+    pub(in crate::incident) fn start(id: RampId, at: DateTime<Utc>, started: &RampStarted) -> Self {
+        let share = started.plan.stages.first().map_or(Share::ZERO, |stage| stage.share);
+        Self {
+            id,
+            plan: Arc::clone(&started.plan),
+            plan_sha256: started.plan_sha256.clone(),
+            started_at: at,
+            started_by: started.actor.clone(),
+            started_through: started.through.clone(),
+            again_because: started.again_because.clone(),
+            warnings: started.warnings.clone(),
+            phase: RampPhase::Starting,
+            ended_at: None,
+            stage: 0,
+            stages: vec![StageRecord::new(0, share)],
+            step: None,
+            step_begun_at: None,
+            last_step_ended_at: None,
+            retry_at: None,
+            failures: 0,
+            waiting: None,
+            paused: None,
+            holding: None,
+            evidence: Vec::new(),
+        }
+    }
+
+    /// Applies one event of this ramp. Replaying the same events gives the same ramp.
+    pub(in crate::incident) fn apply(&mut self, at: DateTime<Utc>, event: &RampEvent) {
+        match event {
+            RampEvent::Started(_) => {}
+            RampEvent::StepStarted { step } => {
+                self.step = Some(*step);
+                self.step_begun_at = Some(at);
+                self.waiting = None;
+            }
+            RampEvent::StepEnded { record } => self.step_ended(at, record),
+            RampEvent::Waiting { reason } => self.waiting = Some(*reason),
+            RampEvent::StageBegan { stage } => {
+                if let Some(record) = self.record_of(*stage) {
+                    record.began_at = Some(at);
+                }
+                // A pause that began before the clock did takes nothing from it.
+                if let Some(paused) = &mut self.paused {
+                    paused.at = at;
+                }
+                if self.phase == RampPhase::Starting {
+                    self.phase = RampPhase::StageRunning;
+                }
+            }
+            RampEvent::Judged { stage, judgements } => self.judged(*stage, judgements),
+            RampEvent::HoldStarted { reasons, detail } => {
+                let since = self.holding.as_ref().map_or(at, |holding| holding.since);
+                self.phase = RampPhase::StageHolding { reasons: reasons.clone(), since };
+                let (told_at, is_overdue_reported) = self
+                    .holding
+                    .as_ref()
+                    .map_or((None, false), |holding| (holding.told_at, holding.is_overdue_reported));
+                let detail = detail.clone();
+                self.holding = Some(Holding { since, detail, told_at, is_overdue_reported });
+            }
+            RampEvent::HoldEnded => self.goes_on(),
+            RampEvent::Paused { actor, words } => {
+                self.paused = Some(Paused { at, actor: actor.clone(), words: words.clone() });
+            }
+            RampEvent::Resumed { .. } => self.resumed(at),
+            RampEvent::Approved { stage, actor, through } => {
+                if let Some(record) = self.record_of(*stage) {
+                    let (actor, through) = (actor.clone(), through.clone());
+                    record.approval = Some(Approval { at, actor, through });
+                }
+            }
+            RampEvent::Promoted(promotion) => {
+                let stage = self.stage;
+                if let Some(record) = self.record_of(stage) {
+                    record.promotion = Some(promotion.clone());
+                }
+            }
+            RampEvent::StagePassed { stage, judgements } => {
+                self.judged(*stage, judgements);
+                if let Some(record) = self.record_of(*stage) {
+                    record.passed_at = Some(at);
+                }
+                self.goes_on();
+            }
+            RampEvent::NextStage { stage, share } => {
+                self.stage = *stage;
+                self.stages.push(StageRecord::new(*stage, *share));
+                self.failures = 0;
+                self.retry_at = None;
+            }
+            RampEvent::EvidenceWritten { stage: Some(stage), files } => {
+                if let Some(record) = self.record_of(*stage) {
+                    record.evidence.clone_from(files);
+                }
+            }
+            RampEvent::EvidenceWritten { stage: None, files } => self.evidence.clone_from(files),
+            RampEvent::Finishing => self.phase = RampPhase::Finishing,
+            RampEvent::Succeeded => self.end(at, RampPhase::Succeeded),
+            RampEvent::RolledBack { incident } => {
+                self.end(at, RampPhase::RolledBack { incident: incident.clone() });
+            }
+            RampEvent::Aborted { actor, words, incident } => {
+                let (actor, words, incident) = (actor.clone(), words.clone(), incident.clone());
+                self.end(at, RampPhase::Aborted { actor, words, incident });
+            }
+            RampEvent::EndedOutside { detail } => {
+                self.end(at, RampPhase::EndedOutside { detail: detail.clone() });
+            }
+        }
+    }
+
+    /// What is remembered of a notice, so that it is not raised again too soon.
+    pub(in crate::incident) fn noticed(&mut self, at: DateTime<Utc>, fact: &NoticeFact) {
+        let NoticeFact::Ramp(fact) = fact else { return };
+        let Some(holding) = self.holding.as_mut().filter(|_| fact.ramp == self.id) else { return };
+        match &fact.said {
+            RampSaid::Holds { .. } => holding.told_at = Some(at),
+            RampSaid::HoldsTooLong { .. } => {
+                holding.told_at = Some(at);
+                holding.is_overdue_reported = true;
+            }
+            RampSaid::Started { .. }
+            | RampSaid::StageBegan { .. }
+            | RampSaid::GoesOn
+            | RampSaid::Succeeded { .. }
+            | RampSaid::Ended { .. } => {}
+        }
+    }
+
+    /// The clock was set: spans stay as long as they were.
+    pub(in crate::incident) fn clock_stepped(&mut self, by: TimeDelta) {
+        if self.phase.has_ended() {
+            return;
+        }
+        let times = [&mut self.retry_at, &mut self.last_step_ended_at, &mut self.step_begun_at];
+        times.into_iter().flatten().for_each(|at| *at += by);
+        if let Some(paused) = &mut self.paused {
+            paused.at += by;
+        }
+        if let Some(holding) = &mut self.holding {
+            holding.since += by;
+            holding.told_at = holding.told_at.map(|at| at + by);
+        }
+        if let RampPhase::StageHolding { since, .. } = &mut self.phase {
+            *since += by;
+        }
+        let stage = self.stage;
+        if let Some(began_at) = self.record_of(stage).and_then(|record| record.began_at.as_mut()) {
+            *began_at += by;
+        }
+    }
+
+    fn record_of(&mut self, stage: usize) -> Option<&mut StageRecord> {
+        self.stages.iter_mut().rev().find(|record| record.stage == stage)
+    }
+
+    fn judged(&mut self, stage: usize, judgements: &[Judgement]) {
+        let Some(record) = self.record_of(stage) else { return };
+        for judgement in judgements {
+            record.judgements.insert(judgement.criterion.clone(), judgement.clone());
+        }
+    }
+
+    fn step_ended(&mut self, at: DateTime<Utc>, record: &StepRecord) {
+        self.step = None;
+        self.step_begun_at = None;
+        self.last_step_ended_at = Some(at);
+        if record.outcome.is_done() {
+            self.failures = 0;
+            self.retry_at = None;
+        } else if record.outcome == StepOutcome::NotNow {
+            self.retry_at = Some(at + FIRST_PAUSE);
+        } else {
+            let pause = FIRST_PAUSE * (1 << self.failures.min(6));
+            self.failures += 1;
+            self.retry_at = Some(at + pause.min(LONGEST_PAUSE));
+        }
+    }
+
+    fn resumed(&mut self, at: DateTime<Utc>) {
+        let Some(paused) = self.paused.take() else { return };
+        let stage = self.stage;
+        if let Some(record) = self.record_of(stage).filter(|record| record.began_at.is_some()) {
+            record.paused_seconds += (at - paused.at).num_seconds().max(0);
+        }
+    }
+
+    fn goes_on(&mut self) {
+        self.holding = None;
+        if let RampPhase::StageHolding { .. } = self.phase {
+            let has_begun = self.stages.iter().any(|record| record.began_at.is_some());
+            self.phase = if has_begun { RampPhase::StageRunning } else { RampPhase::Starting };
+        }
+    }
+
+    fn end(&mut self, at: DateTime<Utc>, phase: RampPhase) {
+        self.phase = phase;
+        self.ended_at = Some(at);
+        self.step = None;
+        self.step_begun_at = None;
+        self.retry_at = None;
+        self.waiting = None;
+        self.paused = None;
+        self.holding = None;
+    }
+
+    /// The change that would give the canary traffic, if one may be under way.
+    #[must_use]
+    pub fn step_under_way(&self) -> Option<Step> {
+        self.step
+    }
+}
+
+impl StageRecord {
+    fn new(stage: usize, share: Share) -> Self {
+        Self {
+            stage,
+            share,
+            began_at: None,
+            paused_seconds: 0,
+            passed_at: None,
+            judgements: BTreeMap::new(),
+            approval: None,
+            promotion: None,
+            evidence: Vec::new(),
+        }
+    }
+}

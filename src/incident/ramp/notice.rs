@@ -1,0 +1,114 @@
+//! What people are to know of a ramp.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::HoldReason;
+use crate::incident::{NoticeKind, RampId, Revision, Share};
+use crate::text::shown;
+
+/// Something of a ramp that people are to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RampFact {
+    pub ramp: RampId,
+    pub revision: Revision,
+    /// That of the stage that it is about.
+    pub share: Share,
+    pub said: RampSaid,
+}
+
+/// What it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RampSaid {
+    Started {
+        actor: String,
+        shares: Vec<Share>,
+        warnings: Vec<String>,
+    },
+    /// A stage's share was read back.
+    StageBegan {
+        ends_at: DateTime<Utc>,
+    },
+    Holds {
+        reasons: Vec<HoldReason>,
+        detail: String,
+        since: DateTime<Utc>,
+    },
+    /// It has held for longer than its limit: somebody has to decide.
+    HoldsTooLong {
+        reasons: Vec<HoldReason>,
+        detail: String,
+        since: DateTime<Utc>,
+    },
+    GoesOn,
+    Succeeded {
+        started_at: DateTime<Utc>,
+        stages: usize,
+    },
+    /// Without success: rolled back, aborted, or ended by somebody else. In a sentence.
+    Ended {
+        how: String,
+    },
+}
+
+impl RampFact {
+    /// Its kind, for filters, metrics and logs.
+    #[must_use]
+    pub fn kind(&self) -> NoticeKind {
+        match &self.said {
+            RampSaid::Started { .. } => NoticeKind::RampStarted,
+            RampSaid::StageBegan { .. } => NoticeKind::RampStageBegan,
+            RampSaid::Holds { .. } => NoticeKind::RampHolds,
+            RampSaid::HoldsTooLong { .. } => NoticeKind::RampHoldsTooLong,
+            RampSaid::GoesOn => NoticeKind::RampGoesOn,
+            RampSaid::Succeeded { .. } => NoticeKind::RampSucceeded,
+            RampSaid::Ended { .. } => NoticeKind::RampEnded,
+        }
+    }
+
+    /// What happened, in half a sentence without a stop.
+    #[must_use]
+    pub fn sentence(&self, at: DateTime<Utc>) -> String {
+        let revision = shown(self.revision.as_str());
+        match &self.said {
+            RampSaid::Started { actor, shares, .. } => {
+                let shares: Vec<_> = shares.iter().map(|share| share.0.to_string()).collect();
+                format!("{} ramps {revision}: {} %", shown(actor), shares.join(", "))
+            }
+            RampSaid::StageBegan { ends_at } => {
+                format!("{revision} has {}, until {} at least", self.share, clock_time(*ends_at))
+            }
+            RampSaid::Holds { reasons, detail, since } => {
+                format!("the ramp of {revision} holds at {}{}", self.share, why(reasons, detail, at - *since))
+            }
+            RampSaid::HoldsTooLong { reasons, detail, since } => {
+                let why = why(reasons, detail, at - *since);
+                format!(
+                    "the ramp of {revision} still holds at {}{why}: promote, abort, or mend it",
+                    self.share
+                )
+            }
+            RampSaid::GoesOn => format!("nothing is in the way of {revision} any more at {}", self.share),
+            RampSaid::Succeeded { started_at, stages } => {
+                let minutes = (at - *started_at).num_minutes();
+                format!("{revision} has all of the traffic: {stages} stages passed in {minutes} minutes")
+            }
+            RampSaid::Ended { how } => {
+                format!("the ramp of {revision} has ended at {}: {}", self.share, shown(how))
+            }
+        }
+    }
+}
+
+fn why(reasons: &[HoldReason], detail: &str, held: TimeDelta) -> String {
+    let meanings: Vec<_> = reasons.iter().map(|reason| reason.meaning().trim_end_matches('.')).collect();
+    let minutes = held.num_minutes();
+    let held = if minutes > 0 { format!(" for {minutes} minutes") } else { String::new() };
+    let detail = if detail.is_empty() { String::new() } else { format!(" ({})", shown(detail)) };
+    format!("{held}. {}{detail}", meanings.join(". "))
+}
+
+fn clock_time(at: DateTime<Utc>) -> String {
+    at.format("%H:%M:%S UTC").to_string()
+}

@@ -1,0 +1,143 @@
+//! The state of a ramp: the fold of its events.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{Criterion, Judgement, Promotion, RampPhase, RampPlan, StagePlan};
+use crate::incident::{CriterionName, EvidenceFile, Pause, RampId, Share, Step};
+
+/// One ramp: running, or the last that ran.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ramp {
+    pub id: RampId,
+    pub plan: Arc<RampPlan>,
+    pub plan_sha256: String,
+    pub started_at: DateTime<Utc>,
+    pub started_by: String,
+    pub started_through: String,
+    pub again_because: Option<String>,
+    pub warnings: Vec<String>,
+    pub phase: RampPhase,
+    pub ended_at: Option<DateTime<Utc>>,
+    /// The place in the plan of the stage that runs, or whose share is being set.
+    pub stage: usize,
+    /// One for each stage that was entered, in order.
+    pub stages: Vec<StageRecord>,
+    /// The change that is under way.
+    pub step: Option<Step>,
+    pub step_begun_at: Option<DateTime<Utc>>,
+    pub last_step_ended_at: Option<DateTime<Utc>>,
+    /// Why the last change is not tried again at once, and when it is.
+    pub retry_at: Option<DateTime<Utc>>,
+    /// How often in a row a change failed.
+    pub failures: u32,
+    /// What is waited for before the next change.
+    pub waiting: Option<Pause>,
+    pub paused: Option<Paused>,
+    pub holding: Option<Holding>,
+    /// The record of the whole, once it is written.
+    pub evidence: Vec<EvidenceFile>,
+}
+
+/// That a person paused it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paused {
+    pub at: DateTime<Utc>,
+    pub actor: String,
+    pub words: Option<String>,
+}
+
+/// What people know of a hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holding {
+    pub since: DateTime<Utc>,
+    /// The cause, in sentences.
+    pub detail: String,
+    pub told_at: Option<DateTime<Utc>>,
+    /// That it goes on for too long was reported.
+    pub is_overdue_reported: bool,
+}
+
+/// A person's word that a stage may be left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    pub at: DateTime<Utc>,
+    pub actor: String,
+    pub through: String,
+}
+
+/// What became of one stage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StageRecord {
+    /// Its place in the plan.
+    pub stage: usize,
+    pub share: Share,
+    /// When its share was read back; its clock runs since then.
+    pub began_at: Option<DateTime<Utc>>,
+    /// For how long its clock stood still.
+    pub paused_seconds: i64,
+    pub passed_at: Option<DateTime<Utc>>,
+    /// The latest of each criterion.
+    pub judgements: BTreeMap<CriterionName, Judgement>,
+    pub approval: Option<Approval>,
+    pub promotion: Option<Promotion>,
+    pub evidence: Vec<EvidenceFile>,
+}
+
+impl Ramp {
+    /// The plan of the stage that it is in.
+    #[must_use]
+    pub fn stage_plan(&self) -> Option<&StagePlan> {
+        self.plan.stages.get(self.stage)
+    }
+
+    /// The share that the canary is meant to have now.
+    #[must_use]
+    pub fn share(&self) -> Share {
+        self.stage_plan().map_or(Share::ZERO, |stage| stage.share)
+    }
+
+    /// Whether its stage is the plan's last.
+    #[must_use]
+    pub fn is_in_last_stage(&self) -> bool {
+        self.stage + 1 >= self.plan.stages.len()
+    }
+
+    /// The record of the stage that it is in.
+    #[must_use]
+    pub fn record(&self) -> Option<&StageRecord> {
+        self.stages.iter().rev().find(|record| record.stage == self.stage)
+    }
+
+    /// When its stage's clock started; `None`: its share was not read back yet.
+    #[must_use]
+    pub fn stage_began_at(&self) -> Option<DateTime<Utc>> {
+        self.record()?.began_at
+    }
+
+    /// For how long the clock of its stage has run at `now`; `None`: it has not started.
+    #[must_use]
+    pub fn stage_elapsed(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
+        let record = self.record()?;
+        let until = self.paused.as_ref().map_or(now, |paused| paused.at);
+        let stood_still = TimeDelta::seconds(record.paused_seconds);
+        Some((until - record.began_at? - stood_still).max(TimeDelta::zero()))
+    }
+
+    /// When its stage will have lasted its time; `None` while its clock does not run.
+    #[must_use]
+    pub fn stage_ends_at(&self) -> Option<DateTime<Utc>> {
+        let record = self.record().filter(|_| self.paused.is_none())?;
+        let lasts = i64::from(self.stage_plan()?.duration_seconds) + record.paused_seconds;
+        Some(record.began_at? + TimeDelta::seconds(lasts))
+    }
+
+    /// The criterion of this name in the stage that it is in.
+    #[must_use]
+    pub fn criterion(&self, name: &CriterionName) -> Option<&Criterion> {
+        self.stage_plan()?.criteria.iter().find(|criterion| criterion.name == *name)
+    }
+}
