@@ -24,6 +24,7 @@ mod plan;
 mod policy;
 #[cfg(test)]
 mod promise_tests;
+mod ramp;
 mod revision;
 mod rollback;
 mod share;
@@ -45,11 +46,12 @@ pub use label_name::is_legacy_label_name;
 pub use plan::Next;
 pub(crate) use plan::OBSERVATION_VALID;
 pub use policy::{Mode, OnUnverified, PlanPolicy, Policy, Recipient};
+pub use ramp::{RampRefusal, RampRequest, RampStart, canary_replicas};
 pub use watchdog::Watchdog;
 
 use crate::incident::{
-    Alert, BlobRef, EvidenceFile, Fingerprint, IncidentId, Observation, Reason, Revision, RolloutName,
-    RolloutState, Share, SnapshotPoint, Stage, StepRecord, StoredAs, Verification,
+    Alert, BlobRef, EvidenceFile, Fingerprint, IncidentId, Judgement, Observation, RampId, Reason, Revision,
+    RolloutName, RolloutState, Share, SnapshotPoint, Stage, StepRecord, StoredAs, Verification,
 };
 use crate::text::shown;
 
@@ -86,12 +88,14 @@ pub struct Context<'a> {
     /// The earliest instant at which the input's alert can have begun; set only while clocks
     /// differ, so that its own times can't be believed.
     pub not_before: Option<DateTime<Utc>>,
+    /// The freeze window that is open now, in words: no ramp starts or goes on then.
+    pub frozen: Option<&'a str>,
     /// Seconds since the Watchdog was heard, or since the start if never; `None`: none is expected.
     pub watchdog_silent_seconds: Option<u64>,
 }
 
 /// What a person may ask for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Request {
     RollBack {
         reason: String,
@@ -115,6 +119,8 @@ pub enum Request {
     Acknowledge {
         incident: IncidentId,
     },
+    /// Something about the rollout's ramp.
+    Ramp(RampRequest),
     /// End it without doing anything more.
     Close {
         incident: IncidentId,
@@ -200,6 +206,24 @@ pub enum Input {
         /// Between 0 and 1: how much of its share of chance the next gap gets.
         jitter: f64,
     },
+    /// A change of a running ramp ended.
+    RampStepEnded {
+        ramp: RampId,
+        step: StepRecord,
+    },
+    /// Every criterion of a ramp's stage was judged just now.
+    RampJudged {
+        ramp: RampId,
+        /// The stage's place in the plan.
+        stage: usize,
+        judgements: Vec<Judgement>,
+    },
+    RampEvidenceWritten {
+        ramp: RampId,
+        /// `None`: the record of the whole.
+        stage: Option<usize>,
+        files: Vec<EvidenceFile>,
+    },
     Tick,
 }
 
@@ -217,6 +241,8 @@ pub enum Refusal {
         state: String,
         wanted: &'static str,
     },
+    #[error(transparent)]
+    Ramp(#[from] RampRefusal),
     /// The first who takes note has it in hand: a second name would only cover the first one's, in the
     /// record and in PagerDuty. Who does something about it is recorded for that.
     #[error("{}", if *by_the_same { "you have acknowledged it already".to_owned() } else { format!("{} has acknowledged it already", shown(by)) })]
@@ -280,7 +306,13 @@ pub fn decide(state: RolloutState, input: &Input, context: &Context<'_>) -> Deci
         Input::MessageEnded { message, call, sending, jitter } => {
             delivery::ended(&mut draft, message, call, sending, *jitter)
         }
+        Input::RampStepEnded { ramp, step } => ramp::step_ended(&mut draft, ramp, step),
+        Input::RampJudged { ramp, stage, judgements } => ramp::judged(&mut draft, ramp, *stage, judgements),
+        Input::RampEvidenceWritten { ramp, stage, files } => {
+            ramp::evidence_written(&mut draft, ramp, *stage, files)
+        }
         Input::Tick => rollback::tick(&mut draft),
     };
+    ramp::review(&mut draft);
     draft.finish(reason)
 }

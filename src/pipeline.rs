@@ -12,6 +12,7 @@ mod look_back;
 mod observed;
 mod observed_target;
 mod perform;
+mod ramp;
 mod reconcile;
 mod rollouts;
 mod severities;

@@ -95,11 +95,18 @@ impl<'a> Draft<'a> {
         let age = self.context.now - at;
         let fresh = |valid: TimeDelta| age >= TimeDelta::zero() && age <= valid;
         match share {
+            // A ramp is giving it some just now: 0 % was before, or is about to be.
+            Some(Share::ZERO) if self.is_raising_share() => Activity::Active,
             Some(Share::ZERO) if fresh(ZERO_VALID) => Activity::Inactive,
             Some(Share(1..)) if fresh(self.context.policy.reading_valid) => Activity::Active,
             None if fresh(ZERO_VALID) => Activity::Unknown,
             _ => Activity::ReadFirst,
         }
+    }
+
+    fn is_raising_share(&self) -> bool {
+        let share = self.state.running_ramp().and_then(|ramp| ramp.step?.sets_share());
+        share.is_some_and(|share| share > Share::ZERO)
     }
 
     /// Whether a reading not older than the poll's validity says 0 %.

@@ -8,7 +8,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::delivery::{MessageId, public_alarm};
 use super::policy::Policy;
-use crate::incident::{Deliveries, Incident, IncidentId, Phase, RolloutState, SnapshotPoint, Step};
+use crate::incident::{
+    Deliveries, Incident, IncidentId, Phase, Ramp, RampId, RampPhase, RolloutState, SnapshotPoint, Step,
+};
 
 /// The evidence of a rollback that takes long (an unreachable API) appears after this, before its
 /// steps have ended: design, section 6, "within a second".
@@ -54,6 +56,16 @@ pub enum Command {
     },
     /// Send a notice to people, or go on with it.
     Deliver(MessageId),
+    /// Carry out a change of the rollout's ramp.
+    RunRampStep {
+        ramp: RampId,
+        step: Step,
+    },
+    /// `stage` is none for the record of the whole.
+    WriteRampEvidence {
+        ramp: RampId,
+        stage: Option<usize>,
+    },
     /// Decide again: a deadline that needs nobody's answer has passed.
     Tick,
 }
@@ -63,7 +75,7 @@ impl Command {
     #[must_use]
     pub fn acts(&self) -> bool {
         match self {
-            Self::RunStep { .. } => true,
+            Self::RunStep { .. } | Self::RunRampStep { .. } => true,
             Self::ReadShare
             | Self::Look { .. }
             | Self::Verify { .. }
@@ -71,6 +83,7 @@ impl Command {
             | Self::Snapshot { .. }
             | Self::WriteEvidence { .. }
             | Self::Deliver(_)
+            | Self::WriteRampEvidence { .. }
             | Self::Tick => false,
         }
     }
@@ -86,7 +99,7 @@ impl Command {
             | Self::Snapshot { incident, .. }
             | Self::WriteEvidence { incident, .. } => Some(incident),
             Self::Deliver(message) => message.incident.as_ref(),
-            Self::ReadShare | Self::Tick => None,
+            Self::ReadShare | Self::RunRampStep { .. } | Self::WriteRampEvidence { .. } | Self::Tick => None,
         }
     }
 }
@@ -141,6 +154,9 @@ pub fn due(state: &RolloutState, policy: &Policy, now: DateTime<Utc>) -> Due {
         let acting = matches!(incident.phase, Phase::RollingBack { .. });
         let begun_at = incident.step_begun_at.filter(|at| acting && *at <= now);
         deliver(&incident.deliveries, Some(&incident.id), begun_at.map(|at| at + TELL_AFTER), &mut plan);
+    }
+    if let Some(ramp) = &state.ramp {
+        drive_ramp(ramp, &mut plan);
     }
     for incident in state.unfinished.values() {
         record(incident, &mut plan);
@@ -201,6 +217,45 @@ fn drive(incident: &Incident, policy: &Policy, plan: &mut Plan) {
     }
     if let Some((_, alarm_at, _)) = public_alarm(incident, policy) {
         plan.at(alarm_at, Command::Tick);
+    }
+}
+
+/// Its change, the evidence of the stages that are over, and when people are told of a hold again.
+fn drive_ramp(ramp: &Ramp, plan: &mut Plan) {
+    let id = || ramp.id.clone();
+    for record in &ramp.stages {
+        let is_over = record.passed_at.is_some() || ramp.phase.has_ended();
+        if is_over && record.began_at.is_some() && record.evidence.is_empty() {
+            plan.now(Command::WriteRampEvidence { ramp: id(), stage: Some(record.stage) });
+        }
+    }
+    if ramp.phase.has_ended() {
+        let has_begun = ramp.stages.iter().filter(|record| record.began_at.is_some());
+        let are_written = has_begun.clone().all(|record| !record.evidence.is_empty());
+        if ramp.evidence.is_empty() && are_written && has_begun.count() > 0 {
+            plan.now(Command::WriteRampEvidence { ramp: id(), stage: None });
+        }
+        return;
+    }
+    if let Some(step) = ramp.step {
+        return plan.now(Command::RunRampStep { ramp: id(), step });
+    }
+    if let Some(retry_at) = ramp.retry_at {
+        plan.at(retry_at, Command::Tick);
+    }
+    let is_changing = ramp.stage_began_at().is_none() || ramp.phase == RampPhase::Finishing;
+    let retries = ramp.retry_at.is_some_and(|retry_at| retry_at <= plan.now);
+    let waits = (ramp.holding.is_some() || ramp.retry_at.is_some()) && !retries;
+    if is_changing && !waits {
+        plan.now(Command::ReadShare);
+    }
+    if let Some(holding) = &ramp.holding {
+        let after = |seconds: u32| TimeDelta::seconds(i64::from(seconds));
+        let told_at = holding.told_at.unwrap_or(holding.since);
+        plan.at(told_at + after(ramp.plan.remind_every_seconds), Command::Tick);
+        if !holding.is_overdue_reported {
+            plan.at(holding.since + after(ramp.plan.max_hold_seconds), Command::Tick);
+        }
     }
 }
 

@@ -158,6 +158,7 @@ pub(super) fn person(draft: &mut Draft<'_>, actor: &str, request: &Request) -> O
             draft.notice(incident, NoticeFact::Acknowledged { actor: actor.to_owned() });
             Some(Reason::Acknowledged)
         }
+        Request::Ramp(request) => super::ramp::asked(draft, actor, request),
         Request::Close { incident, words } => close(draft, actor, incident, words),
     }
 }

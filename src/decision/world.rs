@@ -24,6 +24,7 @@ pub(super) struct World {
     pub(super) observed: Option<(DateTime<Utc>, Observation)>,
     pub(super) last_zero_at: Option<DateTime<Utc>>,
     pub(super) not_before: Option<DateTime<Utc>>,
+    pub(super) frozen: Option<String>,
     pub(super) watchdog_silent_seconds: u64,
     pub(super) journal: Vec<StoredAs>,
     pub(super) refusal: Option<Refusal>,
@@ -61,6 +62,7 @@ impl World {
             observed: None,
             last_zero_at: None,
             not_before: None,
+            frozen: None,
             watchdog_silent_seconds: 0,
             journal: Vec::new(),
             refusal: None,
@@ -85,6 +87,7 @@ impl World {
             observed: seen,
             last_zero_at: self.last_zero_at,
             not_before: self.not_before,
+            frozen: self.frozen.as_deref(),
             watchdog_silent_seconds: Some(self.watchdog_silent_seconds),
         };
         let decided = decide(self.state.clone(), input, &context);

@@ -17,6 +17,7 @@ mod just_read;
 mod object;
 mod owned;
 mod pods;
+mod ramp_steps;
 mod revision;
 mod rights;
 mod router;

@@ -44,6 +44,7 @@ named! {
         Manual => "manual", "A person asked for it.";
         MissedWhileDown => "missed_while_down", "A critical fired, and perhaps resolved, while Backstop was down.";
         NobodyToAsk => "nobody_to_ask", "The grace ended, its alert has not resolved by message, and neither Alertmanager nor Prometheus is configured to be asked.";
+        GateFailed => "gate_failed", "A pass criterion of the ramp's stage fails, and is set to roll back.";
         Retry => "retry", "A failed or undone rollback is tried again.";
 
         WarningAlert => "warning_alert", "A warning opened a grace.";

@@ -50,6 +50,8 @@ impl Worker {
             Command::WriteEvidence { incident, complete } => {
                 self.write_evidence(rollout, incident, complete).await
             }
+            Command::RunRampStep { ramp, step } => self.run_ramp_step(rollout, ramp, step).await,
+            Command::WriteRampEvidence { .. } => {}
             Command::Deliver(message) => self.deliver(rollout, message).await,
             Command::Tick => self.report(&rollout.name, Input::Tick).await,
         }
@@ -125,14 +127,16 @@ impl Worker {
 
     /// The decision that a command to act is for, if the state asks for it and nobody has seen another
     /// revision since.
-    fn asks_for(&self, rollout: &Rollout, command: &Command) -> Option<Epoch> {
+    pub(super) fn asks_for(&self, rollout: &Rollout, command: &Command) -> Option<Epoch> {
         let states = self.journal.states();
         let state = states.get(&rollout.name)?;
         let now = self.clock.now();
         let observed = self.observed.observation(&rollout.name, now);
         let seen = observed.as_ref().map(|(_, observation)| observation.as_ref());
         let there = rollout.policy.revision_now(state, seen);
-        let acts_on_it = state.open_incident().is_some_and(|incident| incident.revision().may_be(there));
+        let incident = state.open_incident().map(Incident::revision);
+        let of_ramp = || state.running_ramp().map(|ramp| &ramp.plan.revision);
+        let acts_on_it = incident.or_else(of_ramp).is_some_and(|revision| revision.may_be(there));
         let asks = acts_on_it && due(state, &rollout.policy, now).commands.contains(command);
         asks.then_some(state.epoch)
     }

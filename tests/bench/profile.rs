@@ -112,6 +112,7 @@ pub(crate) fn decided(state: RolloutState, alert: Alert, blob: &BlobRef, number:
         observed: None,
         last_zero_at: None,
         not_before: None,
+        frozen: None,
         watchdog_silent_seconds: Some(1),
     };
     decide(state, &Input::Alert { alert, body: Some(blob.clone()) }, &context)

@@ -118,6 +118,7 @@ impl Walk {
             observed: None,
             last_zero_at: None,
             not_before: None,
+            frozen: None,
             watchdog_silent_seconds: Some(0),
         };
         self.state = decide(std::mem::take(&mut self.state), input, &context).state;

@@ -90,6 +90,7 @@ fn folds(alert: &Alert) {
         observed: None,
         last_zero_at: Some(now),
         not_before: None,
+        frozen: None,
         watchdog_silent_seconds: Some(1),
     };
     let input = Input::Alert { alert: alert.clone(), body: None };

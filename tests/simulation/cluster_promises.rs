@@ -108,6 +108,9 @@ fn allows(step: Step, observed: &Observation) -> Promise {
         Step::Shift { ready_at_least, .. } => {
             promise!(stable.ready_endpoints >= ready_at_least.max(1), "{step:?} is decided with {stable:?}");
         }
+        Step::CanaryUp { .. } | Step::SetShare { .. } | Step::StableDown { .. } => {
+            return Err(format!("{step:?} is a ramp's, and no rollback's"));
+        }
         Step::CanaryDown { .. } => {
             promise!(
                 observed.is_off() && stable.ready_endpoints >= REPLICAS,

@@ -51,6 +51,12 @@ impl Inner {
                 let serves = stable_ready >= ready_at_least.max(1);
                 (share <= to.0, serves || plant == Some(Plant::ShiftsBlindly))
             }
+            Step::CanaryUp { replicas } => (canary_wanted >= replicas, true),
+            // A canary's pods are ready at once here.
+            Step::SetShare { share: to, ready_at_least } => (share == to.0, canary_wanted >= ready_at_least),
+            Step::StableDown { ready_at_least } => {
+                (stable_wanted == 0, share == 100 && canary_wanted >= ready_at_least)
+            }
             Step::CanaryDown { ready_at_least } => {
                 (canary_wanted == 0, share == 0 && stable_ready >= ready_at_least)
             }
@@ -77,6 +83,19 @@ impl Inner {
                     "traffic is taken off the canary while no endpoint of stable is ready"
                 );
             }
+            Step::CanaryUp { replicas } => {
+                promise!(replicas >= cluster.canary_wanted, "the canary is lowered to {replicas}");
+            }
+            Step::SetShare { share: Share(to), ready_at_least } => {
+                promise!(
+                    to <= share || cluster.canary_wanted >= ready_at_least.max(1),
+                    "{to} % go to a canary with {} pods",
+                    cluster.canary_wanted
+                );
+            }
+            Step::StableDown { .. } => {
+                promise!(share == 100, "stable is scaled to 0 while the canary carries {share} %");
+            }
             Step::CanaryDown { .. } => {
                 promise!(share == 0, "the canary is scaled to 0 while it carries {share} %");
             }
@@ -86,17 +105,24 @@ impl Inner {
 
     fn land(&mut self, made: Made, now: chrono::DateTime<chrono::Utc>) {
         let is_current = match made.step {
-            Step::TrafficOff | Step::Shift { .. } => made.versions.0 == self.versions().0,
-            Step::StableUp { .. } | Step::CanaryDown { .. } => made.versions.1 == self.versions().1,
+            Step::TrafficOff | Step::Shift { .. } | Step::SetShare { .. } => {
+                made.versions.0 == self.versions().0
+            }
+            Step::StableUp { .. }
+            | Step::CanaryDown { .. }
+            | Step::CanaryUp { .. }
+            | Step::StableDown { .. } => made.versions.1 == self.versions().1,
             Step::StopOwner => false,
         };
         let Some(cluster) = self.cluster.as_mut().filter(|_| is_current) else { return };
         match made.step {
             Step::StableUp { replicas } => cluster.scale_stable(replicas),
             Step::CanaryDown { .. } => cluster.scale_canary(0),
+            Step::CanaryUp { replicas } => cluster.scale_canary(replicas),
+            Step::StableDown { .. } => cluster.scale_stable(0),
             Step::StopOwner => {}
             Step::TrafficOff => self.traffic[0].set(0, now),
-            Step::Shift { share, .. } => self.traffic[0].set(share.0, now),
+            Step::Shift { share, .. } | Step::SetShare { share, .. } => self.traffic[0].set(share.0, now),
         }
     }
 }

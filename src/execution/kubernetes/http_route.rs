@@ -53,11 +53,11 @@ impl Router for HttpRoute {
     }
 
     fn with_share(&self, object: &Value, share: Share) -> Result<Option<Change>, String> {
-        Ok(self.services.with_share(rules(object)?, share).map(|(rules, words)| {
-            let mut changed = object.clone();
-            changed["spec"]["rules"] = Value::Array(rules);
-            Change { send: Send::Replace(changed), words }
-        }))
+        Ok(self.services.with_share(rules(object)?, share).map(|changed| replaced(object, changed)))
+    }
+
+    fn with_exactly(&self, object: &Value, share: Share) -> Result<Option<Change>, String> {
+        Ok(self.services.with_exactly(rules(object)?, share).map(|changed| replaced(object, changed)))
     }
 
     fn describe(&self, share: Share) -> String {
@@ -74,6 +74,12 @@ impl Router for HttpRoute {
             .map(|rules| doubts::of(check, &self.services, &self.object, object, rules))
             .unwrap_or_default()
     }
+}
+
+fn replaced(object: &Value, (rules, words): (Vec<Value>, String)) -> Change {
+    let mut changed = object.clone();
+    changed["spec"]["rules"] = Value::Array(rules);
+    Change { send: Send::Replace(changed), words }
 }
 
 fn rules(object: &Value) -> Result<&[Value], String> {

@@ -65,10 +65,15 @@ impl Router for IngressNginx {
 
     fn with_share(&self, object: &Value, share: Share) -> Result<Option<Change>, String> {
         let ingress = parse(object)?;
-        Ok(annotations(&ingress, share).map(|(annotations, words)| {
-            let version = &ingress.metadata.resource_version;
-            let patch = json!({ "metadata": { "resourceVersion": version, "annotations": annotations } });
-            Change { send: Send::MergePatch(patch), words }
+        Ok(annotations(&ingress, share).map(|changed| change(&ingress, changed)))
+    }
+
+    fn with_exactly(&self, object: &Value, share: Share) -> Result<Option<Change>, String> {
+        let ingress = parse(object)?;
+        let differs = is_canary(&ingress) && self::share(&ingress) != share;
+        Ok(differs.then(|| {
+            let (weight, words) = weight(&ingress, share);
+            change(&ingress, (Map::from_iter([(WEIGHT.to_owned(), weight)]), words))
         }))
     }
 
@@ -169,6 +174,19 @@ fn name(backend: &IngressBackend) -> String {
     resource.map_or_else(|| "nothing".to_owned(), |resource| format!("{} {}", resource.kind, resource.name))
 }
 
+/// The weight for a share, and what becomes of what. Rounded down: never more than was asked for.
+fn weight(ingress: &Ingress, share: Share) -> (Value, String) {
+    let weight = (i128::from(share.0) * i128::from(weight_total(ingress)) / 100).to_string();
+    let words = format!("canary-weight {} -> {weight}", text(ingress, WEIGHT).unwrap_or("none"));
+    (Value::String(weight), words)
+}
+
+fn change(ingress: &Ingress, (annotations, words): (Map<String, Value>, String)) -> Change {
+    let version = &ingress.metadata.resource_version;
+    let patch = json!({ "metadata": { "resourceVersion": version, "annotations": annotations } });
+    Change { send: Send::MergePatch(patch), words }
+}
+
 /// The annotations that lower the share to this, as a merge patch takes them, and what is changed.
 fn annotations(ingress: &Ingress, share: Share) -> Option<(Map<String, Value>, String)> {
     if !is_canary(ingress) {
@@ -177,10 +195,9 @@ fn annotations(ingress: &Ingress, share: Share) -> Option<(Map<String, Value>, S
     let mut patch = Map::new();
     let mut words = Vec::new();
     if self::share(ingress) > share {
-        // Rounded down: never more than was asked for.
-        let weight = (i128::from(share.0) * i128::from(weight_total(ingress)) / 100).to_string();
-        words.push(format!("canary-weight {} -> {weight}", text(ingress, WEIGHT).unwrap_or("none")));
-        patch.insert(WEIGHT.to_owned(), Value::String(weight));
+        let (weight, changed) = weight(ingress, share);
+        words.push(changed);
+        patch.insert(WEIGHT.to_owned(), weight);
     }
     if share == Share::ZERO {
         for rule in RULES {

@@ -69,6 +69,13 @@ pub(super) trait Router: std::marker::Send + Sync + std::fmt::Debug {
     /// When it is not such an object; the text says why.
     fn with_share(&self, object: &Value, share: Share) -> Result<Option<Change>, String>;
 
+    /// The change that sets the canary's share to this, up or down, and leaves every other way as it is; `None`:
+    /// it is so already, or can't be changed.
+    ///
+    /// # Errors
+    /// When it is not such an object; the text says why.
+    fn with_exactly(&self, object: &Value, share: Share) -> Result<Option<Change>, String>;
+
     /// What is sent for it, in a few words.
     fn describe(&self, share: Share) -> String;
 

@@ -76,9 +76,9 @@ impl KubernetesTarget {
             Step::TrafficOff => self.shift(step, Share::ZERO, 1).await,
             Step::Shift { share, ready_at_least } => self.shift(step, share, ready_at_least).await,
             Step::CanaryDown { ready_at_least } => self.canary_down(step, ready_at_least).await,
-            Step::SetShare { .. } | Step::CanaryUp { .. } | Step::StableDown { .. } => {
-                Err(not_now(format!("a cluster can't {}", step.words())))
-            }
+            Step::CanaryUp { replicas } => self.canary_up(step, replicas).await,
+            Step::SetShare { share, ready_at_least } => self.set_share(step, share, ready_at_least).await,
+            Step::StableDown { ready_at_least } => self.stable_down(step, ready_at_least).await,
             Step::StopOwner => self.stop_owner(step).await,
         }
     }
@@ -111,17 +111,22 @@ impl KubernetesTarget {
                 "the Service {service} has {ready} ready endpoints, and the step needs {needed}"
             )));
         }
-        let (None, Some(Change { send, words })) = (&route.obstacle, change) else {
+        let (None, Some(change)) = (&route.obstacle, change) else {
             return Err(not_now(route.obstacle.unwrap_or_default()));
         };
+        self.move_traffic(step, change).await
+    }
+
+    /// Sends a change of the router's object.
+    pub(super) async fn move_traffic(&self, step: Step, change: Change) -> Result<Answer, Ended> {
         self.events.started(step);
         let object = self.router.object();
-        let sent = match send {
+        let sent = match change.send {
             Send::MergePatch(patch) => self.caller.merge_patch(object, None, &patch).await,
             Send::Replace(whole) => self.caller.replace(object, &whole).await,
         };
         sent.map_err(after)?;
-        Ok(changed(format!("{object}: {words}")))
+        Ok(changed(format!("{object}: {}", change.words)))
     }
 
     /// What it takes to this share, by what was read a moment ago if that leads to a change, or else by what is
@@ -175,7 +180,7 @@ impl KubernetesTarget {
         Ok(changed(format!("{}: replicas {present} -> 0", self.canary)))
     }
 
-    async fn set_replicas(
+    pub(super) async fn set_replicas(
         &self,
         step: Step,
         deployment: &Object,
@@ -188,13 +193,13 @@ impl KubernetesTarget {
         self.caller.merge_patch(deployment, Some("scale"), &patch).await.map_err(after)
     }
 
-    fn route(&self, object: &Value) -> Result<Route, Ended> {
+    pub(super) fn route(&self, object: &Value) -> Result<Route, Ended> {
         self.router.route(object).map_err(not_understood)
     }
 }
 
 /// None on a Scale means 0, unlike on a Deployment: Go leaves zeros out.
-fn replicas_of(scale: &Scale) -> u16 {
+pub(super) fn replicas_of(scale: &Scale) -> u16 {
     count(scale.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(0))
 }
 
@@ -218,7 +223,7 @@ pub(super) fn not_now(text: String) -> Ended {
     Ended::Error(ActError::NotNow(Answer { status: None, text }))
 }
 
-fn not_understood(text: String) -> Ended {
+pub(super) fn not_understood(text: String) -> Ended {
     Ended::Error(ActError::Refused(Answer { status: None, text }))
 }
 

@@ -3,6 +3,7 @@
 mod fake;
 mod just_read;
 mod observations;
+mod ramp_steps;
 mod surroundings;
 
 use std::time::Duration;

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Approval, Holding, Judgement, Paused, Ramp, RampEvent, RampPhase, RampSaid, RampStarted, StageRecord,
+    Approval, Holding, Judgement, Paused, Promotion, Ramp, RampEvent, RampPhase, RampSaid, RampStarted,
+    StageRecord,
 };
-use crate::incident::{NoticeFact, RampId, Share, Step, StepOutcome, StepRecord};
+use crate::incident::{NoticeFact, RampId, Share, StepOutcome, StepRecord};
 
 /// The pause after a change that failed doubles from here, up to the longest: an API that refuses is not to be
 /// asked a hundred times in a stage.
@@ -88,12 +89,7 @@ impl Ramp {
                     record.approval = Some(Approval { at, actor, through });
                 }
             }
-            RampEvent::Promoted(promotion) => {
-                let stage = self.stage;
-                if let Some(record) = self.record_of(stage) {
-                    record.promotion = Some(promotion.clone());
-                }
-            }
+            RampEvent::Promoted(promotion) => *self = self.clone().promoted(promotion.clone()),
             RampEvent::StagePassed { stage, judgements } => {
                 self.judged(*stage, judgements);
                 if let Some(record) = self.record_of(*stage) {
@@ -223,10 +219,14 @@ impl Ramp {
         self.holding = None;
     }
 
-    /// The change that would give the canary traffic, if one may be under way.
+    /// The same ramp with its stage promoted, to see what would be in the way.
     #[must_use]
-    pub fn step_under_way(&self) -> Option<Step> {
-        self.step
+    pub fn promoted(mut self, promotion: Promotion) -> Self {
+        let stage = self.stage;
+        if let Some(record) = self.record_of(stage) {
+            record.promotion = Some(promotion);
+        }
+        self
     }
 }
 

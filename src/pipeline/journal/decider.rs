@@ -61,6 +61,7 @@ impl Decider {
             observed: observation.as_ref().map(|(at, observation)| (*at, observation.as_ref())),
             last_zero_at,
             not_before,
+            frozen: None,
             watchdog_silent_seconds: Some(observed.watchdog_silent_seconds(&rollout.policy.matching)),
         };
         let Decided { state, events: decided, reason, incident, refusal } =

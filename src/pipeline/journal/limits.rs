@@ -1,6 +1,6 @@
 //! How much is held while the store does not keep up, and what is urgent enough not to wait for it.
 
-use crate::decision::{Input, Request};
+use crate::decision::{Input, RampRequest, Request};
 use crate::incident::{AlertStatus, Event, Severity, StoredAs};
 
 /// Events that are held before what is not urgent is turned away: twice the largest body that is
@@ -31,8 +31,12 @@ fn may_lead_to_a_rollback(input: &Input) -> bool {
         Input::Person { request, .. } => {
             matches!(request, Request::RollBack { .. } | Request::RollBackIncident { .. })
         }
-        Input::MessageBegun { .. } | Input::MessageEnded { .. } => false,
-        Input::Missed { .. }
+        Input::MessageBegun { .. }
+        | Input::MessageEnded { .. }
+        | Input::RampStepEnded { .. }
+        | Input::RampEvidenceWritten { .. } => false,
+        Input::RampJudged { .. }
+        | Input::Missed { .. }
         | Input::ShareRead
         | Input::Confirmation { .. }
         | Input::Looked { .. }
@@ -50,6 +54,10 @@ fn may_lead_to_a_rollback(input: &Input) -> bool {
 /// after a crash it would not have happened. People hear of what is done also while the disk hangs.
 pub(super) fn is_urgent(input: &Input, events: &[StoredAs]) -> bool {
     match input {
+        // What is not stored must not raise a share: after a crash nobody would know that there is a ramp.
+        Input::Person { request: Request::Ramp(request), .. } => {
+            matches!(request, RampRequest::Abort { .. } | RampRequest::Pause { .. })
+        }
         Input::Person { .. }
         | Input::ShareRead
         | Input::Looked { .. }
@@ -57,12 +65,15 @@ pub(super) fn is_urgent(input: &Input, events: &[StoredAs]) -> bool {
         | Input::Verified { .. }
         | Input::Snapshot { .. }
         | Input::EvidenceWritten { .. }
+        | Input::RampStepEnded { .. }
+        | Input::RampEvidenceWritten { .. }
         | Input::MessageBegun { .. }
         | Input::MessageEnded { .. } => true,
         Input::Alert { .. }
         | Input::Missed { .. }
         | Input::Confirmation { .. }
         | Input::ClockStepped { .. }
+        | Input::RampJudged { .. }
         | Input::Tick => events.iter().any(begins_to_act),
     }
 }

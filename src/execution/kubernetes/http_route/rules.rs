@@ -82,12 +82,30 @@ impl Services {
 
     /// The rules with at most this share on the canary in each, and what is changed; `None`: they are so.
     pub(super) fn with_share(&self, rules: &[Value], share: Share) -> Option<(Vec<Value>, String)> {
+        self.with(rules, share, |_, present| present > share)
+    }
+
+    /// The rules that name both with just this share on the canary in each; `None`: they have it. A rule that
+    /// names one of them alone has nothing to divide.
+    pub(super) fn with_exactly(&self, rules: &[Value], share: Share) -> Option<(Vec<Value>, String)> {
+        self.with(rules, share, |rule, present| self.names_both(rule) && present != share)
+    }
+
+    /// The rules with this share on the canary in those that need it.
+    fn with(
+        &self,
+        rules: &[Value],
+        share: Share,
+        needs_it: impl Fn(&Value, Share) -> bool,
+    ) -> Option<(Vec<Value>, String)> {
         let port =
             rules.iter().flat_map(backends).find(|one| self.is_stable(one)).and_then(|one| one.get("port"));
         let mut words = Vec::new();
         let changed = rules.iter().enumerate().map(|(number, rule)| {
             let present = self.share(backends(rule));
-            let Some(present) = present.filter(|present| *present > share) else { return rule.clone() };
+            let Some(present) = present.filter(|present| needs_it(rule, *present)) else {
+                return rule.clone();
+            };
             // Some requests are led there by name: that ends when all others are off it, too.
             if share > Share::ZERO && present == Share::ALL && is_by_request(rule) {
                 return rule.clone();

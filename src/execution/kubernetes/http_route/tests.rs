@@ -233,3 +233,28 @@ fn whatever_the_weights_a_replaced_route_has_at_most_the_share_and_a_second_time
         },
     );
 }
+
+#[test]
+fn a_ramp_sets_just_its_share_in_every_rule_that_divides_between_both() {
+    let rules = [
+        rule(&[("stable", Some(99)), ("canary", Some(1))]),
+        rule(&[("stable", Some(1))]),
+        for_header(rule(&[("canary", None)])),
+        rule(&[("stable", Some(40)), ("canary", Some(10)), ("other", Some(50))]),
+    ];
+    let changed = router().with_exactly(&route(&rules), Share(25)).expect("an HTTPRoute").expect("a change");
+    let Send::Replace(object) = changed.send else { panic!("the whole object") };
+    let weights = |rule: usize| {
+        let backends = object["spec"]["rules"][rule]["backendRefs"].as_array().expect("backends").iter();
+        backends.map(|one| one["weight"].as_u64()).collect::<Vec<_>>()
+    };
+    assert_eq!(weights(0), [Some(75), Some(25)]);
+    assert_eq!(weights(1), [Some(1)], "nothing to divide");
+    assert_eq!(weights(2), [None], "testers keep their way");
+    assert_eq!(weights(3), [Some(25), Some(25), Some(50)]);
+    assert_eq!(router().with_exactly(&object, Share(25)), Ok(None), "it is so already");
+    assert_eq!(read(object["spec"]["rules"].as_array().expect("rules")).0, 25);
+    let all = router().with_exactly(&object, Share(100)).expect("an HTTPRoute").expect("a change");
+    let Send::Replace(all) = all.send else { panic!("the whole object") };
+    assert_eq!(read(all["spec"]["rules"].as_array().expect("rules")).0, 100);
+}

@@ -190,3 +190,41 @@ fn whatever_its_annotations_a_patched_ingress_has_at_most_the_share_that_was_ask
         },
     );
 }
+
+#[test]
+fn a_ramp_sets_just_its_share_in_the_units_of_the_weight_and_leaves_all_else() {
+    for (annotations, share, weight) in [
+        (&[("x/canary-weight", "1")] as &[_], 5, Some("5")),
+        (&[("x/canary-weight", "50")], 25, Some("25")),
+        (&[("x/canary-weight", "25")], 25, None),
+        (&[], 1, Some("1")),
+        (&[("x/canary-weight", "10"), ("x/canary-weight-total", "1000")], 25, Some("250")),
+        (&[("x/canary-weight", "1"), ("x/canary-by-cookie", "c")], 100, Some("100")),
+    ] {
+        let change = router().with_exactly(&canary(annotations), Share(share)).expect("an Ingress");
+        let expected = weight.map(|weight| {
+            let annotations = json!({ WEIGHT: weight });
+            json!({ "metadata": { "resourceVersion": "7", "annotations": annotations } })
+        });
+        let sent = change.map(|change| change.send);
+        assert_eq!(sent, expected.map(Send::MergePatch), "{annotations:?} to {share}");
+    }
+    let plain = ingress(&[("x/canary-weight", "5")], &[STABLE]);
+    assert_eq!(router().with_exactly(&plain, Share(5)), Ok(None), "it divides nothing");
+}
+
+#[test]
+fn every_share_that_is_set_is_read_back_as_set() {
+    for total in ["100", "101", "130", "250", "999", "1000", "100000"] {
+        for share in 0..=100 {
+            let object = canary(&[("x/canary-weight", "3"), ("x/canary-weight-total", total)]);
+            let Some(change) = router().with_exactly(&object, Share(share)).expect("an Ingress") else {
+                continue;
+            };
+            let Send::MergePatch(patch) = change.send else { panic!("a merge patch") };
+            let weight = patch["metadata"]["annotations"][WEIGHT].as_str().expect("a weight");
+            let set = canary(&[("x/canary-weight", weight), ("x/canary-weight-total", total)]);
+            assert_eq!(routed(&set).share, Share(share), "of {total}");
+        }
+    }
+}

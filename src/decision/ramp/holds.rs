@@ -1,0 +1,157 @@
+//! What is in a ramp's way, and what people are told of it.
+
+use chrono::TimeDelta;
+
+use crate::decision::{Draft, Mode, Reading};
+use crate::incident::{
+    CriterionName, GateVerdict, HoldReason, Judgement, Question, Ramp, RampEvent, RampPhase, RampSaid, Share,
+};
+use crate::text::shown;
+
+/// One thing that is in the way, with what is to be said of it.
+pub(super) type InTheWay = (HoldReason, String);
+
+/// What is in the way of every change, whatever the gates say.
+pub(super) fn of_the_rollout(draft: &Draft<'_>, ramp: &Ramp) -> Vec<InTheWay> {
+    let (context, mut found) = (draft.context, Vec::new());
+    if let Some(paused) = &ramp.paused {
+        found.push((HoldReason::Paused, format!("by {}", shown(&paused.actor))));
+    }
+    if let Some(open) = draft.state.open_incident() {
+        found.push((HoldReason::IncidentOpen, open.id.to_string()));
+    }
+    if !ramp.plan.revision.may_be(context.revision) {
+        let seen = shown(context.revision.as_str());
+        found.push((HoldReason::RevisionChanged, format!("{seen} is there now")));
+    }
+    if context.policy.mode != Mode::Armed {
+        found.push((HoldReason::NotArmed, String::new()));
+    }
+    let timeout = context.policy.watchdog_timeout.num_seconds().unsigned_abs();
+    if let Some(silent) = context.watchdog_silent_seconds.filter(|silent| *silent >= timeout) {
+        found.push((HoldReason::WatchdogSilent, format!("for {silent} s")));
+    }
+    if let Some(frozen) = context.frozen {
+        found.push((HoldReason::Frozen, frozen.to_owned()));
+    }
+    found
+}
+
+/// What the latest reading of the share says of a stage whose share was set; `None`: as it was set.
+pub(super) fn of_the_share(draft: &Draft<'_>, ramp: &Ramp) -> Option<InTheWay> {
+    let Reading::At { at, share } = draft.context.reading else {
+        return Some((HoldReason::ShareUnread, "it was not read yet".to_owned()));
+    };
+    if ramp.stage_began_at().is_some_and(|began_at| at <= began_at) {
+        // What was asked for before the share was set says nothing of it.
+        return None;
+    }
+    match share {
+        Some(share) if share == ramp.share() => {
+            let is_old = at + draft.context.policy.reading_valid < draft.now();
+            is_old.then(|| (HoldReason::ShareUnread, "it was read too long ago".to_owned()))
+        }
+        Some(share) => Some((HoldReason::ShareChanged, changed_to(draft, ramp, share))),
+        None => Some((HoldReason::ShareUnread, String::new())),
+    }
+}
+
+/// Who else changed it is said where it can be known.
+pub(super) fn changed_to(draft: &Draft<'_>, ramp: &Ramp, share: Share) -> String {
+    let by = draft.context.observed.map(|(_, observed)| observed.changed_by_others()).unwrap_or_default();
+    format!("it is {share}, and {} was set{by}", ramp.share())
+}
+
+/// What the gates say: failing first, then what can't be judged, then what needs a person.
+pub(super) fn of_the_gates(ramp: &Ramp, judgements: &[Judgement]) -> Vec<InTheWay> {
+    let Some(stage) = ramp.stage_plan() else { return Vec::new() };
+    let asked = stage.criteria.iter().filter(|criterion| criterion.question != Question::Approval);
+    let of = |name: &CriterionName| judgements.iter().find(|judgement| judgement.criterion == *name);
+    let mut found = Vec::new();
+    let (mut failing, mut unknown) = (Vec::new(), Vec::new());
+    for criterion in asked {
+        let title = shown(&criterion.title);
+        match of(&criterion.name) {
+            Some(judgement) if judgement.verdict == GateVerdict::Pass => {}
+            Some(judgement) if judgement.verdict == GateVerdict::Fail => {
+                failing.push(format!("{title}: {}", judgement.reason.meaning()));
+            }
+            Some(judgement) => unknown.push(format!("{title}: {}", judgement.reason.meaning())),
+            None => unknown.push(format!("{title}: it has not been asked yet.")),
+        }
+    }
+    if !failing.is_empty() {
+        found.push((HoldReason::CriterionFails, failing.join(" ")));
+    }
+    if !unknown.is_empty() {
+        found.push((HoldReason::CriterionUnknown, unknown.join(" ")));
+    }
+    let needs_a_person = stage.needs_approval
+        || stage.criteria.iter().any(|criterion| criterion.question == Question::Approval);
+    if needs_a_person && ramp.record().is_none_or(|record| record.approval.is_none()) {
+        found.push((HoldReason::ApprovalMissing, String::new()));
+    }
+    found
+}
+
+/// Whether people are told at once, although the stage would not be left yet anyway: somebody has to do
+/// something about these. The others may well be gone when the stage has lasted its time.
+pub(super) fn counts_at_once(reason: HoldReason) -> bool {
+    match reason {
+        HoldReason::Paused
+        | HoldReason::CriterionFails
+        | HoldReason::ShareChanged
+        | HoldReason::RevisionChanged
+        | HoldReason::StepFailed
+        | HoldReason::NotArmed => true,
+        HoldReason::CriterionUnknown
+        | HoldReason::ApprovalMissing
+        | HoldReason::IncidentOpen
+        | HoldReason::WatchdogSilent
+        | HoldReason::ShareUnread
+        | HoldReason::CanaryNotReady
+        | HoldReason::Frozen => false,
+    }
+}
+
+/// Records what is in the way, where it is not what is known already, and tells people.
+pub(super) fn hold(draft: &mut Draft<'_>, ramp: &Ramp, in_the_way: Vec<InTheWay>) {
+    let (reasons, details): (Vec<_>, Vec<_>) = in_the_way.into_iter().unzip();
+    let details: Vec<_> = details.into_iter().filter(|detail| !detail.is_empty()).collect();
+    let detail = crate::text::kept(&details.join("; "));
+    let known = matches!(&ramp.phase, RampPhase::StageHolding { reasons: known, .. } if *known == reasons);
+    if !known {
+        draft.ramp_event(
+            &ramp.id,
+            RampEvent::HoldStarted { reasons: reasons.clone(), detail: detail.clone() },
+        );
+    }
+    tell(draft, reasons, detail);
+}
+
+/// At once, then now and again, and once that it takes too long.
+fn tell(draft: &mut Draft<'_>, reasons: Vec<HoldReason>, detail: String) {
+    let now = draft.now();
+    let Some((plan, holding)) = draft.ramp().and_then(|ramp| Some((&ramp.plan, ramp.holding.as_ref()?)))
+    else {
+        return;
+    };
+    let (since, told_at) = (holding.since, holding.told_at);
+    let after = |seconds: u32| TimeDelta::seconds(i64::from(seconds));
+    let is_overdue = !holding.is_overdue_reported && since + after(plan.max_hold_seconds) <= now;
+    let is_due = told_at.is_none_or(|told_at| told_at + after(plan.remind_every_seconds) <= now);
+    if is_overdue {
+        draft.ramp_notice(RampSaid::HoldsTooLong { reasons, detail, since });
+    } else if is_due {
+        draft.ramp_notice(RampSaid::Holds { reasons, detail, since });
+    }
+}
+
+/// Records that nothing is in the way any more.
+pub(super) fn go_on(draft: &mut Draft<'_>, ramp: &Ramp) {
+    let Some(holding) = &ramp.holding else { return };
+    draft.ramp_event(&ramp.id, RampEvent::HoldEnded);
+    if holding.told_at.is_some() {
+        draft.ramp_notice(RampSaid::GoesOn);
+    }
+}

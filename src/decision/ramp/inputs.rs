@@ -1,0 +1,140 @@
+//! What the world reports of a ramp.
+
+use super::change::stage_begins;
+use super::holds::hold;
+use super::review::{has_lasted, in_the_way};
+use crate::decision::Draft;
+use crate::decision::draft::Opening;
+use crate::incident::{
+    Cause, EvidenceFile, GateVerdict, Judgement, OnFail, Ramp, RampEvent, RampId, Reason, Severity, Share,
+    StepOutcome, StepRecord, Trigger,
+};
+use crate::text::{kept, shown};
+
+/// All criteria of a stage were judged just now: the only way on to the next stage.
+pub(in crate::decision) fn judged(
+    draft: &mut Draft<'_>,
+    id: &RampId,
+    stage: usize,
+    judgements: &[Judgement],
+) -> Option<Reason> {
+    let ramp = draft.ramp().filter(|ramp| ramp.id == *id && ramp.stage == stage)?.clone();
+    ramp.stage_began_at()?;
+    if matches!(ramp.phase, crate::incident::RampPhase::Finishing) {
+        return None;
+    }
+    record_changes(draft, &ramp, judgements);
+    if let Some(worst) = to_be_rolled_back_for(&ramp, judgements) {
+        return Some(roll_back(draft, &ramp, worst));
+    }
+    let ramp = draft.ramp().cloned()?;
+    let in_the_way = in_the_way(draft, &ramp, judgements);
+    let promotion = ramp.record().and_then(|record| record.promotion.clone());
+    let is_overruled = |reason: crate::incident::HoldReason| {
+        promotion.as_ref().is_some_and(|promotion| promotion.in_spite_of.contains(&reason))
+    };
+    let left: Vec<_> = in_the_way.into_iter().filter(|(reason, _)| !is_overruled(*reason)).collect();
+    if !left.is_empty() {
+        hold(draft, &ramp, left);
+    } else if has_lasted(draft, &ramp) {
+        pass(draft, &ramp, judgements, promotion.is_some_and(|promotion| promotion.is_full));
+    }
+    None
+}
+
+/// Verdicts are stored as they change; values change with every question.
+fn record_changes(draft: &mut Draft<'_>, ramp: &Ramp, judgements: &[Judgement]) {
+    let Some(record) = ramp.record() else { return };
+    let is_known = |judgement: &&Judgement| {
+        record
+            .judgements
+            .get(&judgement.criterion)
+            .is_some_and(|known| (known.verdict, known.reason) == (judgement.verdict, judgement.reason))
+    };
+    let changed: Vec<_> = judgements.iter().filter(|judgement| !is_known(judgement)).cloned().collect();
+    if !changed.is_empty() {
+        draft.ramp_event(&ramp.id, RampEvent::Judged { stage: ramp.stage, judgements: changed });
+    }
+}
+
+fn to_be_rolled_back_for<'a>(ramp: &Ramp, judgements: &'a [Judgement]) -> Option<&'a Judgement> {
+    judgements.iter().filter(|judgement| judgement.verdict == GateVerdict::Fail).find(|judgement| {
+        ramp.criterion(&judgement.criterion)
+            .is_some_and(|criterion| criterion.on_fail == OnFail::RollBack && !criterion.is_advisory)
+    })
+}
+
+fn roll_back(draft: &mut Draft<'_>, ramp: &Ramp, judgement: &Judgement) -> Reason {
+    let title = ramp.criterion(&judgement.criterion).map_or("", |criterion| criterion.title.as_str());
+    let words = kept(&format!("{}: {}", shown(title), judgement.detail));
+    let reason = Reason::GateFailed;
+    // An incident that is open, in its grace for instance, is what the rollback belongs to.
+    let id = match draft.state.open_incident() {
+        Some(open) if open.has_rolled_back() => return Reason::RollbackRunning,
+        Some(open) => open.id.clone(),
+        None => draft.open_incident(Opening {
+            severity: Severity::Critical,
+            reason,
+            cause: words.clone(),
+            trigger: Trigger::Automatic,
+            stage: None,
+            alert: None,
+        }),
+    };
+    let (share, share_read_at) = draft.share_read();
+    let cause = Cause {
+        at: draft.now(),
+        reason,
+        trigger: Trigger::Automatic,
+        words,
+        alert: None,
+        stage: share.and_then(|share| crate::incident::Stage::from_share(share.0)),
+        share,
+        share_read_at,
+    };
+    draft.start_rollback(&id, cause)
+}
+
+/// The stage is passed; the next one's share is set at once.
+fn pass(draft: &mut Draft<'_>, ramp: &Ramp, judgements: &[Judgement], is_full: bool) {
+    let stage = ramp.stage;
+    draft.ramp_event(&ramp.id, RampEvent::StagePassed { stage, judgements: judgements.to_vec() });
+    let last = ramp.plan.stages.len().saturating_sub(1);
+    if stage >= last {
+        draft.ramp_event(&ramp.id, RampEvent::Finishing);
+        return;
+    }
+    let next = if is_full { last } else { stage + 1 };
+    let share = ramp.plan.stages.get(next).map_or(Share::ZERO, |stage| stage.share);
+    draft.ramp_event(&ramp.id, RampEvent::NextStage { stage: next, share });
+}
+
+/// Ignored where it is no longer the ramp's, or not the change that it has begun.
+pub(in crate::decision) fn step_ended(
+    draft: &mut Draft<'_>,
+    id: &RampId,
+    record: &StepRecord,
+) -> Option<Reason> {
+    let is_current = draft.ramp().is_some_and(|ramp| ramp.id == *id && ramp.step == Some(record.step));
+    if is_current {
+        draft.ramp_event(id, RampEvent::StepEnded { record: record.clone() });
+        let is_set = record.outcome == StepOutcome::Done;
+        let ramp = draft.ramp().filter(|ramp| is_set && record.step.sets_share() == Some(ramp.share()));
+        if let Some(ramp) = ramp.cloned() {
+            stage_begins(draft, &ramp);
+        }
+    }
+    None
+}
+
+pub(in crate::decision) fn evidence_written(
+    draft: &mut Draft<'_>,
+    id: &RampId,
+    stage: Option<usize>,
+    files: &[EvidenceFile],
+) -> Option<Reason> {
+    if draft.state.ramp.as_ref().is_some_and(|ramp| ramp.id == *id) {
+        draft.ramp_event(id, RampEvent::EvidenceWritten { stage, files: files.to_vec() });
+    }
+    None
+}
