@@ -70,10 +70,8 @@ impl Statistic {
             // A higher quantile than the 95th rests on fewer of the requests, and takes more of them.
             Self::Quantile { .. } => for_confidence.max(LEAST_FOR_QUANTILES),
         };
-        // A threshold of 0 asks for no number of requests that could be reached; the cast keeps to u64's range.
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let needed = needed as u64;
-        needed
+        // A threshold of 0 asks for a number that no stage reaches: casts keep to the range of u64.
+        needed as u64
     }
 }
 
@@ -99,11 +97,8 @@ impl DetectionFloor {
     /// How long a stage lasts until the canary has had enough requests; `None`: it never has.
     #[must_use]
     pub fn enough_after(self, canary_requests_per_second: f64) -> Option<Duration> {
-        if canary_requests_per_second.is_nan() || canary_requests_per_second <= 0.0 {
-            return None;
-        }
-        #[allow(clippy::cast_precision_loss)]
         let seconds = (self.requests_needed as f64 / canary_requests_per_second - ROUNDING).ceil();
+        // Refuses what comes of a rate that is 0, below it or no number.
         Duration::try_from_secs_f64(seconds).ok()
     }
 

@@ -16,7 +16,6 @@ const P95: Statistic = Statistic::Quantile { quantile: 0.95 };
 
 /// In per mille, so that the table can be read and compared.
 fn per_mille(floor: DetectionFloor) -> Option<i64> {
-    #[allow(clippy::cast_possible_truncation)]
     floor.bad_above.map(|part| (part * 1_000.0).round() as i64)
 }
 
@@ -81,7 +80,6 @@ fn the_rule_of_three_is_never_below_what_95_per_cent_of_confidence_take_and_hard
     for per_mille in 1..=200 {
         let threshold = f64::from(per_mille) / 1_000.0;
         let exact = (0.05_f64.ln() / (1.0 - threshold).ln()).ceil();
-        #[allow(clippy::cast_precision_loss)]
         let needed = ratio(threshold).requests_needed() as f64;
         assert!(needed >= exact && needed <= exact * 1.16 + 1.0, "{threshold}: {needed}, exactly {exact}");
     }
@@ -116,6 +114,7 @@ fn people_read_what_can_be_seen_and_what_to_do() {
         "at 25 % it sees the canary only once more than 12 % of its requests are bad, since stable's are \
          counted with them"
     );
+    assert!(together(ratio(0.01), 7).words().contains("more than 14.3 % of its"), "no more digits than that");
     let alone = detection_floor(ratio(0.015), Share(5), Counted::CanaryAlone);
     assert_eq!(alone.words(), "at 5 % it sees the canary once more than 1.5 % of its requests are bad");
     let words = |rate| alone.words_on_time(15 * MINUTE, rate);
