@@ -7,6 +7,7 @@ mod access;
 mod client_tls;
 mod fingerprint;
 mod flag_request;
+mod freeze;
 mod incident_report;
 mod kubernetes;
 mod metrics;

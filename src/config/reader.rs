@@ -84,7 +84,7 @@ impl<'a> Reader<'a> {
         self.report(key, Level::Warning, message, remedy);
     }
 
-    fn item(&self, key: &str) -> Option<&'a Item> {
+    pub(super) fn item(&self, key: &str) -> Option<&'a Item> {
         self.known.borrow_mut().insert(key.to_owned());
         let plain = self
             .path_of(key)

@@ -121,6 +121,12 @@ reference! {
     "rollouts.metrics.idempotency_conflicts", "idempotency_conflict_total", "Counter of requests that met an idempotency conflict";
     "rollouts.metrics.database_duration", "database_query_duration_seconds", "Histogram of a query's seconds, without `_bucket`";
     "rollouts.metrics.pgbouncer", "pgbouncer_pools_server", "What pgBouncer's gauges begin with, before `_active` and the other states";
+    "rollouts.freeze.name", "required", "A window in which no ramp starts, shown to people; `[[rollouts.freeze]]` may be there up to 20 times";
+    "rollouts.freeze.cron", "none", "When it begins, such as `0 16 * * FRI`: minute, hour, day of the month, month, day of the week. A time that clocks leave out begins right after it, one that comes twice the first time";
+    "rollouts.freeze.duration", "required with cron", "How long it then lasts, by a stopwatch, such as `64h`; at most 31 days";
+    "rollouts.freeze.time_zone", "UTC", "Whose clocks `cron` and dates are by: an IANA name, such as `Europe/Istanbul`";
+    "rollouts.freeze.from", "none", "Instead of `cron`: when it begins, such as `2026-12-20` or `2026-12-20T16:00:00+03:00`";
+    "rollouts.freeze.until", "required with from", "The first instant, or day, that is not frozen any more";
     "rollouts.traffic.kind", "required", "`feature-flag`, `ingress-nginx` or `gateway-api`";
     "rollouts.traffic.url", "required with feature-flag", "Where the share is set, as all keys up to `body`";
     "rollouts.traffic.feature", "required with feature-flag", "The feature's name";

@@ -7,11 +7,13 @@ use reqwest::Url;
 
 use super::access::AccessConfig;
 use super::flag_request::{BodyTemplate, FlagMethod, ShareScale};
+use super::freeze;
 use super::kubernetes::KubernetesConfig;
 use super::metrics::MetricsConfig;
 use super::reader::Reader;
 use crate::decision::{Mode, OnUnverified, is_legacy_label_name};
 use crate::incident::Revision;
+use crate::ramp::freeze::FreezeWindows;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -38,6 +40,8 @@ pub struct RolloutConfig {
     /// Which series are its, for the rules.
     pub metrics: MetricsConfig,
     pub traffic: TrafficConfig,
+    /// When no ramp may start.
+    pub freeze: FreezeWindows,
 }
 
 /// `[rollouts.verify]`: what is read after a rollback.
@@ -128,9 +132,10 @@ impl RolloutConfig {
         }
         let traffic = TrafficConfig::read(&traffic_reader, reader.has("traffic"));
         traffic.warn_if_unread(reader, &traffic_reader, &verify);
+        let freeze = freeze::read(reader);
         let revision = reader.text("revision").unwrap_or_else(|| traffic.default_revision());
         reader.finish();
-        Self { name, mode, matching, revision, grace, hold, on_unverified, verify, metrics, traffic }
+        Self { name, mode, matching, revision, grace, hold, on_unverified, verify, metrics, traffic, freeze }
     }
 }
 

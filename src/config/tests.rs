@@ -220,7 +220,7 @@ fn a_file_that_is_missing_is_placed_where_its_own_key_is_written() {
 
 #[test]
 fn the_reference_lists_every_key_that_is_read_and_no_other() {
-    let text = format!("{}{}", good(), super::kubernetes::tests::BOTH_KINDS);
+    let text = [&good(), super::kubernetes::tests::BOTH_KINDS, super::freeze::tests::BOTH_FORMS].concat();
     let document = toml_edit::Document::parse(text.as_str()).expect("TOML");
     let reader = super::Reader::new(Path::new("x"), &text, document.as_table());
     super::ServerConfig::read(&reader.table("server"));
@@ -259,6 +259,7 @@ fn the_reference_lists_every_key_that_is_read_and_no_other() {
         "rollouts",
         "rollouts.verify",
         "rollouts.metrics",
+        "rollouts.freeze",
         "rollouts.traffic",
         "rollouts.traffic.stable",
         "rollouts.traffic.canary",
