@@ -12,6 +12,7 @@ mod incident_report;
 mod kubernetes;
 mod metrics;
 mod people;
+mod ramp;
 mod reader;
 mod reference;
 mod report;
@@ -36,6 +37,7 @@ pub use people::{
     GrafanaConfig, LevelKeys, PageCall, PageFind, PageKind, PageTemplates, PagerDutyConfig, PeopleConfig,
     SlackButtons, SlackConfig, StatusPageConfig, TeamsConfig, TextTemplate, UrlTemplate, WebhookConfig,
 };
+pub use ramp::{GitTagConfig, RampConfig, StagesError, stages_of};
 use reader::Reader;
 pub use reference::{KeyReference, REFERENCE};
 pub use report::{ConfigReport, Level, Problem};
@@ -103,7 +105,7 @@ impl Config {
     pub fn check_files(&self, now: DateTime<Utc>) -> Vec<Problem> {
         let of_files = self.check_secrets().into_iter().chain(self.check_tls(now));
         let of_files = of_files.chain(self.check_access(now)).chain(self.report.check(&self.file));
-        let of_files = of_files.chain(self.check_kubeconfigs());
+        let of_files = of_files.chain(self.check_kubeconfigs()).chain(self.check_repositories());
         // It was read a moment ago, so it can be read again; if not, problems have no line.
         let text = std::fs::read_to_string(&self.file).unwrap_or_default();
         let document = toml_edit::Document::parse(text.as_str()).map(toml_edit::Document::into_item);

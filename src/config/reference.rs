@@ -121,6 +121,17 @@ reference! {
     "rollouts.metrics.idempotency_conflicts", "idempotency_conflict_total", "Counter of requests that met an idempotency conflict";
     "rollouts.metrics.database_duration", "database_query_duration_seconds", "Histogram of a query's seconds, without `_bucket`";
     "rollouts.metrics.pgbouncer", "pgbouncer_pools_server", "What pgBouncer's gauges begin with, before `_active` and the other states";
+    "rollouts.ramp.stages", "[1, 5, 25, 50, 100]", "The canary's share in each stage, in per cent: ascending, 20 at most, the last 100";
+    "rollouts.ramp.stage_duration", "15m", "How long a stage lasts at least, from when its share was read back";
+    "rollouts.ramp.last_stage_duration", "30m", "The same for the one at 100 %";
+    "rollouts.ramp.judge_interval", "15s", "The pause between two judgements of a stage's criteria";
+    "rollouts.ramp.max_hold", "60m", "A stage that holds for longer pages";
+    "rollouts.ramp.hold_reminder", "15m", "How often people are told that a stage still holds";
+    "rollouts.ramp.watch_after", "24h", "How long after a success an alert of its revision still leads to a rollback";
+    "rollouts.ramp.approval", "[]", "The stages, by their share, that are left only once a person has approved, such as `[25, 100]`";
+    "rollouts.ramp.stable_down", "false", "Whether stable goes to 0 replicas after the last stage, as the protocol has it; in a cluster only";
+    "rollouts.ramp.git_tag.repository", "none", "A git repository on this machine that gets a tag with each success";
+    "rollouts.ramp.git_tag.push", "false", "Whether the tag is pushed to `origin`, too";
     "rollouts.freeze.name", "required", "A window in which no ramp starts, shown to people; `[[rollouts.freeze]]` may be there up to 20 times";
     "rollouts.freeze.cron", "none", "When it begins, such as `0 16 * * FRI`: minute, hour, day of the month, month, day of the week. A time that clocks leave out begins right after it, one that comes twice the first time";
     "rollouts.freeze.duration", "required with cron", "How long it then lasts, by a stopwatch, such as `64h`; at most 31 days";

@@ -10,6 +10,7 @@ use super::flag_request::{BodyTemplate, FlagMethod, ShareScale};
 use super::freeze;
 use super::kubernetes::KubernetesConfig;
 use super::metrics::MetricsConfig;
+use super::ramp::RampConfig;
 use super::reader::Reader;
 use crate::decision::{Mode, OnUnverified, is_legacy_label_name};
 use crate::incident::Revision;
@@ -40,6 +41,7 @@ pub struct RolloutConfig {
     /// Which series are its, for the rules.
     pub metrics: MetricsConfig,
     pub traffic: TrafficConfig,
+    pub ramp: RampConfig,
     /// When no ramp may start.
     pub freeze: FreezeWindows,
 }
@@ -132,10 +134,24 @@ impl RolloutConfig {
         }
         let traffic = TrafficConfig::read(&traffic_reader, reader.has("traffic"));
         traffic.warn_if_unread(reader, &traffic_reader, &verify);
+        let ramp = RampConfig::read(&reader.table("ramp"), &traffic);
         let freeze = freeze::read(reader);
         let revision = reader.text("revision").unwrap_or_else(|| traffic.default_revision());
         reader.finish();
-        Self { name, mode, matching, revision, grace, hold, on_unverified, verify, metrics, traffic, freeze }
+        Self {
+            name,
+            mode,
+            matching,
+            revision,
+            grace,
+            hold,
+            on_unverified,
+            verify,
+            metrics,
+            traffic,
+            ramp,
+            freeze,
+        }
     }
 }
 

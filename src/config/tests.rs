@@ -259,6 +259,8 @@ fn the_reference_lists_every_key_that_is_read_and_no_other() {
         "rollouts",
         "rollouts.verify",
         "rollouts.metrics",
+        "rollouts.ramp",
+        "rollouts.ramp.git_tag",
         "rollouts.freeze",
         "rollouts.traffic",
         "rollouts.traffic.stable",
