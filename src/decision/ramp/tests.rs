@@ -1,6 +1,7 @@
 //! Every row of a ramp's semantics.
 
 mod ends;
+mod promises;
 mod scene;
 mod stages;
 mod starts;
