@@ -1,6 +1,16 @@
-//! The staged ramp: when it may start, and what a stage can show at all.
+//! The staged ramp: what a stage can show at all, what was answered to its criteria and what that says, and
+//! when nothing may start.
 //!
-//! Pure, as the vocabulary is: no I/O, no clock.
+//! Pure, as the vocabulary is: no I/O, no clock. Who asks is a trait, [`Judge`].
 
+mod answer;
+mod asked;
 pub mod detection_floor;
 pub mod freeze;
+mod judge;
+mod span;
+
+pub use answer::{Answer, ApprovalAnswer, CommandAnswer, HttpAnswer, LogAnswer, RangeAnswer, Series};
+pub use asked::{Asked, Judge, KeptFile};
+pub use judge::{Finding, judge_answer, judge_range};
+pub use span::{Grid, STEP_SECONDS, StageSpan};

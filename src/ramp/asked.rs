@@ -1,0 +1,33 @@
+//! Who asks a criterion's question.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+
+use super::{Answer, StageSpan};
+use crate::incident::{Criterion, Judgement};
+
+/// One question asked: its answer, what it says, and what of it is kept beside the answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Asked {
+    pub answer: Answer,
+    /// Of [`judge_answer`](super::judge_answer), and nothing else: evidence is judged again by it.
+    pub judgement: Judgement,
+    /// The output of a program, the lines of a log.
+    pub kept: Option<KeptFile>,
+}
+
+/// A file for a stage's evidence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptFile {
+    /// Without a folder, such as `contract_spot_stage_25.txt`.
+    pub name: String,
+    pub bytes: Vec<u8>,
+}
+
+/// Asks the questions of one kind of system. Bounded in time and size; what goes wrong is in the answer.
+#[async_trait]
+pub trait Judge: Send + Sync + Debug {
+    /// Asks what the criterion asks, as of the span's now.
+    async fn ask(&self, criterion: &Criterion, span: &StageSpan) -> Asked;
+}
