@@ -98,6 +98,16 @@ impl Outbound {
         self.send_json(Method::POST, url, body).await
     }
 
+    /// Sends a POST with a form, for questions that are too long for an address. It should change nothing.
+    ///
+    /// # Errors
+    /// See [`OutboundError`]; any HTTP status is a [`Reply`].
+    pub async fn post_form(&self, url: Url, form: &[(&str, &str)]) -> Result<Reply, OutboundError> {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
+        self.send(self.client.post(url).header(CONTENT_TYPE, kind).body(body), Vec::new()).await
+    }
+
     /// Sends a text as `application/json`; whether it is JSON is not checked.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ mod expression;
 mod grafana;
 pub(crate) mod matcher;
 mod prometheus;
+mod range;
 mod rule;
 
 pub use alertmanager::{Alertmanager, Listing};
@@ -25,6 +26,7 @@ pub use grafana::{
     GrafanaRenderer, Placeholder, RENDER_TIMEOUT, RenderError, SIZE as RENDER_SIZE, Shown, Size,
 };
 pub use prometheus::{Prometheus, Sample};
+pub use range::{QueryJudge, RangeSource};
 pub use rule::{AlertRule, Difference, in_brackets, rules_of};
 
 /// Says which alerts fire now: one member of an Alertmanager cluster.

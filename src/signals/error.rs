@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 use chrono::{DateTime, Utc};
 
-use crate::outbound::{Outbound, Reply};
+use crate::outbound::{Outbound, OutboundError, Reply};
 use crate::text::kept;
 
 /// Why there is no reading; each variant says what a caller, or a person, can do about it.
@@ -32,8 +32,15 @@ pub(super) async fn get<T: DeserializeOwned>(
     url: Url,
 ) -> Result<(T, Option<DateTime<Utc>>), SignalError> {
     let place = url.path().to_owned();
-    let reply =
-        outbound.get(url).await.map_err(|error| SignalError::NoAnswer(format!("{place}: {error}")))?;
+    answered(place, outbound.get(url).await)
+}
+
+/// The JSON of a reply, with what the sender's clock showed. `place` is the path that was asked.
+pub(super) fn answered<T: DeserializeOwned>(
+    place: String,
+    reply: Result<Reply, OutboundError>,
+) -> Result<(T, Option<DateTime<Utc>>), SignalError> {
+    let reply = reply.map_err(|error| SignalError::NoAnswer(format!("{place}: {error}")))?;
     if !reply.is_success() {
         return Err(refused(&place, &reply));
     }

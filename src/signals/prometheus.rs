@@ -22,8 +22,8 @@ const FRESH: TimeDelta = TimeDelta::minutes(2);
 /// One Prometheus, asked by its HTTP API v1.
 #[derive(Debug, Clone)]
 pub struct Prometheus {
-    outbound: Outbound,
-    base: Url,
+    pub(super) outbound: Outbound,
+    pub(super) base: Url,
 }
 
 /// One element of an instant vector.

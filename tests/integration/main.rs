@@ -31,6 +31,7 @@ mod manual_rollbacks;
 mod odd_alerts;
 mod pagerduty_webhook;
 mod people;
+mod range_answers;
 mod real_chain;
 mod reconciliation;
 mod relabelling;
