@@ -5,6 +5,7 @@
 
 mod access;
 mod client_tls;
+mod criteria;
 mod fingerprint;
 mod flag_request;
 mod freeze;
@@ -29,6 +30,7 @@ use std::path::{Path, PathBuf};
 pub use access::{AccessConfig, Credentials, ExtraHeader, HeaderText};
 use chrono::{DateTime, Utc};
 pub use client_tls::{ClientTlsConfig, ClientTlsError, LoadedClientTls};
+pub use criteria::{Criteria, CriteriaConfig, LeftOut, MetricFrom, StagedCriterion};
 pub use flag_request::{BodyError, BodyTemplate, FlagMethod, ShareScale};
 pub use incident_report::{ReportConfig, TemplateFileError};
 pub use kubernetes::{KubernetesConfig, OwnerPolicy, RevisionSource, RouterConfig, WorkloadConfig};
@@ -110,7 +112,8 @@ impl Config {
         let text = std::fs::read_to_string(&self.file).unwrap_or_default();
         let document = toml_edit::Document::parse(text.as_str()).map(toml_edit::Document::into_item);
         let document = document.unwrap_or_default();
-        of_files.map(|problem| problem.placed(&document, &text)).collect()
+        let placed = of_files.map(|problem| problem.placed(&document, &text));
+        placed.chain(self.check_criteria(&document, &text)).collect()
     }
 
     /// The configuration, without a look at the files that it names.

@@ -57,6 +57,7 @@
 //! Dependencies point one way; a test reads the source and enforces it.
 
 pub mod finding;
+pub mod promql;
 pub mod text;
 
 pub mod incident;

@@ -2,12 +2,11 @@
 //! labels its alerts carry, stand there once.
 //!
 //! The files in `alert-rules/` are what this makes of the default configuration. Thresholds, windows
-//! and durations are the protocol's; what is added is the judgement (see [`promql`]).
+//! and durations are the protocol's; what is added is the judgement (see [`crate::promql`]).
 
 pub mod alertmanager;
 pub mod alertmanager_config;
 pub mod group;
-pub mod promql;
 pub mod recorded;
 pub mod triggers;
 pub mod unit_tests;

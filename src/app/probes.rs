@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::{MetricsConfig, RolloutConfig};
 use crate::decision::PlanPolicy;
 use crate::outbound::Outbound;
-use crate::rules::promql::series;
+use crate::promql::series;
 use crate::signals::RuleSource;
 use crate::verification::{
     AlertExpression, CanaryRequests, Healthz, Probe, RequestCounter, RequestTimes, StablePods, StableVersion,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use toml_edit::{Item, Value};
 
 use super::reader::Reader;
-use super::{Config, Level, Problem, TrafficConfig};
+use super::{Config, CriteriaConfig, Level, Problem, TrafficConfig};
 use crate::incident::Share;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -28,7 +28,7 @@ const PROTOCOL_LEAST: Duration = Duration::from_secs(10 * 60);
 const PROTOCOL_LEAST_LAST: Duration = Duration::from_secs(30 * 60);
 
 /// `[rollouts.ramp]`
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RampConfig {
     /// The canary's share in each stage: ascending, and the last is 100 %.
     pub stages: Vec<Share>,
@@ -50,6 +50,8 @@ pub struct RampConfig {
     pub stable_down: bool,
     /// `None`: a success is not tagged.
     pub git_tag: Option<GitTagConfig>,
+    /// What has to hold in each stage.
+    pub criteria: CriteriaConfig,
 }
 
 /// `[rollouts.ramp.git_tag]`: the tag that a success gets.
@@ -120,6 +122,7 @@ impl RampConfig {
             approval: approval(reader, &stages),
             stable_down: reader.flag("stable_down"),
             git_tag: GitTagConfig::read(&reader.table("git_tag"), reader.has("git_tag")),
+            criteria: CriteriaConfig::read(reader),
             stages,
         };
         config.check(reader, traffic);

@@ -270,6 +270,11 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// The file, and the key of this table in it.
+    pub(super) fn place(&self) -> (PathBuf, String) {
+        (self.shared.file.to_owned(), self.path.clone())
+    }
+
     /// A path, relative to the configuration file's folder.
     pub(super) fn file_path(&self, text: &str) -> PathBuf {
         let folder = self.shared.file.parent().unwrap_or(Path::new(""));

@@ -220,7 +220,8 @@ fn a_file_that_is_missing_is_placed_where_its_own_key_is_written() {
 
 #[test]
 fn the_reference_lists_every_key_that_is_read_and_no_other() {
-    let text = [&good(), super::kubernetes::tests::BOTH_KINDS, super::freeze::tests::BOTH_FORMS].concat();
+    let others = [super::kubernetes::tests::BOTH_KINDS, super::freeze::tests::BOTH_FORMS];
+    let text = [&good(), others[0], others[1], super::criteria::tests::ONE].concat();
     let document = toml_edit::Document::parse(text.as_str()).expect("TOML");
     let reader = super::Reader::new(Path::new("x"), &text, document.as_table());
     super::ServerConfig::read(&reader.table("server"));
@@ -261,6 +262,7 @@ fn the_reference_lists_every_key_that_is_read_and_no_other() {
         "rollouts.metrics",
         "rollouts.ramp",
         "rollouts.ramp.git_tag",
+        "rollouts.ramp.criteria",
         "rollouts.freeze",
         "rollouts.traffic",
         "rollouts.traffic.stable",

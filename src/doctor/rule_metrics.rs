@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::config::{Config, DEFAULT_CANARY, MetricsConfig, Problem, RolloutConfig};
 use crate::outbound::{ConnectError, Connections};
-use crate::rules::promql::series;
+use crate::promql::series;
 use crate::signals::{Prometheus, RuleSource, SignalError};
 
 /// How long Prometheus may take for one question: a person waits.

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use super::ROLLS_BACK;
 use super::group::{Kind, Rule};
-use super::promql::{CERTAIN, GOES_ON, Threshold, above, lower_bound, rise, seen_rise, series};
 use crate::config::{RolloutConfig, quoted};
+use crate::promql::{CERTAIN, GOES_ON, Threshold, above, lower_bound, rise, seen_rise, series};
 
 /// The protocol's window.
 const LONG: &str = "5m";

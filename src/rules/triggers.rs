@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::ROLLS_BACK;
 use super::group::{Group, Rule};
-use super::promql::{LEAST_REQUESTS, Threshold, seen_rise, series, without_gone_targets};
 use super::recorded::{Recorder, Share};
 use crate::config::RolloutConfig;
+use crate::promql::{LEAST_REQUESTS, Threshold, seen_rise, series, without_gone_targets};
 
 /// A share that says "more than 5 % are slower", which is what a P95 above a threshold means.
 const P95: &str = "0.05";

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::group::{Group, Rule};
-use super::promql::{LEAST_REQUESTS, TARGET, series};
 use crate::config::{MetricsConfig, RolloutConfig, quoted};
+use crate::promql::{LEAST_REQUESTS, TARGET, series};
 
 /// Requests that a canary would have had by its share, of which not one came: by chance once in 22,000.
 const EXPECTED: u32 = 10;

@@ -1,7 +1,7 @@
 //! The table in `alert-rules/README.md`: with which traffic which fault is found how fast, and how
 //! often chance alone fires. Computed by drawing requests, with the constants of the rules.
 
-use backstop::rules::promql::{CERTAIN, GOES_ON, LEAST_REQUESTS};
+use backstop::promql::{CERTAIN, GOES_ON, LEAST_REQUESTS};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 

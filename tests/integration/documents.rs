@@ -87,3 +87,22 @@ fn the_example_configuration_is_valid() {
     let config = Config::parse(&text, std::path::Path::new("/etc/backstop/backstop.toml")).expect("valid");
     assert!(config.warnings.iter().all(|problem| problem.level == Level::Warning));
 }
+
+#[test]
+fn what_is_built_in_comes_to_the_images_builder() {
+    let (image, let_in) = (read("deploy/Dockerfile"), read("deploy/Dockerfile.dockerignore"));
+    for (file, used_by) in [("INCIDENT_TEMPLATE.md", "report/template"), ("criteria.toml", "config/criteria")]
+    {
+        let included = format!("include_str!(\"../../deploy/{file}\")");
+        assert!(
+            read(&format!("src/{used_by}.rs")).contains(&included),
+            "{used_by} has another file built in"
+        );
+        let copied =
+            image.lines().any(|line| line.starts_with("COPY ") && line.contains(&format!("deploy/{file}")));
+        assert!(
+            copied && let_in.contains(&format!("!deploy/{file}\n")),
+            "{file} does not come to the builder"
+        );
+    }
+}

@@ -62,6 +62,7 @@ fn each_key_is_read() {
         approval: BTreeSet::from([Share(10), Share(100)]),
         stable_down: false,
         git_tag: Some(GitTagConfig { repository: PathBuf::from("/etc/backstop/repo"), push: true }),
+        criteria: ramp("").criteria,
     };
     assert_eq!(config.rollouts[0].ramp, expected);
 }

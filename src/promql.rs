@@ -1,4 +1,4 @@
-//! The expressions that every rule is made of.
+//! The expressions that every rule is made of, and a ramp's criteria too.
 //!
 //! A share of few requests says little: one error of twenty is 5 %. So requests are counted, and a
 //! share is judged by bounds that hold with near certainty whatever chance did (Wilson's interval).

@@ -1,0 +1,189 @@
+//! What has to hold in each stage of a ramp: the shipped criteria, files of one's own, and
+//! `[[rollouts.ramp.criteria]]`, a later one of the same name changing an earlier one key by key.
+//!
+//! Files are read when somebody needs the criteria: one that is missing stops no rollback.
+
+mod built;
+mod entry;
+mod placeholders;
+
+use std::path::{Path, PathBuf};
+
+use super::reader::Reader;
+use super::report::{ConfigReport, Level, Problem};
+use super::{Config, MetricsConfig, RolloutConfig};
+use crate::incident::{Criterion, CriterionName, Share, Stage};
+use entry::Entry;
+
+/// The protocol's criteria, as they are shipped.
+const SHIPPED: &str = include_str!("../../deploy/criteria.toml");
+
+/// The name by which problems call them.
+const SHIPPED_FILE: &str = "deploy/criteria.toml";
+
+/// Larger than any such file; a wrong path should not fill the memory.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// Each is asked every few seconds, and stands in every ramp's stored plan.
+const MAX_CRITERIA: usize = 100;
+
+/// Where a rollout's criteria come from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CriteriaConfig {
+    /// `None`: those that are shipped.
+    pub files: Option<Vec<PathBuf>>,
+    own: Vec<Entry>,
+}
+
+/// A rollout's criteria, ready to be asked.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Criteria {
+    pub all: Vec<StagedCriterion>,
+    /// What is written and not asked, so that nobody takes it for passed.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A criterion, and the stages it is for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StagedCriterion {
+    pub criterion: Criterion,
+    /// The shares that it was written for. At 100 % all are asked, whatever they were written for.
+    pub stages: Vec<Share>,
+    /// Where the names of its metrics come from; `None` for one's own.
+    pub metric_from: Option<MetricFrom>,
+}
+
+/// A criterion that is not asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    pub name: CriterionName,
+    pub title: String,
+    /// Why, in a sentence.
+    pub why: String,
+}
+
+/// Who named the metrics of a criterion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricFrom {
+    /// The protocol itself.
+    Protocol,
+    /// The protocol's origin: the trading platform's public rules and documents.
+    Origin,
+    /// Nobody before: whoever has such a metric turns the criterion on.
+    Proposed,
+}
+
+impl CriteriaConfig {
+    pub(super) fn read(reader: &Reader<'_>) -> Self {
+        let files = reader.texts("criteria_files").iter().map(|text| reader.file_path(text)).collect();
+        let own = reader.tables("criteria").iter().map(Entry::read).collect();
+        Self { files: reader.has("criteria_files").then_some(files), own }
+    }
+
+    /// The criteria, with the rollout's own names and series in them.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the files and in them, each with its place.
+    pub fn load(&self, rollout: &RolloutConfig) -> Result<Criteria, ConfigReport> {
+        self.load_for(&rollout.metrics, &placeholders::recorded_labels(rollout))
+    }
+
+    fn load_for(&self, metrics: &MetricsConfig, recorded: &str) -> Result<Criteria, ConfigReport> {
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut problems = Vec::new();
+        let shipped = || vec![entries_of(SHIPPED, Path::new(SHIPPED_FILE))];
+        let files = self.files.as_ref().map(|files| files.iter().map(|file| entries_in(file)).collect());
+        for file in files.unwrap_or_else(shipped) {
+            match file {
+                Ok(found) => found.into_iter().for_each(|entry| entry.merge_into(&mut entries)),
+                Err(found) => problems.extend(found),
+            }
+        }
+        self.own.iter().cloned().for_each(|entry| entry.merge_into(&mut entries));
+        if entries.len() > MAX_CRITERIA {
+            let last = entries.last().map(|entry| entry.place.0.clone()).unwrap_or_default();
+            let message = format!("are {} criteria, and {MAX_CRITERIA} are the most", entries.len());
+            problems.push(Problem::whole_file(&last, message, "leave some out".to_owned()));
+        }
+        let names = placeholders::Names { metrics, recorded };
+        let mut criteria = Criteria::default();
+        for entry in &entries {
+            match built::built(entry, &names) {
+                Ok(Ok(criterion)) => criteria.all.push(criterion),
+                Ok(Err(left_out)) => criteria.left_out.push(left_out),
+                Err(found) => problems.extend(found.into_iter().map(|problem| self.placed(problem))),
+            }
+        }
+        if problems.is_empty() { Ok(criteria) } else { Err(ConfigReport::new(problems)) }
+    }
+
+    /// The problem with its line, where it is one of an own file of criteria.
+    fn placed(&self, problem: Problem) -> Problem {
+        if !self.files.iter().flatten().any(|file| *file == problem.file) {
+            return problem;
+        }
+        let text = std::fs::read_to_string(&problem.file).unwrap_or_default();
+        match toml_edit::Document::parse(text.as_str()) {
+            Ok(document) => problem.placed(&document.into_item(), &text),
+            Err(_) => problem,
+        }
+    }
+}
+
+impl Config {
+    /// What is wrong with the rollouts' criteria: of this file's own at their places in it, of other files at
+    /// those in theirs.
+    pub(super) fn check_criteria(&self, document: &toml_edit::Item, text: &str) -> Vec<Problem> {
+        let found = self.rollouts.iter().filter_map(|rollout| rollout.ramp.criteria.load(rollout).err());
+        let found = found.flat_map(|report| report.problems);
+        let placed = |problem: Problem| {
+            if problem.file == self.file { problem.placed(document, text) } else { problem }
+        };
+        found.map(placed).collect()
+    }
+}
+
+impl Criteria {
+    /// What is asked in a stage with this share, after one with `previous` (0 % for the first).
+    ///
+    /// At 100 % all are: "all previous criteria maintained". A ramp with other shares than the protocol's asks
+    /// what was written for a share that it reaches or passes over, and at least what the stage of the
+    /// protocol asks that it belongs to.
+    #[must_use]
+    pub fn of_stage(&self, share: Share, previous: Share) -> Vec<Criterion> {
+        let of_protocol = Stage::WEIGHTS.into_iter().map(Share).rfind(|weight| *weight <= share);
+        let of_protocol = of_protocol.unwrap_or(Share(1));
+        let is_asked = |one: &&StagedCriterion| {
+            let reached = |stage: &Share| (previous < *stage && *stage <= share) || *stage == of_protocol;
+            share == Share::ALL || one.stages.iter().any(reached)
+        };
+        self.all.iter().filter(is_asked).map(|one| one.criterion.clone()).collect()
+    }
+}
+
+/// The criteria in a file; what is wrong with it names the file itself.
+fn entries_in(file: &Path) -> Result<Vec<Entry>, Vec<Problem>> {
+    let unread = |message: String| {
+        let remedy = "name a file that Backstop's user can read, relative to the configuration's folder";
+        vec![Problem::whole_file(file, message, remedy.to_owned())]
+    };
+    let length = std::fs::metadata(file).map_err(|error| unread(format!("can't be read: {error}")))?.len();
+    if length > MAX_BYTES {
+        return Err(unread(format!("is {length} bytes long; at most {MAX_BYTES} are read")));
+    }
+    let text = std::fs::read_to_string(file).map_err(|error| unread(format!("can't be read: {error}")))?;
+    entries_of(&text, file)
+}
+
+fn entries_of(text: &str, file: &Path) -> Result<Vec<Entry>, Vec<Problem>> {
+    let document =
+        toml_edit::Document::parse(text).map_err(|error| vec![Problem::syntax(file, text, &error)])?;
+    let reader = Reader::new(file, text, document.as_table());
+    let entries = reader.tables("criteria").iter().map(Entry::read).collect();
+    reader.finish();
+    let problems = reader.problems();
+    if problems.iter().any(|problem| problem.level == Level::Error) { Err(problems) } else { Ok(entries) }
+}
+
+#[cfg(test)]
+pub(super) mod tests;
