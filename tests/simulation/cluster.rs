@@ -9,6 +9,7 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 
+use crate::cluster_causes::Causes;
 use crate::process::revision;
 use crate::world::{Inner, World};
 
@@ -85,6 +86,7 @@ pub(crate) struct Cluster {
     pub(crate) rolled_back_at: Option<DateTime<Utc>>,
     /// The rollback's attempt has ended no step yet, and waited for nothing.
     pub(crate) has_done_nothing: bool,
+    pub(crate) causes: Causes,
     pods: PodsDo,
     autoscaler_max: Option<u16>,
     git_ops: Option<u8>,

@@ -22,7 +22,10 @@ const ON_ITS_WAY: TimeDelta = TimeDelta::milliseconds(1_500);
 impl Inner {
     /// An event became durable.
     pub(crate) fn decided_in_cluster(&mut self, stored: &StoredAs) -> Promise {
+        let raised_at = self.traffic[0].raised_at;
         let Some(cluster) = &mut self.cluster else { return Ok(()) };
+        let given_at = raised_at.max(cluster.touched_at);
+        cluster.causes.stored(stored, given_at)?;
         match &stored.event {
             Event::RollbackStarted { .. } => cluster.has_done_nothing = true,
             Event::StepEnded(_) | Event::RollbackWaiting { .. } => cluster.has_done_nothing = false,

@@ -26,6 +26,7 @@ mod promises;
 mod causes;
 mod changes;
 mod cluster;
+mod cluster_causes;
 mod cluster_promises;
 mod cluster_target;
 mod delivery;
