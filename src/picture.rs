@@ -17,9 +17,8 @@ mod unit;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-pub use line::Threshold;
+pub use crate::incident::{Bound as Threshold, Unit};
 pub use sheet::draw;
-pub use unit::Unit;
 
 /// Width of every picture in pixels: two panels beside each other, and the whole on a page of paper.
 pub const WIDTH_PIXELS: u32 = 1_000;

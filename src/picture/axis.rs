@@ -5,7 +5,8 @@ use std::ops::Range;
 use chrono::{DateTime, TimeDelta, Utc};
 use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
 
-use super::line::{Threshold, Trace, seconds};
+use super::Threshold;
+use super::line::{Trace, seconds};
 use super::unit::Scale;
 
 /// The most marks of a time axis: each is some 45 pixels wide.
@@ -33,7 +34,7 @@ pub(super) struct Span {
 impl Span {
     /// From zero, or below it where a value is, to somewhat above the largest value or threshold.
     pub(super) fn of(traces: &[Trace], threshold: Option<Threshold>) -> Self {
-        let threshold = threshold.map(Threshold::value).filter(|threshold| threshold.is_finite());
+        let threshold = threshold.map(Threshold::threshold).filter(|threshold| threshold.is_finite());
         let values = || traces.iter().flat_map(Trace::values).chain(threshold);
         let (low, high) = (values().fold(0.0, f64::min), values().fold(0.0, f64::max));
         // Below this a step could not be told from nothing.
@@ -126,12 +127,13 @@ impl Ranged for Axis {
 #[cfg(test)]
 mod tests {
     use super::super::Unit;
+    use super::super::unit::scale;
     use super::*;
 
     fn span(values: &[f64], threshold: Option<Threshold>) -> Span {
         let run = values.iter().map(|value| (0.0, *value)).collect();
         let span = Span::of(&[Trace { runs: vec![run], ..Trace::default() }], threshold);
-        span.marked_by(&Unit::Count.scale(span.largest()))
+        span.marked_by(&scale(Unit::Count, span.largest()))
     }
 
     #[test]
@@ -148,7 +150,7 @@ mod tests {
         ] {
             let found = span(&values, threshold);
             let shown = values.iter().copied().chain([0.0]);
-            let shown = shown.chain(threshold.map(Threshold::value).filter(|value| value.is_finite()));
+            let shown = shown.chain(threshold.map(Threshold::threshold).filter(|value| value.is_finite()));
             assert!(shown.clone().all(|value| (found.low..=found.high).contains(&value)), "{found:?}");
             let marks = found.marks();
             assert!((2..=10).contains(&marks.len()), "{values:?}: {marks:?}");
@@ -162,7 +164,7 @@ mod tests {
         assert_eq!(span(&[200.0], None).marks(), [0.0, 100.0, 200.0]);
         let size = f64::from(1_u32 << 20);
         let bytes = Span::of(&[], Some(Threshold::Below(3.0 * size)));
-        let scale = Unit::Bytes.scale(bytes.largest());
+        let scale = scale(Unit::Bytes, bytes.largest());
         let marks = bytes.marked_by(&scale).marks().into_iter().map(|mark| mark / size);
         assert_eq!(marks.collect::<Vec<_>>(), [0.0, 1.0, 2.0, 3.0]);
     }

@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::Threshold;
+
 /// A value of this size or above is drawn as an infinite one: no axis could show it beside another.
 const LARGEST: f64 = 1e100;
 
@@ -9,48 +11,9 @@ const LARGEST: f64 = 1e100;
 /// than half a step is no missing one.
 const GAP_HALF_STEPS: i32 = 3;
 
-/// What values are judged against, by where the good ones are.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Threshold {
-    Below(f64),
-    AtMost(f64),
-    Above(f64),
-    AtLeast(f64),
-}
-
-impl Threshold {
-    /// The value at which the line is drawn.
-    #[must_use]
-    pub fn value(self) -> f64 {
-        match self {
-            Self::Below(value) | Self::AtMost(value) | Self::Above(value) | Self::AtLeast(value) => value,
-        }
-    }
-
-    /// Whether good values are those below it.
-    pub(super) fn is_upper(self) -> bool {
-        matches!(self, Self::Below(_) | Self::AtMost(_))
-    }
-
-    /// Whether a value is not good.
-    pub(super) fn is_beyond(self, value: f64) -> bool {
-        match self {
-            Self::Below(threshold) => value >= threshold,
-            Self::AtMost(threshold) => value > threshold,
-            Self::Above(threshold) => value <= threshold,
-            Self::AtLeast(threshold) => value < threshold,
-        }
-    }
-
-    /// Before the value, in words of mathematics.
-    pub(super) fn sign(self) -> &'static str {
-        match self {
-            Self::Below(_) => "<",
-            Self::AtMost(_) => "≤",
-            Self::Above(_) => ">",
-            Self::AtLeast(_) => "≥",
-        }
-    }
+/// Whether good values are those below the threshold.
+pub(super) fn is_upper(threshold: Threshold) -> bool {
+    matches!(threshold, Threshold::Below(_) | Threshold::AtMost(_))
 }
 
 /// Seconds since the picture's beginning, and the value.
@@ -124,7 +87,7 @@ pub(super) struct Part {
 
 /// Cuts a run where it crosses the threshold, so that each part has one colour.
 pub(super) fn parts(run: &[Point], threshold: Option<Threshold>) -> Vec<Part> {
-    let is_beyond = |value| threshold.is_some_and(|threshold| threshold.is_beyond(value));
+    let is_beyond = |value| threshold.is_some_and(|threshold| !threshold.is_met_by(value));
     let mut parts: Vec<Part> = Vec::new();
     for &(at, value) in run {
         let side = is_beyond(value);
@@ -133,8 +96,10 @@ pub(super) fn parts(run: &[Point], threshold: Option<Threshold>) -> Vec<Part> {
             && let Some(&(before, from)) = part.points.last()
         {
             // On different sides, so the values differ.
-            let crossing =
-                (before + (threshold.value() - from) / (value - from) * (at - before), threshold.value());
+            let crossing = (
+                before + (threshold.threshold() - from) / (value - from) * (at - before),
+                threshold.threshold(),
+            );
             part.points.push(crossing);
             parts.push(Part { is_beyond: side, points: vec![crossing] });
         }

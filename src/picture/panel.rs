@@ -7,7 +7,7 @@ use super::canvas::Canvas;
 use super::lettering::{Anchor, Lettering};
 use super::line::{Trace, seconds};
 use super::plot::{self, Plot};
-use super::unit::Scale;
+use super::unit::{self, Scale};
 use super::{DrawError, MAX_LINES, Panel, palette};
 
 const PADDING: u32 = 12;
@@ -61,7 +61,7 @@ pub(super) fn draw_panel(
     let traces: Vec<Trace> =
         drawn.map(|line| Trace::new(&line.points, (times.from, times.to), times.step)).collect();
     let span = Span::of(&traces, panel.threshold);
-    let scale = panel.unit.scale(span.largest());
+    let scale = unit::scale(panel.unit, span.largest());
     let span = span.marked_by(&scale);
     let top = draw_words(canvas, place, panel, &traces, &scale)?;
 
@@ -149,8 +149,8 @@ fn draw_labels(
     }
     if let Some(threshold) = plot.threshold() {
         let red = Lettering::new(TEXT_SIZE, palette::THRESHOLD)?;
-        let words = format!("{} {}", threshold.sign(), scale.value(threshold.value()));
-        let (x, y) = plot.place(plot.end, threshold.value());
+        let words = format!("{} {}", threshold.sign(), scale.value(threshold.threshold()));
+        let (x, y) = plot.place(plot.end, threshold.threshold());
         let (_, top) = plot.place(plot.end, plot.span.high);
         // Above the line; below it, where there is no room.
         let y = if y - top > line { y - line - 1 } else { y + 3 };

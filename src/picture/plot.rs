@@ -9,8 +9,8 @@ use plotters::style::{Color, RGBColor};
 
 use super::axis::{Axis, Span};
 use super::canvas::{OVERSAMPLING, buffer_bytes};
-use super::line::{Threshold, Trace, parts, thinned};
-use super::{DrawError, palette};
+use super::line::{Trace, is_upper, parts, thinned};
+use super::{DrawError, Threshold, palette};
 
 /// Around the axes, so that a dot on one of them is whole.
 pub(super) const MARGIN: u32 = 5;
@@ -82,14 +82,14 @@ impl Plot<'_> {
 
     /// The threshold, where there is one that an axis can show.
     pub(super) fn threshold(&self) -> Option<Threshold> {
-        self.threshold.filter(|threshold| threshold.value().is_finite())
+        self.threshold.filter(|threshold| threshold.threshold().is_finite())
     }
 
     fn draw_grid(&self, area: &Area<'_>) -> Result<(), DrawError> {
         let Span { low, high, .. } = self.span;
         if let Some(threshold) = self.threshold() {
-            let edge = if threshold.is_upper() { high } else { low };
-            let corners = [(0.0, threshold.value()), (self.end, edge)];
+            let edge = if is_upper(threshold) { high } else { low };
+            let corners = [(0.0, threshold.threshold()), (self.end, edge)];
             area.draw(&Rectangle::new(corners, palette::BEYOND_AREA.filled()))?;
         }
         for value in self.span.marks() {
@@ -148,7 +148,7 @@ impl Plot<'_> {
 
     fn draw_threshold(&self, area: &Area<'_>) -> Result<(), DrawError> {
         let Some(threshold) = self.threshold() else { return Ok(()) };
-        let value = threshold.value();
+        let value = threshold.threshold();
         self.draw_straight(area, (0.0, value), (self.end, value), palette::THRESHOLD)
     }
 

@@ -1,9 +1,6 @@
 //! Units, and how a value is written in them.
 
-use crate::text::kept_within;
-
-/// The longest name of a unit that is written beside a value.
-const MAX_NAME_CHARS: usize = 12;
+use super::Unit;
 
 /// From here on a number is written with an exponent.
 const LARGE: f64 = 1e7;
@@ -11,65 +8,24 @@ const LARGE: f64 = 1e7;
 /// Below this one, too.
 const SMALL: f64 = 1e-4;
 
-/// Of a panel's values.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unit {
-    /// Written in ms where all are below one.
-    Seconds,
-    Milliseconds,
-    /// Of one; written in per cent.
-    Ratio,
-    Percent,
-    PerSecond,
-    PerMinute,
-    /// Written in KiB, MiB or GiB where they are large.
-    Bytes,
-    /// Things that are counted; written without a unit.
-    Count,
-    /// Written as it is, cut to some characters.
-    Named(String),
+/// How all values of a panel are written whose largest is this one, whatever its sign.
+pub(super) fn scale(unit: Unit, largest: f64) -> Scale {
+    let (factor, suffix) = match unit {
+        Unit::Seconds if largest < 1.0 => (1e3, " ms"),
+        Unit::Seconds => (1.0, " s"),
+        Unit::Ratio => (1e2, " %"),
+        Unit::PerSecond => (1.0, "/s"),
+        Unit::PerMinute => (1.0, "/min"),
+        Unit::Bytes => bytes(largest),
+        Unit::Count => (1.0, ""),
+    };
+    Scale { factor, suffix }
 }
 
-impl Unit {
-    /// By the name that a configuration gives it: `s`, `ms`, `ratio`, `%`, `/s`, `/min`, `bytes`, nothing
-    /// for a count, and the words for these. Any other name is written as it is.
-    #[must_use]
-    pub fn named(name: &str) -> Self {
-        match name.trim() {
-            "s" | "seconds" => Self::Seconds,
-            "ms" | "milliseconds" => Self::Milliseconds,
-            "ratio" => Self::Ratio,
-            "%" | "percent" => Self::Percent,
-            "/s" | "per_second" | "per second" => Self::PerSecond,
-            "/min" | "per_minute" | "per minute" => Self::PerMinute,
-            "B" | "bytes" => Self::Bytes,
-            "" | "count" => Self::Count,
-            other => Self::Named(other.to_owned()),
-        }
-    }
-
-    /// How all values of a panel are written whose largest is this one, whatever its sign.
-    pub(super) fn scale(&self, largest: f64) -> Scale {
-        let (factor, suffix) = match self {
-            Self::Seconds if largest < 1.0 => (1e3, " ms".to_owned()),
-            Self::Seconds => (1.0, " s".to_owned()),
-            Self::Milliseconds => (1.0, " ms".to_owned()),
-            Self::Ratio => (1e2, " %".to_owned()),
-            Self::Percent => (1.0, " %".to_owned()),
-            Self::PerSecond => (1.0, "/s".to_owned()),
-            Self::PerMinute => (1.0, "/min".to_owned()),
-            Self::Bytes => bytes(largest),
-            Self::Count => (1.0, String::new()),
-            Self::Named(name) => (1.0, format!(" {}", kept_within(name, MAX_NAME_CHARS))),
-        };
-        Scale { factor, suffix }
-    }
-}
-
-fn bytes(largest: f64) -> (f64, String) {
+fn bytes(largest: f64) -> (f64, &'static str) {
     let larger = [(f64::from(1_u32 << 30), " GiB"), (f64::from(1_u32 << 20), " MiB"), (1_024.0, " KiB")];
     let found = larger.into_iter().find(|(size, _)| largest >= *size);
-    found.map_or_else(|| (1.0, " B".to_owned()), |(size, suffix)| (1.0 / size, suffix.to_owned()))
+    found.map_or((1.0, " B"), |(size, suffix)| (1.0 / size, suffix))
 }
 
 /// How the values of one panel are written.
@@ -78,7 +34,7 @@ pub(super) struct Scale {
     /// From a value to what is written.
     pub(super) factor: f64,
     /// With the blank before it, where one belongs there.
-    suffix: String,
+    suffix: &'static str,
 }
 
 impl Scale {
@@ -134,10 +90,8 @@ mod tests {
             (Unit::Seconds, 0.2, "200 ms"),
             (Unit::Seconds, 0.000_25, "0.25 ms"),
             (Unit::Seconds, 30.0, "30 s"),
-            (Unit::Milliseconds, 1_234.0, "1234 ms"),
             (Unit::Ratio, 0.01, "1 %"),
             (Unit::Ratio, 0.123_456, "12.3 %"),
-            (Unit::Percent, 80.0, "80 %"),
             (Unit::PerSecond, 1.0, "1/s"),
             (Unit::PerMinute, 0.5, "0.5/min"),
             (Unit::Bytes, 1_572_864.0, "1.5 MiB"),
@@ -146,16 +100,15 @@ mod tests {
             (Unit::Count, -3.0, "-3"),
             (Unit::Count, 1e300, "1e300"),
             (Unit::Count, 1.234e-9, "1.23e-9"),
-            (Unit::named("lots"), 7.0, "7 lots"),
         ] {
-            assert_eq!(unit.scale(f64::abs(value)).value(value), expected, "{unit:?}");
+            assert_eq!(scale(unit, f64::abs(value)).value(value), expected, "{unit:?}");
         }
     }
 
     #[test]
     fn the_marks_of_an_axis_have_the_decimals_that_tell_them_apart() {
         let marks = |unit: Unit, largest: f64, step: f64| {
-            let scale = unit.scale(largest);
+            let scale = scale(unit, largest);
             [0.0, step, 2.0 * step].map(|value| scale.mark(value, step)).join(", ")
         };
         assert_eq!(marks(Unit::Seconds, 0.25, 0.1), "0 ms, 100 ms, 200 ms");
@@ -163,24 +116,6 @@ mod tests {
         assert_eq!(marks(Unit::Count, 0.03, 0.02), "0, 0.02, 0.04");
         assert_eq!(marks(Unit::Count, 3e9, 1e9), "0, 1e9, 2e9");
         assert_eq!(marks(Unit::Count, 3e-9, 1e-9), "0, 1e-9, 2e-9");
-        assert_eq!(Unit::Count.scale(1.0).mark(-0.0, 1.0), "0");
-    }
-
-    #[test]
-    fn a_unit_is_known_by_the_names_that_a_configuration_gives_it() {
-        for (name, unit) in [
-            ("s", Unit::Seconds),
-            (" milliseconds ", Unit::Milliseconds),
-            ("ratio", Unit::Ratio),
-            ("%", Unit::Percent),
-            ("per_second", Unit::PerSecond),
-            ("/min", Unit::PerMinute),
-            ("bytes", Unit::Bytes),
-            ("", Unit::Count),
-        ] {
-            assert_eq!(Unit::named(name), unit, "{name}");
-        }
-        let long = Unit::named(&"x".repeat(1_000)).scale(1.0).value(1.0);
-        assert!(long.len() < 40, "{long}");
+        assert_eq!(scale(Unit::Count, 1.0).mark(-0.0, 1.0), "0");
     }
 }

@@ -44,7 +44,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("incident", &["text"]),
     ("report", &["text", "incident"]),
     ("ramp", &["text", "incident"]),
-    ("picture", &["text"]),
+    ("picture", &["incident"]),
     ("clock", &[]),
     ("ownership", &[]),
     ("randomness", &[]),

@@ -54,15 +54,15 @@ fn a_run_is_cut_where_it_crosses_the_bound() {
 }
 
 #[test]
-fn a_value_at_the_threshold_is_good_only_where_that_says_so() {
-    for (threshold, below, at, above) in [
-        (Threshold::Below(1.0), false, true, true),
-        (Threshold::AtMost(1.0), false, false, true),
-        (Threshold::Above(1.0), true, true, false),
-        (Threshold::AtLeast(1.0), true, false, false),
+fn a_value_at_the_threshold_is_on_the_side_that_the_threshold_says() {
+    for (threshold, is_beyond) in [
+        (Threshold::Below(1.0), true),
+        (Threshold::AtMost(1.0), false),
+        (Threshold::Above(1.0), true),
+        (Threshold::AtLeast(1.0), false),
     ] {
-        let beyond = [0.9, 1.0, 1.1].map(|value| threshold.is_beyond(value));
-        assert_eq!(beyond, [below, at, above], "{threshold:?}");
+        let found = parts(&[(0.0, 1.0)], Some(threshold));
+        assert_eq!(found, [Part { is_beyond, points: vec![(0.0, 1.0)] }], "{threshold:?}");
     }
 }
 
