@@ -214,6 +214,7 @@ fn build_rollout(
         verifier: super::probes::verifier(rollout, plan, to_application, prometheus),
         lane,
         step_limits: limits,
+        freeze: rollout.freeze.clone(),
         verify_interval: verify.interval,
     })
 }

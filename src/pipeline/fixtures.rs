@@ -67,6 +67,7 @@ pub(super) fn rollout(flag: Arc<Flag>) -> Rollout {
         verifier: Verifier { probes: vec![Arc::new(TrafficShare)] },
         lane,
         step_limits: StepLimits::default(),
+        freeze: crate::ramp::freeze::FreezeWindows::default(),
         verify_interval: Duration::from_secs(1),
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::decision::Policy;
 use crate::execution::{Lane, StepLimits};
 use crate::incident::{Alert, RolloutName};
+use crate::ramp::freeze::FreezeWindows;
 use crate::verification::{Application, Verifier};
 
 /// One configured rollout: its policy, and the adapters that act and read for it.
@@ -20,6 +21,8 @@ pub struct Rollout {
     /// What is read back after a rollback.
     pub verifier: Verifier,
     pub step_limits: StepLimits,
+    /// When no ramp starts, nor goes on.
+    pub freeze: FreezeWindows,
     /// The pause between two rounds of a verification.
     pub verify_interval: Duration,
 }

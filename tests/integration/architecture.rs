@@ -72,6 +72,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "logging",
             "metrics",
             "notification",
+            "ramp",
             "randomness",
             "signals",
             "store",

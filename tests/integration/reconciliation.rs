@@ -144,6 +144,7 @@ fn rollout() -> Rollout {
         verifier: Verifier { probes: vec![Arc::new(TrafficShare)] },
         lane,
         step_limits: StepLimits::default(),
+        freeze: backstop::ramp::freeze::FreezeWindows::default(),
         verify_interval: Duration::from_secs(5),
     }
 }

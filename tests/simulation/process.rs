@@ -114,6 +114,7 @@ fn rollout(world: &World, plan: &Plan, site: usize, deployments: u32) -> Rollout
             reads: 2,
             read_pause: Duration::from_millis(100),
         },
+        freeze: backstop::ramp::freeze::FreezeWindows::default(),
         verify_interval: Duration::from_secs(1),
     }
 }

@@ -51,6 +51,7 @@ impl Decider {
         let state = self.states.remove(name).unwrap_or_default();
         let seen = observation.as_ref().map(|(_, observation)| observation.as_ref());
         let revision = rollout.policy.revision_now(&state, seen).clone();
+        let frozen = rollout.freeze.frozen_at(now).map(|frozen| frozen.words());
         let context = Context {
             rollout: name,
             policy: &rollout.policy,
@@ -61,7 +62,7 @@ impl Decider {
             observed: observation.as_ref().map(|(at, observation)| (*at, observation.as_ref())),
             last_zero_at,
             not_before,
-            frozen: None,
+            frozen: frozen.as_deref(),
             watchdog_silent_seconds: Some(observed.watchdog_silent_seconds(&rollout.policy.matching)),
         };
         let Decided { state, events: decided, reason, incident, refusal } =
