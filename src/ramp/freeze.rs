@@ -81,11 +81,11 @@ impl FreezeWindows {
 }
 
 impl Frozen {
-    /// The same for people, to follow a sentence's beginning.
+    /// The same for people, to follow "a freeze window is open:".
     #[must_use]
     pub fn words(&self) -> String {
         let [since, until] = [self.since, self.until].map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true));
-        format!("the freeze window \"{}\" lasts from {since} until {until}", shown(&self.name))
+        format!("\"{}\", from {since} until {until}", shown(&self.name))
     }
 }
 

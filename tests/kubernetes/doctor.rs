@@ -1,5 +1,7 @@
 //! `backstop doctor` on a real cluster: all is well, and then one thing after another is not.
 
+mod accounts;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,10 +15,8 @@ use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::accounts::account;
-use crate::controlplane::{shared, wait_for};
 use crate::execution::owners::Owner;
 use crate::rollouts::{Rollout, Router};
-use crate::shipped;
 
 /// What `doctor` found, and how it ended.
 #[derive(Debug)]
@@ -277,60 +277,6 @@ async fn who_carries_the_rollout_out_instead_is_an_error_unless_it_is_to_be_told
     let (_, after) = after.split_once('\n').expect("a line");
     std::fs::write(doctor.config(), format!("{before}kubeconfig = {may_stop:?}\n{after}")).expect("written");
     doctor.finds(&[]).await;
-}
-
-#[tokio::test]
-async fn the_account_that_is_shipped_lacks_nothing_that_a_rollback_needs() {
-    for (namespace, router) in [("doctor-shipped", Router::Nginx), ("doctor-shipped-routed", Router::Gateway)]
-    {
-        let (_rollout, _) = healthy(namespace, router).await;
-        let kubeconfig = shipped::apply(shared().await, namespace, router).await;
-        let found = Doctor::new(namespace, router, &kubeconfig).finds(&[]).await;
-        let all = found.report["findings"].as_array().expect("findings");
-        let rights: Vec<_> = all.iter().filter(|one| one["check"] == "rights").collect();
-        let [unseen, has_all] = rights[..] else { panic!("not two: {rights:#?}") };
-        assert!(has_all["message"].to_string().contains("rights that Backstop uses"), "{found:?}");
-        let only_doctors = "doctor can't see whose pods the Services select";
-        assert!(unseen["message"].to_string().contains(only_doctors), "{found:?}");
-        assert_eq!((&unseen["severity"], found.code), (&json!("note"), 0), "{found:?}");
-    }
-}
-
-#[tokio::test]
-async fn each_right_that_is_missing_is_named_with_what_to_add() {
-    let (rollout, whole) = healthy("doctor-rights", Router::Nginx).await;
-    for (number, (verb, resource, severity)) in [
-        ("patch", "ingresses", "error"),
-        ("list", "endpointslices", "error"),
-        ("create", "events", "note"),
-        ("list", "horizontalpodautoscalers", "note"),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let rules = whole.rules(Some((verb, resource)));
-        let kubeconfig = account(&rollout, &format!("without-{number}"), rules).await;
-        let doctor = Doctor::new("doctor-rights", Router::Nginx, &kubeconfig);
-        let remedy = format!("resources: [{resource}]");
-        let found = wait_for(&format!("{verb} {resource} to be missing"), || async {
-            let found = doctor.run(&[]).await;
-            let rights: Vec<_> = found.report["findings"]
-                .as_array()?
-                .iter()
-                .filter(|one| one["check"] == "rights")
-                .cloned()
-                .collect();
-            let [only] = rights.as_slice() else { return None };
-            (only["severity"] == severity && only["remedy"].as_str()?.contains(&remedy)).then_some(found)
-        })
-        .await;
-        assert!(found.bad().iter().all(|(_, check, _)| *check == "rights"), "{found:?}");
-        assert_eq!(found.code, i32::from(severity == "error"), "{found:?}");
-    }
-    // Nobody there, and no such file.
-    let doctor = Doctor::new("doctor-rights", Router::Nginx, Path::new("/nowhere"));
-    let found = doctor.finds(&[("error", "reachable", "/nowhere")]).await;
-    assert!(found.code == 1 && found.remedies().contains("kubectl exec deploy/backstop"), "{found:?}");
 }
 
 #[tokio::test]

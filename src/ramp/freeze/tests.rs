@@ -132,9 +132,7 @@ fn people_read_the_windows_name_and_times_and_no_escape_sequence_of_it() {
     let windows = FreezeWindows(vec![once("year\u{1b}[2J end", "2026-12-20", "2027-01-03", "UTC")]);
     assert_eq!(
         windows.frozen_at(at("2026-12-24T18:00:00Z")).map(|frozen| frozen.words()).as_deref(),
-        Some(
-            "the freeze window \"year\\u{1b}[2J end\" lasts from 2026-12-20T00:00:00Z until 2027-01-03T00:00:00Z"
-        )
+        Some("\"year\\u{1b}[2J end\", from 2026-12-20T00:00:00Z until 2027-01-03T00:00:00Z")
     );
 }
 
