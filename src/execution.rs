@@ -21,7 +21,7 @@ pub use kubernetes::{
 pub use lane::{Lane, Permit, Reach};
 pub use step::{StepLimits, run_step};
 
-use crate::incident::{Answer, Observation, Step};
+use crate::incident::{Answer, Observation, Revision, Share, Step};
 use crate::outbound::OutboundError;
 
 /// Why a change was not acknowledged; each variant says what the caller can do.
@@ -113,6 +113,20 @@ pub trait Target: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// See [`ReadError`].
     async fn observe(&self) -> Result<Observation, ReadError>;
+
+    /// Reads no more than what a change of traffic depends on, where that is less than an observation; `None`:
+    /// it isn't.
+    async fn glance(&self) -> Option<Result<Glance, ReadError>> {
+        None
+    }
+}
+
+/// What is seen at a glance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Glance {
+    pub share: Share,
+    /// The version on canary, where the target says one.
+    pub revision: Option<Revision>,
 }
 
 /// A target for those who look and don't act: verification, the watcher, decisions.
@@ -138,5 +152,10 @@ impl Observer {
     /// See [`ReadError`].
     pub async fn observe(&self) -> Result<Observation, ReadError> {
         self.0.observe().await
+    }
+
+    /// See [`Target::glance`]; one that fails is none.
+    pub async fn glance(&self) -> Option<Glance> {
+        self.0.glance().await?.ok()
     }
 }

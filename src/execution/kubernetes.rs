@@ -10,6 +10,7 @@ mod changes;
 mod cluster;
 mod error;
 mod events;
+mod glance;
 mod http_route;
 mod ingress_nginx;
 mod inspection;
@@ -51,7 +52,7 @@ use self::just_read::JustRead;
 use self::object::{DEPLOYMENT, Object};
 use self::router::Router;
 use self::surroundings::{Claim, Surroundings};
-use super::{ActError, ReadError, Target};
+use super::{ActError, Glance, ReadError, Target};
 use crate::clock::Clock;
 use crate::config::{KubernetesConfig, RevisionSource, RouterConfig};
 use crate::incident::{Answer, Observation, Step, Workloads};
@@ -188,6 +189,10 @@ impl Target for KubernetesTarget {
 
     fn can_observe(&self) -> bool {
         true
+    }
+
+    async fn glance(&self) -> Option<Result<Glance, ReadError>> {
+        Some(self.at_a_glance().await)
     }
 
     async fn observe(&self) -> Result<Observation, ReadError> {

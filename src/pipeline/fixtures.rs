@@ -1,7 +1,7 @@
 //! What the tests of this room share: a rollout over a flag that they steer.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::Rollout;
 use crate::decision::world::armed_policy;
-use crate::execution::{ActError, Lane, Reach, ReadError, StepLimits, Target};
+use crate::execution::{ActError, Glance, Lane, Reach, ReadError, StepLimits, Target};
 use crate::incident::{Answer, Observation, RolloutName, Share, Step};
 use crate::outbound::Outbound;
 use crate::verification::{Application, TrafficShare, Verifier};
@@ -26,11 +26,18 @@ pub(super) struct Flag {
     /// While it hangs, no reading is answered.
     pub(super) hangs: watch::Sender<bool>,
     pub(super) reads: AtomicUsize,
+    /// What it says of itself at a glance; `None`: it has to be observed.
+    pub(super) glance: Mutex<Option<Glance>>,
 }
 
 impl Flag {
     pub(super) fn new(share: Option<Share>) -> Arc<Self> {
-        Arc::new(Self { share, hangs: watch::channel(false).0, reads: AtomicUsize::new(0) })
+        Arc::new(Self {
+            share,
+            hangs: watch::channel(false).0,
+            reads: AtomicUsize::new(0),
+            glance: Mutex::default(),
+        })
     }
 }
 
@@ -52,6 +59,10 @@ impl Target for Flag {
         self.reads.fetch_add(1, Ordering::Relaxed);
         drop(self.hangs.subscribe().wait_for(|hangs| !hangs).await);
         self.share.ok_or(ReadError::NotConfigured).map(Observation::of_share)
+    }
+
+    async fn glance(&self) -> Option<Result<Glance, ReadError>> {
+        self.glance.lock().expect("whole").clone().map(Ok)
     }
 }
 

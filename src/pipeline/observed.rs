@@ -5,6 +5,7 @@
 //! reading look fresh and no Watchdog silent. Times are given on the wall clock of the one who asks.
 
 mod doctor_tests;
+mod glances;
 mod trying;
 mod watchdogs;
 
@@ -37,6 +38,7 @@ pub struct Observed {
 struct Inner {
     readings: BTreeMap<RolloutName, ShareReading>,
     observations: BTreeMap<RolloutName, (Moment, Arc<Observation>)>,
+    glances: BTreeMap<RolloutName, Moment>,
     listed: BTreeMap<RolloutName, Listed>,
     clocks_ahead: BTreeMap<String, TimeDelta>,
     /// By how much this clock was set since another one was last compared with it.
@@ -69,6 +71,7 @@ impl Observed {
         let inner = Inner {
             readings: BTreeMap::new(),
             observations: BTreeMap::new(),
+            glances: BTreeMap::new(),
             listed: BTreeMap::new(),
             clocks_ahead: BTreeMap::new(),
             set_by: TimeDelta::zero(),

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::{Observed, Rollout};
 use crate::clock::Clock;
 use crate::execution::{ActError, Permit, ReadError, Target};
-use crate::incident::{Answer, Observation, Step};
+use crate::incident::{Answer, Observation, Share, Step};
 
 /// The target of a rollout for those who look: what they see is news for everybody, and only here is it
 /// known when it was asked for.
@@ -22,6 +22,23 @@ impl ObservedTarget<'_> {
         let observation = self.rollout.lane.target().observe().await?;
         self.observed.target(&self.rollout.name, asked_at, observation.clone());
         Ok(observation)
+    }
+}
+
+impl ObservedTarget<'_> {
+    /// Makes sure, with as few reads as possible, that the canary has traffic and is the revision that the last
+    /// observation saw; `None`: it takes a whole observation to know.
+    ///
+    /// Only of a canary with traffic: that it has none depends on more than is seen at a glance.
+    pub(super) async fn glance(&self) -> Option<Share> {
+        let name = &self.rollout.name;
+        let (_, known) = self.observed.observation(name, self.clock.now())?;
+        let known = known.revision.as_ref()?;
+        let asked_at = self.observed.moment();
+        let glance = self.rollout.lane.target().glance().await?;
+        let is_same = glance.revision.as_ref() == Some(known) && glance.share > Share::ZERO;
+        is_same.then(|| self.observed.glanced(name, asked_at, glance.share))?;
+        Some(glance.share)
     }
 }
 

@@ -109,8 +109,10 @@ impl Worker {
     /// back: the step itself reads what it depends on.
     async fn see_what_is_there(&self, rollout: &Rollout) {
         let now = self.clock.now();
-        let Some((at, observed)) = self.observed.observation(&rollout.name, now) else { return };
-        if observed.revision.is_none() || at + decision::OBSERVATION_VALID >= now {
+        let Some((_, observed)) = self.observed.observation(&rollout.name, now) else { return };
+        let seen_at = self.observed.revision_seen_at(&rollout.name, now);
+        let is_of_now = seen_at.is_some_and(|at| at + decision::OBSERVATION_VALID >= now);
+        if observed.revision.is_none() || is_of_now {
             return;
         }
         if let Err(error) = self.observe(rollout).await {

@@ -83,7 +83,13 @@ impl ShareReader {
     /// A failure is not recorded: the reading from before it says more, and whoever acts tries anyway.
     async fn read(&self, rollout: &Rollout) -> Option<Share> {
         let target = ObservedTarget { rollout, observed: &self.observed, clock: self.clock.as_ref() };
-        tokio::time::timeout(BEFORE_ACTING, target.observe()).await.ok()?.ok()?.whole_share()
+        let read = async {
+            match target.glance().await {
+                Some(share) => Some(share),
+                None => target.observe().await.ok()?.whole_share(),
+            }
+        };
+        tokio::time::timeout(BEFORE_ACTING, read).await.ok()?
     }
 }
 
@@ -94,6 +100,8 @@ mod tests {
     use super::*;
     use crate::clock::SteppedClock;
     use crate::decision::Watchdog;
+    use crate::execution::Glance;
+    use crate::incident::{Observation, Revision};
     use crate::pipeline::fixtures::{Flag, rollout};
 
     struct Scene {
@@ -179,5 +187,33 @@ mod tests {
         assert_eq!((scene.before_acting().await, scene.reads()), (Some(Share(5)), 0));
         tokio::time::sleep(Duration::from_millis(1)).await;
         assert_eq!((scene.before_acting().await, scene.reads()), (Some(Share(25)), 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_glance_is_enough_for_traffic_on_the_revision_that_was_observed_and_for_nothing_else() {
+        let revision = |text: &str| Some(Revision::new(text));
+        for (observed, seen, share, reads) in [
+            (revision("v1"), revision("v1"), Share(5), 0),
+            (revision("v1"), revision("v2"), Share(5), 1),
+            (revision("v1"), None, Share(5), 1),
+            // That it has none depends on what serves, too.
+            (revision("v1"), revision("v1"), Share::ZERO, 1),
+            (None, revision("v1"), Share(5), 1),
+        ] {
+            let scene = Scene::of(Some(Share(25)));
+            let (name, record) = (&scene.rollout.name, &scene.reader.observed);
+            let known = Observation { revision: observed.clone(), ..Observation::of_share(Share(1)) };
+            record.target(name, record.moment(), known);
+            tokio::time::advance(Duration::from_secs(20)).await;
+            let glance = Glance { share, revision: seen.clone() };
+            *scene.flag.glance.lock().expect("whole") = Some(glance);
+            let before = scene.before_acting().await;
+            let case = format!("{observed:?}, {seen:?}, {share}");
+            let expected = if reads == 0 { share } else { Share(25) };
+            assert_eq!((before, scene.flag.reads.load(Ordering::Relaxed)), (Some(expected), reads), "{case}");
+            let now = scene.reader.clock.now();
+            let seen_at = record.revision_seen_at(name, now).expect("seen");
+            assert_eq!(now - seen_at, TimeDelta::zero(), "{case}");
+        }
     }
 }

@@ -52,3 +52,20 @@ async fn nothing_is_found_done_or_refused_by_an_observation_that_holds_no_longer
     fake.put(SLICES, slices(3));
     target.apply(OFF).await.expect("they are ready by now");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_glance_reads_what_the_change_depends_on_and_the_revision_and_nothing_else() {
+    let fake = Fake::new(3);
+    let mut serving = JoinSet::new();
+    let target = fake.target(&mut serving);
+    let glance = target.glance().await.expect("a cluster has one").expect("read");
+    let observed = target.observe().await.expect("observed");
+    assert_eq!((glance.share, glance.revision), (observed.share, observed.revision));
+
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let before = reads(&fake);
+    target.glance().await.expect("a cluster has one").expect("read");
+    assert_eq!(reads(&fake) - before, 3);
+    target.apply(OFF).await.expect("done");
+    assert_eq!((reads(&fake) - before, writes(&fake)), (3, 1), "the change rests on it");
+}

@@ -1,0 +1,29 @@
+//! Three reads instead of an observation's five and more, for a critical alert whose rollback is decided by the
+//! last poll: each of the others would only take processor time from them.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use tokio::time::Instant;
+
+use super::error::CallError;
+use super::pods::ready_endpoints;
+use super::{KubernetesTarget, revision};
+use crate::execution::{Glance, ReadError};
+
+impl KubernetesTarget {
+    /// What the change of traffic then depends on is kept for it.
+    pub(super) async fn at_a_glance(&self) -> Result<Glance, ReadError> {
+        let asked_at = Instant::now();
+        let (object, canary, of_stable) = tokio::join!(
+            self.router_object(),
+            self.caller.get::<Deployment>(&self.canary, None),
+            self.endpoints(&self.stable_service),
+        );
+        let object = object.map_err(CallError::of_an_observation)?;
+        let canary = canary.map_err(CallError::of_an_observation)?;
+        let of_stable = of_stable.map_err(CallError::of_an_observation)?;
+        self.events.seen(&self.canary, canary.metadata.uid.as_deref());
+        let route = self.router.route(&object).map_err(ReadError::NotUnderstood)?;
+        self.just_read.keep(asked_at, object, ready_endpoints(&of_stable));
+        Ok(Glance { share: route.share, revision: revision::revision(&canary, &self.revision) })
+    }
+}
