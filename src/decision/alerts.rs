@@ -113,6 +113,9 @@ pub(super) fn fresh(
             Reason::ShareUnread
         }
         Activity::Inactive => not_active(draft, attached, repeat),
+        Activity::Active if super::ramp::is_released(draft) => {
+            decline(draft, attached, Reason::Released, repeat)
+        }
         Activity::Active | Activity::Unknown => {
             if let Some(reason) = already_answered(draft, &attached, activity, repeat) {
                 return reason;
@@ -123,18 +126,20 @@ pub(super) fn fresh(
 }
 
 fn not_active(draft: &mut Draft<'_>, attached: AttachedAlert, repeat: bool) -> Reason {
-    if let Some(reason) = join_declined(draft, &attached, Reason::NoCanary, repeat) {
-        return reason;
-    }
     let last = draft.state.incident.as_ref().map(|last| (last.id.clone(), last.phase.clone()));
     match last {
         Some((id, Phase::RolledBack)) => attach(draft, &id, attached, Reason::AlreadyRolledBack),
-        _ => {
-            let id = open_for(draft, attached, Reason::NoCanary);
-            draft.incident_event(&id, Event::Declined { reason: Reason::NoCanary, cause: None });
-            Reason::NoCanary
-        }
+        _ => decline(draft, attached, Reason::NoCanary, repeat),
     }
+}
+
+fn decline(draft: &mut Draft<'_>, attached: AttachedAlert, reason: Reason, repeat: bool) -> Reason {
+    if let Some(reason) = join_declined(draft, &attached, reason, repeat) {
+        return reason;
+    }
+    let id = open_for(draft, attached, reason);
+    draft.incident_event(&id, Event::Declined { reason, cause: None });
+    reason
 }
 
 /// What leads to nothing is recorded once an episode: while the canary stays as it is, further alerts

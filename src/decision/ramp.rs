@@ -13,6 +13,8 @@ mod start;
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
+
 pub use change::canary_replicas;
 pub(super) use inputs::{evidence_written, judged, step_ended};
 pub use refusal::RampRefusal;
@@ -20,7 +22,9 @@ pub(super) use requests::asked;
 pub(super) use review::review;
 
 use super::Draft;
-use crate::incident::{Event, NoticeFact, Ramp, RampEvent, RampFact, RampId, RampPlan, RampSaid};
+use crate::incident::{
+    Event, NoticeFact, Ramp, RampEvent, RampFact, RampId, RampPhase, RampPlan, RampSaid, Share,
+};
 
 /// What a person may ask of a ramp.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,6 +89,18 @@ impl Draft<'_> {
         let (id, revision, share) = (ramp.id.clone(), ramp.plan.revision.clone(), ramp.share());
         self.rollout_notice(NoticeFact::Ramp(RampFact { ramp: id, revision, share, said }));
     }
+}
+
+/// Whether what has all of the traffic is no canary any more: its ramp succeeded so long ago that its alerts
+/// lead to no rollback of their own.
+pub(super) fn is_released(draft: &Draft<'_>) -> bool {
+    let Some(ramp) = draft.state.ramp.as_ref().filter(|ramp| ramp.phase == RampPhase::Succeeded) else {
+        return false;
+    };
+    let watched = TimeDelta::seconds(i64::from(ramp.plan.watch_after_seconds));
+    let is_past = ramp.ended_at.is_some_and(|ended_at| ended_at + watched <= draft.now());
+    let has_all = draft.share_read().0 == Some(Share::ALL);
+    is_past && has_all && ramp.plan.revision == *draft.context.revision
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::scene::{STAGE, Scene, criterion, plan};
 use crate::decision::ramp::RampRequest;
 use crate::decision::{Command, Request};
-use crate::incident::{Criterion, GateVerdict, OnFail, RampPhase, StepOutcome};
+use crate::incident::{Criterion, GateVerdict, OnFail, RampPhase, Revision, StepOutcome};
 
 fn abort() -> RampRequest {
     RampRequest::Abort { words: "customers complain".to_owned() }
@@ -138,6 +138,34 @@ fn a_ramp_that_has_ended_still_owes_the_evidence_of_the_stage_it_was_in() {
     assert!(!is_owed(&scene, Some(0)) && is_owed(&scene, None));
     scene.evidence_is_written();
     assert!(!is_owed(&scene, None));
+}
+
+#[test]
+fn after_its_success_alerts_of_the_revision_lead_to_a_rollback_for_a_day_and_then_to_none() {
+    for (hours, share, revision, expected) in [
+        (1, 100, "v1.4.0", "critical_alert"),
+        (23, 100, "v1.4.0", "critical_alert"),
+        (25, 100, "v1.4.0", "released"),
+        // Somebody makes a canary of it again, or of another.
+        (25, 50, "v1.4.0", "critical_alert"),
+        (25, 100, "v1.5.0", "critical_alert"),
+    ] {
+        let mut scene = Scene::running();
+        for _ in 0..2 {
+            scene.stage_passes();
+            scene.share_is_set();
+        }
+        scene.stage_passes();
+        scene.evidence_is_written();
+        assert_eq!(scene.state(), "succeeded");
+        scene.world.wait(hours * 3_600);
+        scene.world.policy.revision = Revision::new(revision);
+        scene.world.share(share);
+        scene.world.wait(10);
+        scene.world.share(share);
+        let reason = scene.world.critical("Errors");
+        assert_eq!(reason.map(|reason| reason.as_str()), Some(expected), "{hours} h, {share} %, {revision}");
+    }
 }
 
 impl Scene {
