@@ -27,7 +27,7 @@ mod writing;
 pub use directory::{EvidenceBlobs, EvidenceDir, EvidenceSummary};
 pub use folders::{EvidenceFolders, known_in};
 pub use lines::ManifestLine;
-pub use render::{Version, render_text};
+pub use render::{Version, render_success, render_text};
 pub use verify::{Finding, VerifyReport};
 
 use std::io::ErrorKind;

@@ -7,10 +7,12 @@ mod answer;
 mod asked;
 pub mod detection_floor;
 pub mod freeze;
+mod gates_file;
 mod judge;
 mod span;
 
 pub use answer::{Answer, ApprovalAnswer, CommandAnswer, HttpAnswer, LogAnswer, RangeAnswer, Series};
 pub use asked::{Asked, Judge, KeptFile};
+pub use gates_file::{Gate, GatesFile, GatesFileError, MAX_GATES_FILE_BYTES, Replayed};
 pub use judge::{Finding, judge_answer, judge_range};
 pub use span::{Grid, STEP_SECONDS, StageSpan};

@@ -1,7 +1,9 @@
 //! The text that people read and the JSON that tools read. Pure: the same incident gives the same bytes.
 
+mod ramp;
 mod text;
 
+pub use ramp::render_success;
 pub use text::render_text;
 
 use chrono::{DateTime, Utc};

@@ -1,0 +1,127 @@
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+
+use super::*;
+use crate::incident::{
+    CriterionName, Event, EvidenceFile, GateReason, Promotion, RampEvent, RampId, RampPlan, RampStarted,
+    Revision, RolloutName, RolloutState, Share, StagePlan, StoredAs,
+};
+
+/// A ramp that is told by its events, a quarter of an hour for each stage.
+struct Story {
+    state: RolloutState,
+    now: DateTime<Utc>,
+}
+
+impl Story {
+    fn starting_with(stages: &[u8], actor: &str) -> Self {
+        let now = "2026-11-24T03:00:00Z".parse().expect("a time");
+        let mut story = Self { state: RolloutState::default(), now };
+        let stage = |share: &u8| StagePlan {
+            share: Share(*share),
+            duration_seconds: 900,
+            needs_approval: false,
+            criteria: Vec::new(),
+        };
+        let plan = RampPlan {
+            revision: Revision::new("v1.4.0"),
+            stages: stages.iter().map(stage).collect(),
+            max_hold_seconds: 3_600,
+            remind_every_seconds: 900,
+            watch_after_seconds: 86_400,
+            stable_down: false,
+        };
+        story.tell(RampEvent::Started(RampStarted {
+            plan: Arc::new(plan),
+            plan_sha256: "ab".repeat(32),
+            actor: actor.to_owned(),
+            through: "command line".to_owned(),
+            again_because: None,
+            warnings: Vec::new(),
+        }));
+        story
+    }
+
+    fn tell(&mut self, happened: RampEvent) {
+        let event = Event::Ramp { ramp: RampId::new("spark-trading-ramp-20261124-030000"), happened };
+        let rollout = RolloutName::new("spark-trading");
+        self.state.apply(&StoredAs { at: self.now, rollout, incident: None, event });
+    }
+
+    fn stage(&mut self, stage: usize, percent: u8, verdict: GateVerdict, promotion: Option<Promotion>) {
+        if stage > 0 {
+            self.tell(RampEvent::NextStage { stage, share: Share(percent) });
+        }
+        self.tell(RampEvent::StageBegan { stage });
+        self.now += TimeDelta::minutes(15);
+        promotion.into_iter().for_each(|promotion| self.tell(RampEvent::Promoted(promotion)));
+        let judgement = Judgement {
+            criterion: CriterionName::new("api-p95"),
+            verdict,
+            reason: GateReason::Within,
+            value: Some(0.12),
+            detail: "0.12 s < 0.2 s".to_owned(),
+            judged_at: self.now,
+        };
+        self.tell(RampEvent::StagePassed { stage, judgements: vec![judgement] });
+        let name = format!("rollout_stage_{percent}.txt");
+        let file = EvidenceFile { name, sha256: "cd".repeat(32), directory: None };
+        self.tell(RampEvent::EvidenceWritten { stage: Some(stage), files: vec![file] });
+    }
+
+    fn text(&self) -> Option<String> {
+        render_success(self.state.ramp.as_deref().expect("a ramp"))
+    }
+}
+
+#[test]
+fn a_success_begins_with_the_protocols_lines_and_says_how_each_stage_was_passed() {
+    let mut story = Story::starting_with(&[1, 100], "ada");
+    story.stage(0, 1, GateVerdict::Pass, None);
+    story.stage(1, 100, GateVerdict::Pass, None);
+    assert_eq!(story.text(), None, "not before it has succeeded");
+    story.tell(RampEvent::Succeeded);
+    let expected = "Canary Deployment: SUCCESS ✅
+Version: v1.4.0
+Started: 2026-11-24T03:00:00Z
+Completed: 2026-11-24T03:30:00Z
+Duration: 30 minutes
+Stages: 2/2 PASS
+Rollbacks: 0
+Evidence: rollout_stage_1.txt, rollout_stage_100.txt
+
+Ramp: spark-trading-ramp-20261124-030000
+Started By: ada through command line
+Plan: SHA-256 abababababababababababababababababababababababababababababababab
+
+Stage 1 (1 %): from 2026-11-24T03:00:00Z to 2026-11-24T03:15:00Z
+  PASS api-p95: 0.12 s < 0.2 s
+
+Stage 2 (100 %): from 2026-11-24T03:15:00Z to 2026-11-24T03:30:00Z
+  PASS api-p95: 0.12 s < 0.2 s
+";
+    assert_eq!(story.text().expect("a success"), expected);
+}
+
+#[test]
+fn what_a_person_overruled_or_skipped_is_no_pass_and_foreign_text_makes_no_line_of_its_own() {
+    let mut story = Story::starting_with(&[1, 5, 25, 100], "ada\nStages: 9/9 PASS");
+    let forced = Promotion {
+        actor: "ada".to_owned(),
+        is_full: true,
+        words: Some("the probe is broken".to_owned()),
+        in_spite_of: vec![HoldReason::CriterionFails],
+    };
+    story.stage(0, 1, GateVerdict::Fail, Some(forced));
+    story.stage(3, 100, GateVerdict::Pass, None);
+    story.tell(RampEvent::Succeeded);
+    let text = story.text().expect("a success");
+    assert!(text.contains("\nStages: 1/4 PASS, 1 by a person's word, 2 skipped by a person\n"), "{text}");
+    assert!(
+        text.contains("in spite of this: A pass criterion does not hold. Why: the probe is broken"),
+        "{text}"
+    );
+    assert!(text.contains("FAIL api-p95"), "{text}");
+    assert!(!text.contains("\nStages: 9/9"), "{text}");
+}
