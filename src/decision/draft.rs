@@ -109,6 +109,12 @@ impl<'a> Draft<'a> {
         share.is_some_and(|share| share > Share::ZERO)
     }
 
+    /// For how long the Watchdog has been silent, where that is too long.
+    pub(super) fn watchdog_silent_seconds(&self) -> Option<u64> {
+        let timeout = u64::try_from(self.context.policy.watchdog_timeout.num_seconds()).unwrap_or(0);
+        self.context.watchdog_silent_seconds.filter(|silent| *silent >= timeout)
+    }
+
     /// Whether a reading not older than the poll's validity says 0 %.
     pub(super) fn polled_zero(&self) -> bool {
         match self.context.reading {
@@ -153,31 +159,21 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn caused_by_alert(&self, reason: Reason, alert: &Alert) -> Cause {
-        let (share, share_read_at) = self.share_read();
-        Cause {
-            at: self.now(),
-            reason,
-            trigger: Trigger::Automatic,
-            words: alert.name().to_owned(),
-            alert: Some(alert.fingerprint.clone()),
-            stage: share.and_then(|share| Stage::from_share(share.0)),
-            share,
-            share_read_at,
-        }
+        let cause = self.caused_now(alert.name().to_owned(), Trigger::Automatic);
+        Cause { reason, alert: Some(alert.fingerprint.clone()), ..cause }
     }
 
     pub(super) fn caused_by_person(&self, actor: &str, words: &str, stage: Option<Stage>) -> Cause {
+        let cause = self.caused_now(words.to_owned(), Trigger::Manual { actor: actor.to_owned() });
+        Cause { stage: stage.or(cause.stage), ..cause }
+    }
+
+    /// By no alert, with the share as it is known; a person's unless the caller says another reason.
+    pub(super) fn caused_now(&self, words: String, trigger: Trigger) -> Cause {
         let (share, share_read_at) = self.share_read();
-        Cause {
-            at: self.now(),
-            reason: Reason::Manual,
-            trigger: Trigger::Manual { actor: actor.to_owned() },
-            words: words.to_owned(),
-            alert: None,
-            stage: stage.or_else(|| share.and_then(|share| Stage::from_share(share.0))),
-            share,
-            share_read_at,
-        }
+        let stage = share.and_then(|share| Stage::from_share(share.0));
+        let (at, reason) = (self.now(), Reason::Manual);
+        Cause { at, reason, trigger, words, alert: None, stage, share, share_read_at }
     }
 
     /// What the incident's own alerts cause at the end of its grace: the most urgent that fires, or

@@ -79,6 +79,11 @@ impl Draft<'_> {
         self.state.running_ramp()
     }
 
+    /// The same to hold on to while events are drafted: it is copied only as they change it.
+    pub(super) fn ramp_now(&self) -> Option<Arc<Ramp>> {
+        self.state.ramp.as_ref().filter(|ramp| !ramp.phase.has_ended()).cloned()
+    }
+
     pub(super) fn ramp_event(&mut self, ramp: &RampId, happened: RampEvent) {
         self.rollout_event(Event::Ramp { ramp: ramp.clone(), happened });
     }

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::{Context, Draft, Reading};
+use super::{Draft, Reading};
 use crate::incident::{
     Attempt, BlobRef, CheckOutcome, Event, EvidenceFile, Incident, IncidentId, NoticeFact, NoticeKind, Phase,
     Reason, SnapshotPoint, StepOutcome, Verdict, Verification,
@@ -205,10 +205,8 @@ fn public_update(draft: &mut Draft<'_>, id: &IncidentId) {
 
 /// Missing data is reported, and never acted upon (design, section 4).
 fn watchdog(draft: &mut Draft<'_>) {
-    let Context { policy, watchdog_silent_seconds, .. } = *draft.context;
-    let Some(silent_seconds) = watchdog_silent_seconds else { return };
-    let limit = u64::try_from(policy.watchdog_timeout.num_seconds()).unwrap_or(0);
-    let silent = silent_seconds >= limit;
+    let Some(silent_seconds) = draft.context.watchdog_silent_seconds else { return };
+    let silent = draft.watchdog_silent_seconds().is_some();
     let canary_runs = draft.state.run.is_some();
     if silent && canary_runs && !draft.state.watchdog_lost {
         draft.rollout_event(Event::WatchdogLost { silent_seconds });

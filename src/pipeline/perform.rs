@@ -88,20 +88,28 @@ impl Worker {
         let command = Command::RunStep { incident: incident.clone(), attempt, step };
         let share_before = self.share_reader.before_acting(rollout).await;
         self.see_what_is_there(rollout).await;
-        let Some(permit) = self.asks_for(rollout, &command).and_then(|epoch| rollout.lane.enter(epoch))
-        else {
-            tracing::info!(step = step.as_str(), "it is not asked for any more: left");
+        let Some(record) = self.act(rollout, &command, step).await else {
             return self.tell_what_is_there(rollout).await;
         };
-        let clock = self.clock.as_ref();
-        let target = ObservedTarget { rollout, observed: &self.observed, clock };
-        let is_asked_for = || self.asks_for(rollout, &command).is_some();
-        let target = ActedOn { target, permit, is_asked_for };
-        let record = run_step(&target, step, clock, rollout.step_limits, || self.randomness.jitter()).await;
         let step = StepRecord { share_before, ..record };
         self.report(&rollout.name, Input::StepEnded { incident, attempt, step }).await;
         self.observed.step_ended(&rollout.name);
         self.report(&rollout.name, Input::ShareRead).await;
+    }
+
+    /// Carries the step out through the rollout's lane, for as long as the state asks for the command; `None`:
+    /// it did not any more.
+    pub(super) async fn act(&self, rollout: &Rollout, command: &Command, step: Step) -> Option<StepRecord> {
+        let permit = self.asks_for(rollout, command).and_then(|epoch| rollout.lane.enter(epoch));
+        let Some(permit) = permit else {
+            tracing::info!(step = step.as_str(), "it is not asked for any more: left");
+            return None;
+        };
+        let clock = self.clock.as_ref();
+        let target = ObservedTarget { rollout, observed: &self.observed, clock };
+        let is_asked_for = || self.asks_for(rollout, command).is_some();
+        let target = ActedOn { target, permit, is_asked_for };
+        Some(run_step(&target, step, clock, rollout.step_limits, || self.randomness.jitter()).await)
     }
 
     /// Observes a target that says which revision is there, unless it has said so lately: a step may have been
@@ -129,7 +137,7 @@ impl Worker {
 
     /// The decision that a command to act is for, if the state asks for it and nobody has seen another
     /// revision since.
-    pub(super) fn asks_for(&self, rollout: &Rollout, command: &Command) -> Option<Epoch> {
+    fn asks_for(&self, rollout: &Rollout, command: &Command) -> Option<Epoch> {
         let states = self.journal.states();
         let state = states.get(&rollout.name)?;
         let now = self.clock.now();

@@ -1,12 +1,7 @@
 //! The next change that takes the canary to its stage's share.
 
-use chrono::TimeDelta;
-
-use crate::decision::{Draft, PlanPolicy, Reading};
+use crate::decision::{Draft, OBSERVATION_VALID, PlanPolicy, Reading};
 use crate::incident::{HoldReason, Observation, Ramp, RampEvent, RampSaid, Share, Step, Workloads};
-
-/// What was observed longer ago says too little to raise a share by.
-const OBSERVATION_VALID: TimeDelta = TimeDelta::seconds(2);
 
 /// What comes next while a stage's share is being set.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -27,8 +27,7 @@ pub(super) fn of_the_rollout(draft: &Draft<'_>, ramp: &Ramp) -> Vec<InTheWay> {
     if context.policy.mode != Mode::Armed {
         found.push((HoldReason::NotArmed, String::new()));
     }
-    let timeout = context.policy.watchdog_timeout.num_seconds().unsigned_abs();
-    if let Some(silent) = context.watchdog_silent_seconds.filter(|silent| *silent >= timeout) {
+    if let Some(silent) = draft.watchdog_silent_seconds() {
         found.push((HoldReason::WatchdogSilent, format!("for {silent} s")));
     }
     if let Some(frozen) = context.frozen {

@@ -18,7 +18,7 @@ pub(in crate::decision) fn judged(
     stage: usize,
     judgements: &[Judgement],
 ) -> Option<Reason> {
-    let ramp = draft.ramp().filter(|ramp| ramp.id == *id && ramp.stage == stage)?.clone();
+    let ramp = draft.ramp_now().filter(|ramp| ramp.id == *id && ramp.stage == stage)?;
     ramp.stage_began_at()?;
     if matches!(ramp.phase, crate::incident::RampPhase::Finishing) {
         return None;
@@ -27,7 +27,7 @@ pub(in crate::decision) fn judged(
     if let Some(worst) = to_be_rolled_back_for(&ramp, judgements) {
         return Some(roll_back(draft, &ramp, worst));
     }
-    let ramp = draft.ramp().cloned()?;
+    let ramp = draft.ramp_now()?;
     let in_the_way = in_the_way(draft, &ramp, judgements);
     let promotion = ramp.record().and_then(|record| record.promotion.clone());
     let is_overruled = |reason: crate::incident::HoldReason| {
@@ -81,17 +81,7 @@ fn roll_back(draft: &mut Draft<'_>, ramp: &Ramp, judgement: &Judgement) -> Reaso
             alert: None,
         }),
     };
-    let (share, share_read_at) = draft.share_read();
-    let cause = Cause {
-        at: draft.now(),
-        reason,
-        trigger: Trigger::Automatic,
-        words,
-        alert: None,
-        stage: share.and_then(|share| crate::incident::Stage::from_share(share.0)),
-        share,
-        share_read_at,
-    };
+    let cause = Cause { reason, ..draft.caused_now(words, Trigger::Automatic) };
     draft.start_rollback(&id, cause)
 }
 
@@ -119,8 +109,8 @@ pub(in crate::decision) fn step_ended(
     if is_current {
         draft.ramp_event(id, RampEvent::StepEnded { record: record.clone() });
         let is_set = record.outcome == StepOutcome::Done;
-        let ramp = draft.ramp().filter(|ramp| is_set && record.step.sets_share() == Some(ramp.share()));
-        if let Some(ramp) = ramp.cloned() {
+        let ramp = draft.ramp_now().filter(|ramp| is_set && record.step.sets_share() == Some(ramp.share()));
+        if let Some(ramp) = ramp {
             stage_begins(draft, &ramp);
         }
     }

@@ -18,7 +18,7 @@ pub(in crate::decision) fn asked(
         super::start::start(draft, actor, start);
         return None;
     }
-    let Some(ramp) = draft.ramp().cloned() else {
+    let Some(ramp) = draft.ramp_now() else {
         draft.refuse(RampRefusal::NotRunning.into());
         return None;
     };

@@ -9,7 +9,7 @@ use crate::incident::{
 
 /// Whatever was decided before, a ramp never goes on in spite of it.
 pub(in crate::decision) fn review(draft: &mut Draft<'_>) {
-    let Some(ramp) = draft.ramp().cloned() else { return };
+    let Some(ramp) = draft.ramp_now() else { return };
     if ended(draft, &ramp) || ramp.step.is_some() {
         return;
     }
@@ -55,7 +55,7 @@ fn set_share(draft: &mut Draft<'_>, ramp: &Ramp) {
     if in_the_way.is_empty() {
         in_the_way.extend(carry_on(draft, ramp));
     }
-    let Some(ramp) = draft.ramp().cloned() else { return };
+    let Some(ramp) = draft.ramp_now() else { return };
     // An API that fails once or twice is tried again before anybody is told.
     let is_young = |(reason, _): &InTheWay| {
         *reason == HoldReason::StepFailed && (1..FAILURES_TOLD).contains(&ramp.failures)

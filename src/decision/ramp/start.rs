@@ -49,8 +49,7 @@ fn refusal(draft: &Draft<'_>, start: &RampStart) -> Option<RampRefusal> {
     if !firing.is_empty() {
         return Some(RampRefusal::AlertFires(firing));
     }
-    let timeout = context.policy.watchdog_timeout.num_seconds().unsigned_abs();
-    if let Some(silent) = context.watchdog_silent_seconds.filter(|silent| *silent >= timeout) {
+    if let Some(silent) = draft.watchdog_silent_seconds() {
         return Some(RampRefusal::WatchdogSilent(silent));
     }
     if let Some(frozen) = context.frozen {

@@ -33,11 +33,9 @@ impl Ramp {
             stage: 0,
             stages: vec![StageRecord::new(0, share)],
             step: None,
-            step_begun_at: None,
             last_step_ended_at: None,
             retry_at: None,
             failures: 0,
-            waiting: None,
             paused: None,
             holding: None,
             evidence: Vec::new(),
@@ -48,13 +46,8 @@ impl Ramp {
     pub(in crate::incident) fn apply(&mut self, at: DateTime<Utc>, event: &RampEvent) {
         match event {
             RampEvent::Started(_) => {}
-            RampEvent::StepStarted { step } => {
-                self.step = Some(*step);
-                self.step_begun_at = Some(at);
-                self.waiting = None;
-            }
+            RampEvent::StepStarted { step } => self.step = Some(*step),
             RampEvent::StepEnded { record } => self.step_ended(at, record),
-            RampEvent::Waiting { reason } => self.waiting = Some(*reason),
             RampEvent::StageBegan { stage } => {
                 if let Some(record) = self.record_of(*stage) {
                     record.began_at = Some(at);
@@ -89,7 +82,7 @@ impl Ramp {
                     record.approval = Some(Approval { at, actor, through });
                 }
             }
-            RampEvent::Promoted(promotion) => *self = self.clone().promoted(promotion.clone()),
+            RampEvent::Promoted(promotion) => self.promote(promotion.clone()),
             RampEvent::StagePassed { stage, judgements } => {
                 self.judged(*stage, judgements);
                 if let Some(record) = self.record_of(*stage) {
@@ -147,7 +140,7 @@ impl Ramp {
         if self.phase.has_ended() {
             return;
         }
-        let times = [&mut self.retry_at, &mut self.last_step_ended_at, &mut self.step_begun_at];
+        let times = [&mut self.retry_at, &mut self.last_step_ended_at];
         times.into_iter().flatten().for_each(|at| *at += by);
         if let Some(paused) = &mut self.paused {
             paused.at += by;
@@ -178,7 +171,6 @@ impl Ramp {
 
     fn step_ended(&mut self, at: DateTime<Utc>, record: &StepRecord) {
         self.step = None;
-        self.step_begun_at = None;
         self.last_step_ended_at = Some(at);
         if record.outcome.is_done() {
             self.failures = 0;
@@ -212,9 +204,7 @@ impl Ramp {
         self.phase = phase;
         self.ended_at = Some(at);
         self.step = None;
-        self.step_begun_at = None;
         self.retry_at = None;
-        self.waiting = None;
         self.paused = None;
         self.holding = None;
     }
@@ -222,11 +212,15 @@ impl Ramp {
     /// The same ramp with its stage promoted, to see what would be in the way.
     #[must_use]
     pub fn promoted(mut self, promotion: Promotion) -> Self {
+        self.promote(promotion);
+        self
+    }
+
+    fn promote(&mut self, promotion: Promotion) {
         let stage = self.stage;
         if let Some(record) = self.record_of(stage) {
             record.promotion = Some(promotion);
         }
-        self
     }
 }
 

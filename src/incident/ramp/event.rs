@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{HoldReason, Judgement, RampPlan};
-use crate::incident::{EvidenceFile, IncidentId, Pause, Share, Step, StepRecord};
+use crate::incident::{EvidenceFile, IncidentId, Share, Step, StepRecord};
 
 /// What a ramp starts with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,10 +49,6 @@ pub enum RampEvent {
     },
     StepEnded {
         record: StepRecord,
-    },
-    /// The next step can't begin yet.
-    Waiting {
-        reason: Pause,
     },
     /// The stage's share was read back as set: its clock starts.
     StageBegan {
@@ -123,7 +119,6 @@ impl RampEvent {
             Self::Started(_) => "ramp_started",
             Self::StepStarted { .. } => "ramp_step_started",
             Self::StepEnded { .. } => "ramp_step_ended",
-            Self::Waiting { .. } => "ramp_waiting",
             Self::StageBegan { .. } => "ramp_stage_began",
             Self::Judged { .. } => "ramp_judged",
             Self::HoldStarted { .. } => "ramp_hold_started",

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Criterion, Judgement, Promotion, RampPhase, RampPlan, StagePlan};
-use crate::incident::{CriterionName, EvidenceFile, Pause, RampId, Share, Step};
+use crate::incident::{CriterionName, EvidenceFile, RampId, Share, Step};
 
 /// One ramp: running, or the last that ran.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,14 +28,11 @@ pub struct Ramp {
     pub stages: Vec<StageRecord>,
     /// The change that is under way.
     pub step: Option<Step>,
-    pub step_begun_at: Option<DateTime<Utc>>,
     pub last_step_ended_at: Option<DateTime<Utc>>,
     /// Why the last change is not tried again at once, and when it is.
     pub retry_at: Option<DateTime<Utc>>,
     /// How often in a row a change failed.
     pub failures: u32,
-    /// What is waited for before the next change.
-    pub waiting: Option<Pause>,
     pub paused: Option<Paused>,
     pub holding: Option<Holding>,
     /// The record of the whole, once it is written.

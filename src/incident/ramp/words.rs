@@ -16,7 +16,6 @@ impl RampEvent {
             }
             Self::StepStarted { step } => format!("the ramp begins to {}", step.words()),
             Self::StepEnded { record } => record.sentence(),
-            Self::Waiting { reason } => reason.sentence().to_owned(),
             Self::StageBegan { stage } => format!("stage {} begins: its share was read back", stage + 1),
             Self::Judged { judgements, .. } => {
                 judgements.iter().map(Judgement::sentence).collect::<Vec<_>>().join("; ")
