@@ -5,6 +5,7 @@
 
 mod build;
 mod channels;
+mod judges;
 mod probes;
 mod stored_evidence;
 mod traffic;
@@ -81,7 +82,7 @@ impl App {
         };
         let admin = bind(config.server.admin_listen, "server.admin_listen")?;
         let public = bind(config.server.listen, "server.listen")?;
-        let Parts { worker, watcher, journal_task, reconcile, metrics } =
+        let Parts { worker, watcher, gates, journal_task, reconcile, metrics } =
             build(config, Arc::clone(&store), clock).await?;
         let (listen, admin_listen) = (public.local_addr()?, admin.local_addr()?);
         let stop = CancellationToken::new();
@@ -137,6 +138,7 @@ impl App {
         tasks.watch("store", ended_or_stopped(store, stop.clone()));
         tasks.spawn("worker", worker.run(stop.clone(), drain));
         tasks.spawn("watcher", watcher.run(stop.clone()));
+        tasks.spawn("gates", gates.run(stop.clone()));
         if let Some(slack) = slack {
             tasks.spawn("slack buttons", slack.run(stop.clone()));
         }

@@ -1,12 +1,13 @@
 //! Walks the stages: webhook → decision → execution → verification → evidence.
 //!
-//! Three parts. The [`Journal`] takes every input, decides, and stores; nothing happens that is not
+//! Four parts. The [`Journal`] takes every input, decides, and stores; nothing happens that is not
 //! stored first. The [`Worker`] reads off the state what is to be done, does it, and reports. The
-//! [`Watcher`] looks at the world in between: the share, the alerts that no webhook brought.
+//! [`Watcher`] looks at the world in between: the share, the alerts that no webhook brought. [`Gates`] asks what a ramp's stage is judged by.
 
 mod deliver;
 #[cfg(test)]
 mod fixtures;
+mod gates;
 mod journal;
 mod look_back;
 mod observed;
@@ -23,6 +24,7 @@ mod verified;
 mod watcher;
 mod worker;
 
+pub use gates::{Gates, Rounds};
 pub use journal::{Journal, JournalError, JournalParts, JournalTask, Receipt, Ruling, States, Submission};
 pub use observed::{CLOCKS_DIFFER, Observed, Trying};
 pub use perform::blob_ref;

@@ -9,10 +9,12 @@ pub mod detection_floor;
 pub mod freeze;
 mod gates_file;
 mod judge;
+mod round;
 mod span;
 
 pub use answer::{Answer, ApprovalAnswer, CommandAnswer, HttpAnswer, LogAnswer, RangeAnswer, Series};
-pub use asked::{Asked, Judge, KeptFile};
+pub use asked::{Asked, Judge, KeptFile, NobodyAnswers};
 pub use gates_file::{Gate, GatesFile, GatesFileError, MAX_GATES_FILE_BYTES, Replayed};
 pub use judge::{Finding, judge_answer, judge_range};
+pub use round::Round;
 pub use span::{Grid, STEP_SECONDS, StageSpan};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::channels::{build_channels, recipient};
+use super::judges::Judges;
 use super::stored_evidence::StoredEvidence;
 use super::traffic::Traffic;
 use anyhow::Context;
@@ -19,8 +20,8 @@ use crate::incident::{Revision, RolloutName};
 use crate::metrics::Metrics;
 use crate::outbound::Connections;
 use crate::pipeline::{
-    Journal, JournalParts, JournalTask, Observed, PROMETHEUS, Rollout, Rollouts, Severities, ShareReader,
-    Sources, Watcher, Worker,
+    Gates, Journal, JournalParts, JournalTask, Observed, PROMETHEUS, Rollout, Rollouts, Rounds, Severities,
+    ShareReader, Sources, Watcher, Worker,
 };
 use crate::randomness::Randomness;
 use crate::signals::{AlertSource, Alertmanager, Prometheus, RuleSource};
@@ -52,6 +53,7 @@ const LOAD_WITHIN: Duration = Duration::from_secs(5);
 pub struct Parts {
     pub worker: Worker,
     pub watcher: Watcher,
+    pub gates: Gates,
     pub journal_task: JournalTask,
     pub reconcile: Arc<Notify>,
     pub metrics: Metrics,
@@ -75,8 +77,7 @@ pub async fn build(
         config.alertmanager.urls.iter().map(|url| alertmanager(url) as Arc<dyn AlertSource>).collect();
     let from_prometheus = connections.to(&config.prometheus.access, SIGNAL_TIMEOUT).context("prometheus")?;
     let prometheus = config.prometheus.url.clone();
-    let prometheus: Option<Arc<dyn RuleSource>> =
-        prometheus.map(|url| Arc::new(Prometheus::new(from_prometheus, url)) as Arc<dyn RuleSource>);
+    let prometheus = prometheus.map(|url| Arc::new(Prometheus::new(from_prometheus, url)));
     let channels = build_channels(config, &mut connections, &clock)?;
     let recipients: Vec<_> = channels.values().map(|channel| recipient(channel.as_ref())).collect();
     let rollouts = build_rollouts(config, &mut connections, prometheus.as_ref(), &recipients)?;
@@ -113,10 +114,11 @@ pub async fn build(
         observed,
         sources: Sources {
             alertmanagers,
-            prometheus,
+            prometheus: prometheus.map(|source| source as Arc<dyn RuleSource>),
             watchdog: config.alertmanager.watchdog.clone(),
             severities: Severities::new(config.alertmanager.severity_map.clone(), metrics.clone()),
         },
+        rounds: Rounds::default(),
         evidence: Arc::new(EvidenceFolders::new(
             config.evidence.directory.clone(),
             config.evidence.fallback_directory.clone(),
@@ -135,7 +137,8 @@ pub async fn build(
         wake: Arc::clone(&reconcile),
         retention: delta(config.store.retention),
     };
-    Ok(Parts { worker, watcher, journal_task, reconcile, metrics })
+    let gates = Gates { worker: worker.clone() };
+    Ok(Parts { worker, watcher, gates, journal_task, reconcile, metrics })
 }
 
 /// What is stored; `None` where it can't be read now. Nobody may wait for a disk that is full, read-only
@@ -166,7 +169,7 @@ async fn load(store: &dyn IncidentStore) -> Result<Option<Loaded>, StoreError> {
 pub fn build_rollouts(
     config: &Config,
     connections: &mut Connections,
-    prometheus: Option<&Arc<dyn RuleSource>>,
+    prometheus: Option<&Arc<Prometheus>>,
     recipients: &[Recipient],
 ) -> anyhow::Result<Rollouts> {
     let mut clusters = Clusters::default();
@@ -185,13 +188,14 @@ fn build_rollout(
     config: &Config,
     rollout: &RolloutConfig,
     (connections, clusters): (&mut Connections, &mut Clusters),
-    prometheus: Option<&Arc<dyn RuleSource>>,
+    prometheus: Option<&Arc<Prometheus>>,
     recipients: &[Recipient],
 ) -> anyhow::Result<Rollout> {
     let RolloutConfig { name, mode, matching, revision, grace, hold, on_unverified, verify, .. } = rollout;
     let limits = StepLimits::default();
     let Traffic { lane, plan, longest, guard } = Traffic::build(rollout, connections, clusters, limits)?;
     let guard = verify.guard.unwrap_or(guard);
+    let rules = prometheus.map(|source| Arc::clone(source) as Arc<dyn RuleSource>);
     let to_application = connections.to(&verify.access, APPLICATION_TIMEOUT).context("verify")?;
     Ok(Rollout {
         name: RolloutName::new(name.clone()),
@@ -211,10 +215,12 @@ fn build_rollout(
             recipients: recipients.to_vec(),
         },
         application: Application::new(to_application.clone(), verify.metrics_url.clone()),
-        verifier: super::probes::verifier(rollout, plan, to_application, prometheus),
+        verifier: super::probes::verifier(rollout, plan, to_application, rules.as_ref()),
         lane,
         step_limits: limits,
         freeze: rollout.freeze.clone(),
+        judge: Arc::new(Judges::new(prometheus)),
+        judge_interval: rollout.ramp.judge_interval,
         verify_interval: verify.interval,
     })
 }

@@ -15,11 +15,13 @@ pub enum Loop {
     Worker,
     /// Asks the monitoring; a turn ends when all have answered or were given up.
     Watcher,
+    /// Asks what ramps are judged by; turns every second at the least.
+    Gates,
 }
 
 impl Loop {
     /// Every loop, in the order of the variants: each one's number is its place in an array.
-    pub const ALL: [Self; 3] = [Self::Journal, Self::Worker, Self::Watcher];
+    pub const ALL: [Self; 4] = [Self::Journal, Self::Worker, Self::Watcher, Self::Gates];
 
     /// The value of the label `loop`.
     #[must_use]
@@ -28,6 +30,7 @@ impl Loop {
             Self::Journal => "journal",
             Self::Worker => "worker",
             Self::Watcher => "watcher",
+            Self::Gates => "gates",
         }
     }
 }

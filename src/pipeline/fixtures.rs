@@ -12,6 +12,7 @@ use crate::decision::world::armed_policy;
 use crate::execution::{ActError, Glance, Lane, Reach, ReadError, StepLimits, Target};
 use crate::incident::{Answer, Observation, RolloutName, Share, Step};
 use crate::outbound::Outbound;
+use crate::ramp::NobodyAnswers;
 use crate::verification::{Application, TrafficShare, Verifier};
 
 pub(super) fn name() -> RolloutName {
@@ -79,6 +80,8 @@ pub(super) fn rollout(flag: Arc<Flag>) -> Rollout {
         lane,
         step_limits: StepLimits::default(),
         freeze: crate::ramp::freeze::FreezeWindows::default(),
+        judge: Arc::new(NobodyAnswers { why: "nobody can be asked".to_owned() }),
+        judge_interval: Duration::from_secs(15),
         verify_interval: Duration::from_secs(1),
     }
 }

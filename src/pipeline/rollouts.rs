@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::decision::Policy;
 use crate::execution::{Lane, StepLimits};
 use crate::incident::{Alert, RolloutName};
+use crate::ramp::Judge;
 use crate::ramp::freeze::FreezeWindows;
 use crate::verification::{Application, Verifier};
 
@@ -23,6 +24,10 @@ pub struct Rollout {
     pub step_limits: StepLimits,
     /// When no ramp starts, nor goes on.
     pub freeze: FreezeWindows,
+    /// Asks the criteria of its ramps.
+    pub judge: Arc<dyn Judge>,
+    /// The pause between two rounds of a stage's criteria.
+    pub judge_interval: Duration,
     /// The pause between two rounds of a verification.
     pub verify_interval: Duration,
 }

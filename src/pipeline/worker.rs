@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::{Journal, Observed, Rollouts, ShareReader, States};
+use super::{Journal, Observed, Rollouts, Rounds, ShareReader, States};
 use crate::clock::Clock;
 use crate::decision::{Command, Due, due};
 use crate::evidence::EvidenceWriter;
@@ -46,6 +46,8 @@ pub struct Worker {
     pub observed: Arc<Observed>,
     pub share_reader: ShareReader,
     pub sources: Sources,
+    /// What the criteria of running ramps were answered last.
+    pub rounds: Rounds,
     pub evidence: Arc<dyn EvidenceWriter>,
     pub channels: Channels,
     /// The raw bodies for the evidence are read from it.

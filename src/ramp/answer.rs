@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::incident::Question;
+
 /// What one question was answered, by the kind of system that answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -15,6 +17,23 @@ pub enum Answer {
     Logs(LogAnswer),
     Command(CommandAnswer),
     Approval(ApprovalAnswer),
+}
+
+impl Answer {
+    /// That a question got no answer, and why; of a person's word there is none.
+    #[must_use]
+    pub fn failed(question: &Question, error: String, asked_at: DateTime<Utc>) -> Self {
+        let error = Some(error);
+        match question {
+            Question::Query(_) => Self::Range(RangeAnswer { error, ..RangeAnswer::default() }),
+            Question::Http(_) => Self::Http(HttpAnswer { asked_at, status: None, pointed: None, error }),
+            Question::Logs(_) => Self::Logs(LogAnswer { asked_at, lines: None, error }),
+            Question::Command(_) => {
+                Self::Command(CommandAnswer { asked_at, exit_code: None, error, last_line: None })
+            }
+            Question::Approval => Self::Approval(ApprovalAnswer::default()),
+        }
+    }
 }
 
 /// Prometheus' answer to a range query.

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 
-use super::{Answer, StageSpan};
+use super::{Answer, StageSpan, judge_answer};
 use crate::incident::{Criterion, Judgement};
 
 /// One question asked: its answer, what it says, and what of it is kept beside the answer.
@@ -30,4 +30,20 @@ pub struct KeptFile {
 pub trait Judge: Send + Sync + Debug {
     /// Asks what the criterion asks, as of the span's now.
     async fn ask(&self, criterion: &Criterion, span: &StageSpan) -> Asked;
+}
+
+/// Stands for a system that is not configured: each of its answers is that, and the criterion unknown.
+#[derive(Debug, Clone)]
+pub struct NobodyAnswers {
+    /// What to do about it, in words.
+    pub why: String,
+}
+
+#[async_trait]
+impl Judge for NobodyAnswers {
+    async fn ask(&self, criterion: &Criterion, span: &StageSpan) -> Asked {
+        let answer = Answer::failed(&criterion.question, self.why.clone(), span.now);
+        let judgement = judge_answer(&answer, criterion, span);
+        Asked { answer, judgement, kept: None }
+    }
 }

@@ -61,7 +61,7 @@ impl Readiness {
 fn hangs(metrics: &Metrics) -> Option<&'static str> {
     let hangs = |known: &Loop| {
         let limit = match known {
-            Loop::Journal | Loop::Worker => LOOP_HANGS,
+            Loop::Journal | Loop::Worker | Loop::Gates => LOOP_HANGS,
             Loop::Watcher => WATCHER_HANGS,
         };
         metrics.loop_age(*known) >= limit
@@ -141,7 +141,9 @@ mod tests {
         assert_eq!(hangs(&metrics), Some("journal"));
         pass(&metrics, 60, &[Loop::Journal]).await;
         assert_eq!(hangs(&metrics), Some("worker"));
-        pass(&metrics, 1_800, &[Loop::Journal, Loop::Worker]).await;
+        pass(&metrics, 60, &[Loop::Journal, Loop::Worker]).await;
+        assert_eq!(hangs(&metrics), Some("gates"));
+        pass(&metrics, 1_740, &[Loop::Journal, Loop::Worker, Loop::Gates]).await;
         assert_eq!(hangs(&metrics), Some("watcher"));
         metrics.probes(false, false);
         let rendered = metrics.render();

@@ -18,8 +18,10 @@ use backstop::incident::{
 use backstop::metrics::Metrics;
 use backstop::outbound::Outbound;
 use backstop::pipeline::{
-    Journal, JournalParts, Observed, Rollout, Rollouts, Severities, ShareReader, Sources, Watcher, Worker,
+    Journal, JournalParts, Observed, Rollout, Rollouts, Rounds, Severities, ShareReader, Sources, Watcher,
+    Worker,
 };
+use backstop::ramp::NobodyAnswers;
 use backstop::randomness::Randomness;
 use backstop::signals::{AlertSource, Listing, SignalError};
 use backstop::store::{IncidentStore, MemoryStore};
@@ -143,6 +145,8 @@ fn rollout() -> Rollout {
         application: Application::new(Outbound::new(EVERY, None).expect("a client"), None),
         verifier: Verifier { probes: vec![Arc::new(TrafficShare)] },
         lane,
+        judge: Arc::new(NobodyAnswers { why: "nobody can be asked".to_owned() }),
+        judge_interval: EVERY,
         step_limits: StepLimits::default(),
         freeze: backstop::ramp::freeze::FreezeWindows::default(),
         verify_interval: Duration::from_secs(5),
@@ -189,6 +193,7 @@ impl Watching {
                 watchdog,
                 severities: Severities::new(SeverityMap::default(), metrics.clone()),
             },
+            rounds: Rounds::default(),
             channels: Default::default(),
             evidence: Arc::new(EvidenceFolders::new(
                 folder.path().join("evidence"),

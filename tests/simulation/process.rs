@@ -13,9 +13,10 @@ use backstop::incident::{Revision, RolloutName, SeverityMap};
 use backstop::metrics::Metrics;
 use backstop::outbound::Outbound;
 use backstop::pipeline::{
-    Journal, JournalParts, Kinds, Observed, Rollout, Rollouts, Severities, ShareReader, Sources, Submission,
-    Watcher, Worker,
+    Journal, JournalParts, Kinds, Observed, Rollout, Rollouts, Rounds, Severities, ShareReader, Sources,
+    Submission, Watcher, Worker,
 };
+use backstop::ramp::NobodyAnswers;
 use backstop::randomness::Randomness;
 use backstop::store::IncidentStore;
 use backstop::verification::{Application, Verifier};
@@ -106,6 +107,8 @@ fn rollout(world: &World, plan: &Plan, site: usize, deployments: u32) -> Rollout
         application: Application::new(outbound(), None),
         verifier: Verifier { probes: probes(world, plan) },
         lane,
+        judge: Arc::new(NobodyAnswers { why: "nobody can be asked".to_owned() }),
+        judge_interval: Duration::from_secs(2),
         step_limits: StepLimits {
             deadline: Duration::from_secs(3),
             max_attempts: MAX_ATTEMPTS,
@@ -164,6 +167,7 @@ impl Process {
             observed: Arc::clone(&observed),
             share_reader: ShareReader::new(&rollouts, Arc::clone(&observed), clock.clone()),
             sources,
+            rounds: Rounds::default(),
             channels: people::channels(world),
             evidence: Arc::new(world.clone()),
             store: Arc::new(world.clone()),

@@ -1,0 +1,80 @@
+//! Asks what the stages of running ramps are judged by, round after round, and reports what was answered.
+//!
+//! Prometheus is asked in every round. An API, a log or a program is asked by itself, as often as its criterion
+//! says: a round takes the latest of its answers, so that a slow one holds up no other.
+
+mod asking;
+mod occasion;
+mod questions;
+mod rounds;
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{States, Worker};
+use crate::incident::{Ramp, RampPhase, RolloutState};
+use crate::metrics::Loop;
+use asking::Asking;
+pub use rounds::Rounds;
+
+/// The longest nap, for the same reason as the worker's: a clock may be set.
+const LONGEST_NAP: Duration = Duration::from_secs(1);
+
+/// Asks for every ramp whose stage has begun.
+#[derive(Debug, Clone)]
+pub struct Gates {
+    /// What it shares with the worker.
+    pub worker: Worker,
+}
+
+impl Gates {
+    /// Asks until `stop`. What is under way then is dropped, programs with it: the next process asks again.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut states = self.worker.journal.subscribe();
+        let mut asking = Asking::default();
+        loop {
+            self.worker.metrics.loop_turned(Loop::Gates);
+            let nap = {
+                let now_states: States = states.borrow_and_update().clone();
+                self.begin_due(&now_states, &mut asking)
+            };
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = changed(&mut states) => {}
+                () = tokio::time::sleep(nap) => {}
+                Some(ended) = asking.next_ended() => asking.ended(ended, &self.worker.metrics),
+            }
+        }
+    }
+
+    /// Begins what is due, and says for how long nothing else is.
+    fn begin_due(&self, states: &States, asking: &mut Asking) -> Duration {
+        let now = self.worker.clock.now();
+        let mut nap = LONGEST_NAP;
+        for (name, state) in states {
+            let Some(rollout) = self.worker.rollouts.get(name) else { continue };
+            match watched(state) {
+                Some(ramp) => nap = nap.min(asking.begin(&self.worker, rollout, ramp, now)),
+                None => asking.forget(name),
+            }
+            self.worker.rounds.keep_what_is_needed(name, state);
+        }
+        nap
+    }
+}
+
+/// The ramp whose stage is judged now.
+fn watched(state: &RolloutState) -> Option<&Ramp> {
+    let is_judged = |ramp: &&Ramp| ramp.phase != RampPhase::Finishing && ramp.stage_began_at().is_some();
+    state.running_ramp().filter(is_judged)
+}
+
+/// Resolves when the states change; never, once nobody can change them any more.
+async fn changed(states: &mut watch::Receiver<States>) {
+    if states.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
