@@ -223,6 +223,8 @@ pub enum Input {
         /// `None`: the record of the whole.
         stage: Option<usize>,
         files: Vec<EvidenceFile>,
+        /// What is missing of it, or came otherwise, in sentences.
+        problems: Vec<String>,
     },
     Tick,
 }
@@ -308,8 +310,8 @@ pub fn decide(state: RolloutState, input: &Input, context: &Context<'_>) -> Deci
         }
         Input::RampStepEnded { ramp, step } => ramp::step_ended(&mut draft, ramp, step),
         Input::RampJudged { ramp, stage, judgements } => ramp::judged(&mut draft, ramp, *stage, judgements),
-        Input::RampEvidenceWritten { ramp, stage, files } => {
-            ramp::evidence_written(&mut draft, ramp, *stage, files)
+        Input::RampEvidenceWritten { ramp, stage, files, problems } => {
+            ramp::evidence_written(&mut draft, ramp, *stage, (files, problems))
         }
         Input::Tick => rollback::tick(&mut draft),
     };

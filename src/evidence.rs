@@ -20,6 +20,7 @@ mod lines;
 mod listing;
 mod manifest;
 mod pending;
+mod ramp;
 mod render;
 mod verify;
 mod writing;
@@ -27,7 +28,8 @@ mod writing;
 pub use directory::{EvidenceBlobs, EvidenceDir, EvidenceSummary};
 pub use folders::{EvidenceFolders, known_in};
 pub use lines::ManifestLine;
-pub use render::{Version, render_success, render_text};
+pub use ramp::{RampSummary, ramp_record};
+pub use render::{Version, render_ramp, render_text};
 pub use verify::{Finding, VerifyReport};
 
 use std::io::ErrorKind;
@@ -38,7 +40,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use crate::incident::{EvidenceFile, Incident, IncidentId};
+use crate::incident::{EvidenceFile, Incident, RampId};
+use crate::ramp::KeptFile;
 
 /// Writes down what was seen and done.
 #[async_trait]
@@ -52,6 +55,17 @@ pub trait EvidenceWriter: Send + Sync + std::fmt::Debug {
         incident: Arc<Incident>,
         blobs: EvidenceBlobs,
         complete: bool,
+        now: DateTime<Utc>,
+    ) -> Result<Recorded, EvidenceError>;
+
+    /// Writes files of a ramp into its folder. What was written there before stays as it is.
+    ///
+    /// # Errors
+    /// See [`EvidenceError`].
+    async fn record_ramp(
+        &self,
+        ramp: RampId,
+        files: Arc<[KeptFile]>,
         now: DateTime<Utc>,
     ) -> Result<Recorded, EvidenceError>;
 }
@@ -73,7 +87,8 @@ impl From<Vec<EvidenceFile>> for Recorded {
 /// A file that is known to have been written, because the database says so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownFile {
-    pub incident: IncidentId,
+    /// The id of the incident or the ramp that it is of.
+    pub owner: String,
     pub file: EvidenceFile,
 }
 

@@ -21,9 +21,17 @@ impl WrittenEarlier for StoredEvidence {
         let filter = IncidentFilter { limit: MAX_INCIDENTS, ..IncidentFilter::default() };
         let incidents = self.0.incidents(&filter).await.map_err(|error| crate::logging::chain(&error))?;
         let files = incidents.into_iter().flat_map(|incident| {
-            let id = incident.id;
-            incident.evidence.into_iter().map(move |file| KnownFile { incident: id.clone(), file })
+            let id = incident.id.to_string();
+            incident.evidence.into_iter().map(move |file| KnownFile { owner: id.clone(), file })
         });
-        Ok(files.collect())
+        let mut files: Vec<_> = files.collect();
+        // Of each rollout the last ramp is known: its files are the newest that can be gone.
+        let stored = self.0.load().await.map_err(|error| crate::logging::chain(&error))?;
+        for ramp in stored.rollouts.into_values().filter_map(|state| state.ramp) {
+            let of_stages = ramp.stages.iter().flat_map(|record| &record.evidence);
+            let of_ramp = of_stages.chain(&ramp.evidence).cloned();
+            files.extend(of_ramp.map(|file| KnownFile { owner: ramp.id.to_string(), file }));
+        }
+        Ok(files)
     }
 }

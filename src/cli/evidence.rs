@@ -2,12 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
+use serde::Serialize;
 
 use super::output::{Output, fail, print, print_json};
 use super::status::time;
 use super::{Common, Outcome, check_config};
-use crate::evidence::{EvidenceDir, EvidenceError, EvidenceSummary, KnownFile, VerifyReport, known_in};
+use crate::evidence::{
+    EvidenceDir, EvidenceError, EvidenceSummary, KnownFile, RampSummary, VerifyReport, known_in,
+};
 use crate::store;
 use crate::text::shown;
 
@@ -33,9 +37,9 @@ pub(super) struct EvidenceArgs {
 enum EvidenceCommand {
     /// List all evidence, the oldest first.
     List,
-    /// Show one rollback's evidence, by its name or its incident.
+    /// Show one rollback's evidence, by its name or its incident, or a ramp's record, by its id.
     Show {
-        /// Such as `rollback_20261104_030405`, or an incident's id.
+        /// Such as `rollback_20261104_030405`, an incident's id, or a ramp's.
         name: String,
     },
     /// Find anything that was changed or lost since it was written.
@@ -104,16 +108,16 @@ impl Places {
 }
 
 fn list(places: &Places, output: Output) -> Outcome {
-    let mut looked = places.look(EvidenceDir::list);
+    let mut looked = places.look(Listed::all);
     let read = std::mem::take(&mut looked.read).into_iter();
     let mut listed: Vec<_> =
         read.flat_map(|(dir, found)| found.into_iter().map(|summary| (dir.path(), summary))).collect();
-    listed.sort_by_key(|(_, summary)| summary.executed_at);
+    listed.sort_by_key(|(_, summary)| summary.at());
     let here = places.directory.path();
     match output {
         Output::Json => print_json(&listed.iter().map(|(_, summary)| summary).collect::<Vec<_>>()),
         Output::Text if !listed.is_empty() => listed.iter().for_each(|(path, summary)| {
-            print(summary_text(summary, (*path != here).then_some(path)));
+            print(listed_text(summary, (*path != here).then_some(path)));
         }),
         Output::Text if !looked.failed.is_empty() => {}
         Output::Text if places.directory.is_absent() => print(no_folder(here)),
@@ -126,6 +130,45 @@ fn no_folder(path: &Path) -> String {
     format!("{}: there is no such folder", path.display())
 }
 
+/// What lies in a folder: each is told from the other by its members, `incident` or `ramp`.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Listed {
+    Rollback(EvidenceSummary),
+    Ramp(RampSummary),
+}
+
+impl Listed {
+    fn all(dir: &EvidenceDir) -> Result<Vec<Self>, EvidenceError> {
+        let (rollbacks, ramps) = (dir.list()?, dir.list_ramps()?);
+        Ok(rollbacks.into_iter().map(Self::Rollback).chain(ramps.into_iter().map(Self::Ramp)).collect())
+    }
+
+    fn at(&self) -> DateTime<Utc> {
+        match self {
+            Self::Rollback(summary) => summary.executed_at,
+            Self::Ramp(summary) => summary.started_at,
+        }
+    }
+}
+
+fn listed_text(listed: &Listed, elsewhere: Option<&Path>) -> String {
+    match listed {
+        Listed::Rollback(summary) => summary_text(summary, elsewhere),
+        Listed::Ramp(summary) => {
+            let stages: Vec<_> = summary.stages.iter().map(u8::to_string).collect();
+            let stages = if stages.is_empty() { "-".to_owned() } else { stages.join(", ") };
+            let members =
+                [&summary.ramp, &summary.revision, &summary.state].map(|text| shown(text)).join("  ");
+            format!("{members}  stages: {stages} %{}", in_another(elsewhere))
+        }
+    }
+}
+
+fn in_another(folder: Option<&Path>) -> String {
+    folder.map_or_else(String::new, |path| format!("  (in {})", path.display()))
+}
+
 fn summary_text(summary: &EvidenceSummary, elsewhere: Option<&Path>) -> String {
     let state = match (summary.complete, summary.written_at) {
         (true, _) => summary.state.clone(),
@@ -135,8 +178,7 @@ fn summary_text(summary: &EvidenceSummary, elsewhere: Option<&Path>) -> String {
     let verdict =
         summary.verdict.as_deref().unwrap_or(if summary.complete { "-" } else { "no verdict then" });
     let members = [&summary.name, &summary.rollout, &state, verdict, &summary.reason].map(shown);
-    let elsewhere = elsewhere.map_or_else(String::new, |path| format!("  (in {})", path.display()));
-    format!("{}{elsewhere}", members.join("  "))
+    format!("{}{}", members.join("  "), in_another(elsewhere))
 }
 
 fn show(places: &Places, name: &str, output: Output) -> Outcome {
@@ -242,7 +284,7 @@ impl Asked {
         match store::evidence_files(path) {
             Ok(Some(files)) => {
                 let said = format!("{} knows of {} writings of evidence files", path.display(), files.len());
-                let known = files.into_iter().map(|(incident, file)| KnownFile { incident, file }).collect();
+                let known = files.into_iter().map(|(owner, file)| KnownFile { owner, file }).collect();
                 Self { known, said, answer: Answer::Known }
             }
             Ok(None) => nothing(

@@ -17,9 +17,10 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::decision::{Input, Request};
 use crate::evidence::{EvidenceBlobs, EvidenceError, EvidenceWriter, Recorded};
-use crate::incident::{Incident, RolloutName, Stage};
+use crate::incident::{Incident, RampId, RolloutName, Stage};
 use crate::ownership::{Unmade, is_root};
 use crate::pipeline::Worker;
+use crate::ramp::KeptFile;
 use crate::store::{IncidentStore, MemoryStore, SqliteStore};
 use crate::text::shown;
 use crate::web::IncidentView;
@@ -187,5 +188,15 @@ impl EvidenceWriter for Watched {
         let failed = written.as_ref().err().map(EvidenceError::in_full);
         *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = failed;
         written
+    }
+
+    /// Of the ramp that the rollback ends; the command's own evidence is the rollback's.
+    async fn record_ramp(
+        &self,
+        ramp: RampId,
+        files: Arc<[KeptFile]>,
+        now: DateTime<Utc>,
+    ) -> Result<Recorded, EvidenceError> {
+        self.writer.record_ramp(ramp, files, now).await
     }
 }

@@ -94,17 +94,16 @@ impl EvidenceDir {
     ) -> Result<Recorded, EvidenceError> {
         private_folder(&self.path)?;
         let _lock = self.lock()?;
-        let manifest = Manifest::read(&self.path)?;
-        let mut writing =
-            Writing { folder: &self.path, manifest, incident, now, known, problems: Vec::new() };
+        let (manifest, owner) = (Manifest::read(&self.path)?, incident.id.as_str());
+        let mut writing = Writing { folder: &self.path, manifest, owner, now, known, problems: Vec::new() };
         self.continue_record(&mut writing)?;
         self.adopt_pending(&mut writing)?;
-        let name = self.name_for(&writing)?;
-        let files = if self.finish_begun(&mut writing, &name, complete)? {
-            self.files_of(&incident.id)?
+        let name = self.name_for(&writing, incident)?;
+        let files = if self.finish_begun(&mut writing, incident, &name, complete)? {
+            self.files_of(incident.id.as_str())?
         } else {
             let directory = Some(name_of(&self.path));
-            let written = self.write_round(&mut writing, &name, blobs, complete)?.into_iter();
+            let written = self.write_round(&mut writing, incident, (&name, blobs), complete)?.into_iter();
             written.map(|file| EvidenceFile { directory: directory.clone(), ..file }).collect()
         };
         Pending::clear(&self.path);
@@ -114,7 +113,7 @@ impl EvidenceDir {
 
     /// Everything rests on what was written before: what is missing of it is said here, in the record
     /// itself, where no later writing can hide it.
-    fn continue_record(&self, writing: &mut Writing<'_>) -> Result<(), EvidenceError> {
+    pub(super) fn continue_record(&self, writing: &mut Writing<'_>) -> Result<(), EvidenceError> {
         let mut broken = writing.manifest.chain_findings(true)?;
         let unlisted = unlisted(&writing.manifest, writing.known).into_iter();
         broken.extend(unlisted.filter(|finding| !is_said(&writing.manifest, finding)));
@@ -132,15 +131,17 @@ impl EvidenceDir {
     }
 
     /// A crash may have come between a file and its line. It is ours if that was announced.
-    fn adopt_pending(&self, writing: &mut Writing<'_>) -> Result<(), EvidenceError> {
-        for file in Pending::read(&self.path) {
+    pub(super) fn adopt_pending(&self, writing: &mut Writing<'_>) -> Result<(), EvidenceError> {
+        let Pending { owner, files } = Pending::read(&self.path);
+        let owner = owner.unwrap_or_else(|| writing.owner.to_owned());
+        for file in files {
             let listed = writing.manifest.of_file(&file.name).last().map(|line| line.sha256.clone());
             if listed.as_ref() == Some(&file.sha256) {
                 continue;
             }
             let Ok(Some(bytes)) = read(&self.path.join(&file.name)) else { continue };
             if sha256(&bytes) == file.sha256 {
-                writing.add_line(&file, bytes.len(), listed)?;
+                writing.add_line_of(&owner, &file, bytes.len(), listed)?;
             }
         }
         Ok(())
@@ -149,8 +150,8 @@ impl EvidenceDir {
     fn write_round(
         &self,
         writing: &mut Writing<'_>,
-        name: &str,
-        blobs: &EvidenceBlobs,
+        incident: &Incident,
+        (name, blobs): (&str, &EvidenceBlobs),
         complete: bool,
     ) -> Result<Vec<EvidenceFile>, EvidenceError> {
         let mut contents = Vec::new();
@@ -163,11 +164,11 @@ impl EvidenceDir {
         let file = |(name, bytes): &(String, Vec<u8>)| EvidenceFile::new(name.clone(), sha256(bytes));
         let beside: Vec<_> = contents.iter().map(file).collect();
         let version = Version::written(complete, writing.now);
-        let json = render::render_json(writing.incident, version, &beside);
-        let text = render::render_text(writing.incident, version, &beside);
+        let json = render::render_json(incident, version, &beside);
+        let text = render::render_text(incident, version, &beside);
         contents.push((format!("{name}.json"), json.into_bytes()));
         contents.push((format!("{name}.txt"), text.into_bytes()));
-        Pending::announce(&self.path, &contents.iter().map(file).collect::<Vec<_>>())?;
+        Pending::announce(&self.path, writing.owner, &contents.iter().map(file).collect::<Vec<_>>())?;
         contents.iter().map(|(file, bytes)| writing.put(file, bytes)).collect()
     }
 
@@ -178,6 +179,7 @@ impl EvidenceDir {
     fn finish_begun(
         &self,
         writing: &mut Writing<'_>,
+        incident: &Incident,
         name: &str,
         complete: bool,
     ) -> Result<bool, EvidenceError> {
@@ -191,16 +193,16 @@ impl EvidenceDir {
             let bytes = read(&self.path.join(&json)).ok().flatten().unwrap_or_default();
             // A JSON that was broken since is found by `verify`; the text must not wait for it.
             let rendered = render::text_of_json(&bytes).unwrap_or_else(|| {
-                render::render_text(writing.incident, Version::written(complete, writing.now), &[])
+                render::render_text(incident, Version::written(complete, writing.now), &[])
             });
             let announced = EvidenceFile::new(text.clone(), sha256(rendered.as_bytes()));
-            Pending::announce(&self.path, &[announced])?;
+            Pending::announce(&self.path, writing.owner, &[announced])?;
             writing.put(&text, rendered.as_bytes())?;
         }
         Ok(true)
     }
 
-    fn lock(&self) -> Result<File, EvidenceError> {
+    pub(super) fn lock(&self) -> Result<File, EvidenceError> {
         let path = self.path.join("manifest.lock");
         let file = open_private(&path, OpenOptions::new().truncate(false).write(true))?;
         wait_for(&path, file)
@@ -208,8 +210,7 @@ impl EvidenceDir {
 
     /// The files' common name: that of the rollback's second, unless another incident has it. A name
     /// that only a file claims is left alone too, while there are others: its line may have been lost.
-    fn name_for(&self, writing: &Writing<'_>) -> Result<String, EvidenceError> {
-        let incident = writing.incident;
+    fn name_for(&self, writing: &Writing<'_>, incident: &Incident) -> Result<String, EvidenceError> {
         let at = incident.rollback_started_at.unwrap_or(incident.opened_at);
         let second = format!("rollback_{}", at.format("%Y%m%d_%H%M%S"));
         let names = (1..=MAX_SAME_SECOND).map(|number| match number {

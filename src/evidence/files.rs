@@ -40,7 +40,7 @@ pub(super) fn io<'a>(
 /// Makes the folder, and closes it to everybody else, as one of an earlier version may not be. One with
 /// other people's files in it and none of ours (`/var/log`, by a mistake) is not ours to close.
 pub(super) fn private_folder(folder: &Path) -> Result<(), EvidenceError> {
-    make_folders(folder, FOLDER_MODE).map_err(io(folder, "created"))?;
+    make_folder(folder)?;
     let mode = fs::metadata(folder).map_err(io(folder, "read"))?.permissions().mode();
     if mode & 0o777 != FOLDER_MODE
         && is_ours(folder)
@@ -49,6 +49,11 @@ pub(super) fn private_folder(folder: &Path) -> Result<(), EvidenceError> {
         tracing::warn!(folder = %folder.display(), %error, "the evidence folder can't be closed to other users");
     }
     Ok(())
+}
+
+/// Makes a folder that nobody else can look into, where there is none.
+pub(super) fn make_folder(folder: &Path) -> Result<(), EvidenceError> {
+    make_folders(folder, FOLDER_MODE).map_err(io(folder, "created"))
 }
 
 /// Whether nothing is in it, or anything of ours.
@@ -86,14 +91,14 @@ fn temporary(folder: &Path, bytes: &[u8]) -> Result<NamedTempFile, EvidenceError
 pub(super) fn replace(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), EvidenceError> {
     let path = folder.join(name);
     temporary(folder, bytes)?.persist(&path).map_err(|error| io(&path, "written")(error.error))?;
-    sync_folder(folder)
+    sync_folder(path.parent().unwrap_or(folder))
 }
 
 /// The same where nothing may lie yet; says whether nothing did.
 pub(super) fn create(folder: &Path, name: &str, bytes: &[u8]) -> Result<bool, EvidenceError> {
     let path = folder.join(name);
     match temporary(folder, bytes)?.persist_noclobber(&path) {
-        Ok(_) => sync_folder(folder).map(|()| true),
+        Ok(_) => sync_folder(path.parent().unwrap_or(folder)).map(|()| true),
         Err(error) if error.error.kind() == ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(io(&path, "written")(error.error)),
     }

@@ -13,7 +13,8 @@ use tokio::sync::Semaphore;
 
 use super::directory::{EvidenceBlobs, EvidenceDir};
 use super::{EvidenceError, EvidenceWriter, KnownFile, Recorded, WrittenEarlier};
-use crate::incident::Incident;
+use crate::incident::{Incident, RampId};
+use crate::ramp::KeptFile;
 
 /// The longest that writing into one folder may take: a healthy disk needs milliseconds, and the
 /// evidence of a rollback is expected within seconds.
@@ -24,6 +25,9 @@ const WRITINGS_AT_ONCE: usize = 4;
 
 /// The longest to wait for what was written earlier: evidence goes on without, and asks again.
 const RECALL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Writes into a folder, beside what is known to lie there; perhaps into both folders, one after the other.
+type Work = Arc<dyn Fn(&EvidenceDir, &[KnownFile]) -> Result<Recorded, EvidenceError> + Send + Sync>;
 
 /// A folder that can't hold up others.
 #[derive(Debug, Clone)]
@@ -37,29 +41,15 @@ impl Bounded {
         Self { dir: EvidenceDir::new(path), permits: Arc::new(Semaphore::new(WRITINGS_AT_ONCE)) }
     }
 
-    async fn write(
-        &self,
-        incident: &Arc<Incident>,
-        blobs: &EvidenceBlobs,
-        complete: bool,
-        now: DateTime<Utc>,
-        known: &[KnownFile],
-    ) -> Result<Recorded, EvidenceError> {
-        let (incident, blobs) = (Arc::clone(incident), blobs.clone());
+    async fn write(&self, work: &Work, known: &[KnownFile]) -> Result<Recorded, EvidenceError> {
         let known = known_in(self.dir.path(), known);
         let hangs = || EvidenceError::Hangs { path: self.dir.path().to_owned(), limit: WRITE_TIMEOUT };
-        let (dir, permits) = (self.dir.clone(), Arc::clone(&self.permits));
+        let (dir, permits, work) = (self.dir.clone(), Arc::clone(&self.permits), Arc::clone(work));
         let written = async move {
             let permit = permits.acquire_owned().await;
             let work = move || {
                 let _held_until_it_ends = permit;
-                match dir.write(&incident, &blobs, complete, now, &known) {
-                    // Completed before a crash that forgot to record it; what came since changes nothing.
-                    Err(EvidenceError::Complete { .. }) if complete => {
-                        dir.files_of(&incident.id).map(Recorded::from)
-                    }
-                    other => other,
-                }
+                work(&dir, &known)
             };
             tokio::task::spawn_blocking(work)
                 .await
@@ -136,31 +126,22 @@ impl EvidenceFolders {
         self.known().files.clone()
     }
 
-    fn remember(&self, incident: &Incident, recorded: &Recorded) {
-        let files = recorded.files.iter().cloned();
-        let files = files.map(|file| KnownFile { incident: incident.id.clone(), file });
+    fn remember(&self, owner: &str, recorded: &Recorded) {
+        let is_written_again = |name: &str| recorded.files.iter().any(|file| file.name == name);
         let mut known = self.known();
         // The latest version of a file proves that the manifest was not cut before it.
-        known.files.retain(|earlier| earlier.incident != incident.id);
-        known.files.extend(files);
+        known.files.retain(|earlier| earlier.owner != owner || !is_written_again(&earlier.file.name));
+        let files = recorded.files.iter().cloned();
+        known.files.extend(files.map(|file| KnownFile { owner: owner.to_owned(), file }));
     }
-}
 
-#[async_trait]
-impl EvidenceWriter for EvidenceFolders {
-    async fn record(
-        &self,
-        incident: Arc<Incident>,
-        blobs: EvidenceBlobs,
-        complete: bool,
-        now: DateTime<Utc>,
-    ) -> Result<Recorded, EvidenceError> {
+    /// Writes into the configured folder or, where that can't be, into the other one.
+    async fn write(&self, owner: &str, work: Work) -> Result<Recorded, EvidenceError> {
         let mut problems = Vec::new();
         let known = self.recall(&mut problems).await;
-        let written = self.configured.write(&incident, &blobs, complete, now, &known).await;
-        let mut recorded = match written {
+        let mut recorded = match self.configured.write(&work, &known).await {
             Ok(recorded) => recorded,
-            Err(configured) => match self.fallback.write(&incident, &blobs, complete, now, &known).await {
+            Err(configured) => match self.fallback.write(&work, &known).await {
                 Ok(recorded) => {
                     let instead = self.fallback.dir.path().display();
                     let why = configured.in_full();
@@ -176,8 +157,42 @@ impl EvidenceWriter for EvidenceFolders {
             },
         };
         recorded.problems.splice(0..0, problems);
-        self.remember(&incident, &recorded);
+        self.remember(owner, &recorded);
         Ok(recorded)
+    }
+}
+
+#[async_trait]
+impl EvidenceWriter for EvidenceFolders {
+    async fn record(
+        &self,
+        incident: Arc<Incident>,
+        blobs: EvidenceBlobs,
+        complete: bool,
+        now: DateTime<Utc>,
+    ) -> Result<Recorded, EvidenceError> {
+        let owner = incident.id.to_string();
+        let work = move |dir: &EvidenceDir, known: &[KnownFile]| {
+            match dir.write(&incident, &blobs, complete, now, known) {
+                // Completed before a crash that forgot to record it; what came since changes nothing.
+                Err(EvidenceError::Complete { .. }) if complete => {
+                    dir.files_of(incident.id.as_str()).map(Recorded::from)
+                }
+                other => other,
+            }
+        };
+        self.write(&owner, Arc::new(work)).await
+    }
+
+    async fn record_ramp(
+        &self,
+        ramp: RampId,
+        files: Arc<[KeptFile]>,
+        now: DateTime<Utc>,
+    ) -> Result<Recorded, EvidenceError> {
+        let owner = ramp.to_string();
+        let work = move |dir: &EvidenceDir, known: &[KnownFile]| dir.write_ramp(&ramp, &files, now, known);
+        self.write(&owner, Arc::new(work)).await
     }
 }
 

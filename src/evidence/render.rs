@@ -3,7 +3,8 @@
 mod ramp;
 mod text;
 
-pub use ramp::render_success;
+pub use ramp::render_ramp;
+pub(super) use ramp::{ramp_json, ramp_of_json};
 pub use text::render_text;
 
 use chrono::{DateTime, Utc};

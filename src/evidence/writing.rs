@@ -8,13 +8,14 @@ use super::files::{create, io, read, replace, set_aside, sha256};
 use super::lines::ManifestLine;
 use super::manifest::Manifest;
 use super::{EvidenceError, KnownFile};
-use crate::incident::{EvidenceFile, Incident};
+use crate::incident::EvidenceFile;
 
 /// One writing: what all its parts need.
 pub(super) struct Writing<'a> {
     pub(super) folder: &'a Path,
     pub(super) manifest: Manifest,
-    pub(super) incident: &'a Incident,
+    /// The id of the incident or the ramp that is written about.
+    pub(super) owner: &'a str,
     pub(super) now: DateTime<Utc>,
     /// What the database knows to lie here.
     pub(super) known: &'a [KnownFile],
@@ -81,15 +82,40 @@ impl Writing<'_> {
         }
     }
 
-    pub(super) fn add_line(
+    /// The same for what is written once: what is listed stays, whatever was to be written now. A first try that
+    /// a crash cut off has read the world when it was to be read; the next one reads another. What is damaged
+    /// since is left to whoever verifies, since writing over it would cover it.
+    pub(super) fn put_once(&mut self, name: &str, bytes: &[u8]) -> Result<EvidenceFile, EvidenceError> {
+        let listed = self.manifest.of_file(name).last().map(|line| line.sha256.clone());
+        let Some(sha256) = listed else { return self.put(name, bytes) };
+        if self.there(name, &sha256) != There::Same {
+            self.problems.push(format!(
+                "{name} in {} was written and is gone, or was changed since; run `backstop evidence verify`",
+                self.folder.display()
+            ));
+        }
+        Ok(EvidenceFile::new(name.to_owned(), sha256))
+    }
+
+    fn add_line(
         &mut self,
+        file: &EvidenceFile,
+        bytes: usize,
+        replaces: Option<String>,
+    ) -> Result<(), EvidenceError> {
+        self.add_line_of(self.owner, file, bytes, replaces)
+    }
+
+    pub(super) fn add_line_of(
+        &mut self,
+        owner: &str,
         file: &EvidenceFile,
         bytes: usize,
         replaces: Option<String>,
     ) -> Result<(), EvidenceError> {
         self.manifest.append(ManifestLine {
             at: self.now,
-            incident: self.incident.id.to_string(),
+            incident: owner.to_owned(),
             file: file.name.clone(),
             bytes: bytes as u64,
             sha256: file.sha256.clone(),
@@ -101,8 +127,8 @@ impl Writing<'_> {
 
     fn is_ours(&self, name: &str, sha256: &str) -> bool {
         self.manifest.of_file(name).any(|line| line.sha256 == sha256)
-            || self.known.iter().any(|KnownFile { incident, file }| {
-                *incident == self.incident.id && file.name == name && file.sha256 == sha256
+            || self.known.iter().any(|KnownFile { owner, file }| {
+                owner == self.owner && file.name == name && file.sha256 == sha256
             })
     }
 
@@ -111,8 +137,7 @@ impl Writing<'_> {
         let files = [format!("{name}.json"), format!("{name}.txt")];
         let lines = self.manifest.files().filter(|line| files.contains(&line.file));
         let known = self.known.iter().filter(|known| files.contains(&known.file.name));
-        let owners =
-            lines.map(|line| line.incident.as_str()).chain(known.map(|known| known.incident.as_str()));
-        owners.into_iter().any(|owner| owner != self.incident.id.as_str())
+        let owners = lines.map(|line| line.incident.as_str()).chain(known.map(|known| known.owner.as_str()));
+        owners.into_iter().any(|owner| owner != self.owner)
     }
 }

@@ -52,7 +52,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("decision", &["text", "incident", "ramp"]),
     ("logging", &["text", "incident"]),
     ("store", &["text", "incident", "logging", "ownership", "supervision"]),
-    ("evidence", &["text", "incident", "ownership"]),
+    ("evidence", &["text", "incident", "ramp", "ownership"]),
     ("config", &["clock", "decision", "incident", "promql", "ramp", "report"]),
     ("rules", &["config", "promql"]),
     ("outbound", &["text", "config"]),

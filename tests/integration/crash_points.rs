@@ -6,7 +6,6 @@ use std::time::Duration;
 use backstop::clock::{Clock, SystemClock};
 use backstop::demo::trading_api::TradingApi;
 use backstop::evidence::EvidenceDir;
-use backstop::incident::IncidentId;
 use backstop::web::IncidentView;
 use chrono::TimeDelta;
 use tokio::process::Child;
@@ -122,7 +121,7 @@ fn story_ended(story: Story, evidence: &EvidenceDir, incident: &IncidentView) ->
         Story::Critical | Story::Warning => {
             let complete = || evidence.show(&incident.id, false).is_ok_and(|text| text.contains(COMPLETE));
             incident.state == "rolled_back" && complete() && {
-                let files = evidence.files_of(&IncidentId::new(incident.id.clone())).unwrap_or_default();
+                let files = evidence.files_of(&incident.id).unwrap_or_default();
                 files.iter().all(|file| incident.evidence.contains(file))
             }
         }

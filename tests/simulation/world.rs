@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use backstop::evidence::{EvidenceBlobs, EvidenceError, EvidenceWriter, Recorded};
-use backstop::incident::{EvidenceFile, Incident, IncidentId, RolloutState, StoredAs};
+use backstop::incident::{EvidenceFile, Incident, IncidentId, RampId, RolloutState, StoredAs};
 use backstop::pipeline::States;
+use backstop::ramp::KeptFile;
 use backstop::store::{Batch, IncidentFilter, IncidentStore, Loaded, MemoryStore, SqliteStore, StoreError};
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Notify;
@@ -293,5 +294,22 @@ impl EvidenceWriter for World {
         self.lock().evidence.push((incident.id.clone(), complete));
         self.step().await;
         Ok(vec![EvidenceFile::new(name, String::new())].into())
+    }
+
+    async fn record_ramp(
+        &self,
+        ramp: RampId,
+        files: Arc<[KeptFile]>,
+        _: DateTime<Utc>,
+    ) -> Result<Recorded, EvidenceError> {
+        self.step().await;
+        let health = self.lock().evidence_health;
+        match health {
+            Health::Good => {}
+            Health::Down => return Err(EvidenceError::Busy { path: "evidence".into() }),
+            Health::Hangs(span) => tokio::time::sleep(span).await,
+        }
+        let name = |file: &KeptFile| EvidenceFile::new(format!("{ramp}/{}", file.name), String::new());
+        Ok(files.iter().map(name).collect::<Vec<_>>().into())
     }
 }

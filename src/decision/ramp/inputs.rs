@@ -121,10 +121,11 @@ pub(in crate::decision) fn evidence_written(
     draft: &mut Draft<'_>,
     id: &RampId,
     stage: Option<usize>,
-    files: &[EvidenceFile],
+    (files, problems): (&[EvidenceFile], &[String]),
 ) -> Option<Reason> {
     if draft.state.ramp.as_ref().is_some_and(|ramp| ramp.id == *id) {
-        draft.ramp_event(id, RampEvent::EvidenceWritten { stage, files: files.to_vec() });
+        let (files, problems) = (files.to_vec(), problems.iter().map(|problem| kept(problem)).collect());
+        draft.ramp_event(id, RampEvent::EvidenceWritten { stage, files, problems });
     }
     None
 }

@@ -12,8 +12,8 @@ const NAME: &str = "rollback_20261104_030405";
 
 fn known(evidence: &EvidenceDir) -> Vec<KnownFile> {
     let id = incident(1, "x", Trigger::Automatic).id;
-    let files = evidence.files_of(&id).expect("read");
-    files.into_iter().map(|file| KnownFile { incident: id.clone(), file }).collect()
+    let files = evidence.files_of(id.as_str()).expect("read");
+    files.into_iter().map(|file| KnownFile { owner: id.to_string(), file }).collect()
 }
 
 /// The next rollback's evidence, with what the database knows.
@@ -242,7 +242,8 @@ fn a_file_whose_line_a_crash_left_out_is_taken_for_ours_and_an_unannounced_one_i
         private_folder(evidence.path()).expect("made");
         let file = EvidenceFile::new(format!("{NAME}_before.prom"), sha256(b"up 7\n"));
         if announced {
-            Pending::announce(evidence.path(), std::slice::from_ref(&file)).expect("announced");
+            Pending::announce(evidence.path(), first.id.as_str(), std::slice::from_ref(&file))
+                .expect("announced");
         }
         fs::write(evidence.path().join(&file.name), "up 7\n").expect("written before the crash");
         let recorded = evidence.write(&first, &blobs(), false, at(), &[]).expect("written");

@@ -103,7 +103,7 @@ async fn what_the_database_knows_is_missed_and_a_database_that_is_silent_is_name
     let id = incident(9, "x", Trigger::Automatic).id;
     let file = crate::incident::EvidenceFile::new("rollback_20250101_000000.txt".into(), "00".into());
     let elsewhere = crate::incident::EvidenceFile { directory: Some("/elsewhere".into()), ..file.clone() };
-    let known = [file, elsewhere].map(|file| KnownFile { incident: id.clone(), file });
+    let known = [file, elsewhere].map(|file| KnownFile { owner: id.to_string(), file });
     for (earlier, said) in [
         (Earlier::Knows(known.to_vec()), "MISSING: rollback_20250101_000000.txt"),
         (Earlier::Fails, "could not be checked: the disk is full"),

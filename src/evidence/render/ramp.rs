@@ -1,31 +1,69 @@
-//! The record of a ramp that succeeded: the protocol's lines with what was seen, then how each stage was passed.
+//! The record of a ramp that has ended: the protocol's lines with what was seen, then how each stage was passed.
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
 
-use crate::incident::{GateVerdict, HoldReason, Judgement, Ramp, StageRecord};
+use crate::incident::{EvidenceFile, GateVerdict, HoldReason, Judgement, Ramp, RampPhase, StageRecord};
 use crate::text::shown;
 
-/// The text of `canary_success_<date>_<time>.txt`. `None`: it has not succeeded.
+/// The version of the JSON's shape.
+const SCHEMA_VERSION: u32 = 1;
+
+/// The JSON document. Listings read those of older versions too: a new member needs a default.
+#[derive(Debug, Serialize, Deserialize)]
+struct Document {
+    schema_version: u32,
+    ramp: Ramp,
+    /// What lies beside it.
+    files: Vec<EvidenceFile>,
+}
+
+/// The record for tools. What it says must not depend on the record: a second try would give other bytes.
+pub(in crate::evidence) fn ramp_json(ramp: &Ramp) -> String {
+    let files = ramp.stages.iter().flat_map(|record| record.evidence.clone()).collect();
+    let ramp = Ramp { evidence: Vec::new(), ..ramp.clone() };
+    match serde_json::to_string_pretty(&Document { schema_version: SCHEMA_VERSION, ramp, files }) {
+        Ok(text) => text + "\n",
+        // Texts, numbers and times always encode; should that ever change, the text file still has it all.
+        Err(error) => serde_json::json!({ "error": error.to_string() }).to_string(),
+    }
+}
+
+/// The ramp that a record is about; `None` where it is none.
+pub(in crate::evidence) fn ramp_of_json(json: &[u8]) -> Option<Ramp> {
+    serde_json::from_slice(json).ok().map(|document: Document| document.ramp)
+}
+
+/// The record for people: of a success the protocol's `canary_success_<date>_<time>.txt`, of another end the
+/// same lines. `None`: it has not ended.
 #[must_use]
-pub fn render_success(ramp: &Ramp) -> Option<String> {
-    let completed_at = ramp.ended_at.filter(|_| ramp.phase == crate::incident::RampPhase::Succeeded)?;
+pub fn render_ramp(ramp: &Ramp) -> Option<String> {
+    let (ended_at, how) = (ramp.ended_at?, how_it_ended(&ramp.phase)?);
     let in_all = ramp.plan.stages.len();
     let passed = ramp.stages.iter().filter(|record| is_passed_by_its_gates(record)).count();
+    let is_success = ramp.phase == RampPhase::Succeeded;
     let mut lines = vec![
-        "Canary Deployment: SUCCESS ✅".to_owned(),
+        format!("Canary Deployment: {how}"),
         format!("Version: {}", shown(ramp.plan.revision.as_str())),
         format!("Started: {}", time(ramp.started_at)),
-        format!("Completed: {}", time(completed_at)),
-        format!("Duration: {} minutes", (completed_at - ramp.started_at).num_minutes()),
-        format!("Stages: {passed}/{in_all} PASS{}", not_by_gates(ramp, passed)),
-        // A ramp ends with its first rollback.
-        "Rollbacks: 0".to_owned(),
+        format!("{}: {}", if is_success { "Completed" } else { "Ended" }, time(ended_at)),
+        format!("Duration: {} minutes", (ended_at - ramp.started_at).num_minutes()),
+        format!(
+            "Stages: {passed}/{in_all} PASS{}",
+            if is_success { not_by_gates(ramp, passed) } else { String::new() }
+        ),
+        format!("Rollbacks: {}", rollbacks(&ramp.phase)),
         format!("Evidence: {}", files(ramp)),
         String::new(),
+    ];
+    if !is_success {
+        lines.push(format!("Why: {}", ramp.phase.sentence()));
+    }
+    lines.extend([
         format!("Ramp: {}", shown(ramp.id.as_str())),
         format!("Started By: {} through {}", shown(&ramp.started_by), shown(&ramp.started_through)),
         format!("Plan: SHA-256 {}", ramp.plan_sha256),
-    ];
+    ]);
     if let Some(words) = &ramp.again_because {
         lines.push(format!("Ramped Again After A Rollback Because: {}", shown(words)));
     }
@@ -35,6 +73,35 @@ pub fn render_success(ramp: &Ramp) -> Option<String> {
         lines.extend(stage(record));
     }
     Some(lines.join("\n") + "\n")
+}
+
+fn how_it_ended(phase: &RampPhase) -> Option<&'static str> {
+    match phase {
+        RampPhase::Starting
+        | RampPhase::StageRunning
+        | RampPhase::StageHolding { .. }
+        | RampPhase::Finishing => None,
+        RampPhase::Succeeded => Some("SUCCESS ✅"),
+        RampPhase::RolledBack { .. } => Some("ROLLED BACK"),
+        RampPhase::Aborted { .. } => Some("ABORTED"),
+        RampPhase::EndedOutside { .. } => Some("ENDED BY SOMEBODY ELSE"),
+    }
+}
+
+/// A ramp ends with its first rollback.
+fn rollbacks(phase: &RampPhase) -> String {
+    match phase {
+        RampPhase::RolledBack { incident } | RampPhase::Aborted { incident: Some(incident), .. } => {
+            format!("1, incident {}", shown(incident.as_str()))
+        }
+        RampPhase::Aborted { incident: None, .. }
+        | RampPhase::Starting
+        | RampPhase::StageRunning
+        | RampPhase::StageHolding { .. }
+        | RampPhase::Finishing
+        | RampPhase::Succeeded
+        | RampPhase::EndedOutside { .. } => "0".to_owned(),
+    }
 }
 
 /// Whether nobody had to overrule what its criteria said.
@@ -57,8 +124,10 @@ fn not_by_gates(ramp: &Ramp, passed: usize) -> String {
 }
 
 fn files(ramp: &Ramp) -> String {
-    let names = ramp.stages.iter().flat_map(|record| &record.evidence).map(|file| shown(&file.name));
-    let names: Vec<_> = names.collect();
+    // They lie beside the record.
+    let own = |name: &str| shown(name.rsplit('/').next().unwrap_or(name));
+    let names: Vec<_> =
+        ramp.stages.iter().flat_map(|record| &record.evidence).map(|file| own(&file.name)).collect();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
@@ -90,6 +159,7 @@ fn stage(record: &StageRecord) -> Vec<String> {
         }
         lines.push(line);
     }
+    lines.extend(record.evidence_problems.iter().map(|problem| format!("  evidence: {}", shown(problem))));
     lines
 }
 

@@ -96,12 +96,13 @@ impl Ramp {
                 self.failures = 0;
                 self.retry_at = None;
             }
-            RampEvent::EvidenceWritten { stage: Some(stage), files } => {
+            RampEvent::EvidenceWritten { stage: Some(stage), files, problems } => {
                 if let Some(record) = self.record_of(*stage) {
                     record.evidence.clone_from(files);
+                    record.evidence_problems.clone_from(problems);
                 }
             }
-            RampEvent::EvidenceWritten { stage: None, files } => self.evidence.clone_from(files),
+            RampEvent::EvidenceWritten { stage: None, files, .. } => self.evidence.clone_from(files),
             RampEvent::Finishing => self.phase = RampPhase::Finishing,
             RampEvent::Succeeded => self.end(at, RampPhase::Succeeded),
             RampEvent::RolledBack { incident } => {
@@ -236,6 +237,7 @@ impl StageRecord {
             approval: None,
             promotion: None,
             evidence: Vec::new(),
+            evidence_problems: Vec::new(),
         }
     }
 }

@@ -93,6 +93,9 @@ pub enum RampEvent {
     EvidenceWritten {
         stage: Option<usize>,
         files: Vec<EvidenceFile>,
+        /// What is missing of it, or came otherwise, in sentences.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        problems: Vec<String>,
     },
     /// The last stage has passed.
     Finishing,

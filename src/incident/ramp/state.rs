@@ -82,6 +82,9 @@ pub struct StageRecord {
     pub approval: Option<Approval>,
     pub promotion: Option<Promotion>,
     pub evidence: Vec<EvidenceFile>,
+    /// What is missing of its evidence, or came otherwise, in sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence_problems: Vec<String>,
 }
 
 impl Ramp {

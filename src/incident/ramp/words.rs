@@ -41,10 +41,10 @@ impl RampEvent {
             }
             Self::StagePassed { stage, .. } => format!("stage {} is passed", stage + 1),
             Self::NextStage { stage, share } => format!("stage {} follows: {share}", stage + 1),
-            Self::EvidenceWritten { stage: Some(stage), files } => {
+            Self::EvidenceWritten { stage: Some(stage), files, .. } => {
                 format!("the evidence of stage {} is written: {} files", stage + 1, files.len())
             }
-            Self::EvidenceWritten { stage: None, files } => {
+            Self::EvidenceWritten { stage: None, files, .. } => {
                 format!("the record of the ramp is written: {} files", files.len())
             }
             Self::Finishing => "the last stage is passed; what comes last is being done".to_owned(),

@@ -5,15 +5,15 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 
 use super::schema::failed;
-use crate::incident::{Event, EvidenceFile, IncidentId, StoredAs};
+use crate::incident::{Event, EvidenceFile, RampEvent, StoredAs};
 use crate::store::StoreError;
 
-/// Every evidence file that the database knows to have been written, with its incident; `None` where
+/// Every evidence file that the database knows to have been written, with the id of its incident or ramp; `None` where
 /// there is no database. Nothing is written, and a server that runs is not disturbed.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`] or [`StoreError::Corrupt`].
-pub fn evidence_files(path: &Path) -> Result<Option<Vec<(IncidentId, EvidenceFile)>>, StoreError> {
+pub fn evidence_files(path: &Path) -> Result<Option<Vec<(String, EvidenceFile)>>, StoreError> {
     // One that may not be looked at is no missing one.
     if let Ok(false) = path.try_exists() {
         return Ok(None);
@@ -23,7 +23,7 @@ pub fn evidence_files(path: &Path) -> Result<Option<Vec<(IncidentId, EvidenceFil
         .map_err(|error| failed(doing, error))?;
     let mut statement = connection
         .prepare(
-            "SELECT stored FROM events WHERE type = 'evidence_written' AND incident IS NOT NULL ORDER BY seq",
+            "SELECT stored FROM events WHERE type IN ('evidence_written', 'ramp_evidence_written') ORDER BY seq",
         )
         .map_err(|error| failed(doing, error))?;
     let rows =
@@ -33,9 +33,14 @@ pub fn evidence_files(path: &Path) -> Result<Option<Vec<(IncidentId, EvidenceFil
         let json = row.map_err(|error| failed(doing, error))?;
         let stored: StoredAs = serde_json::from_str(&json)
             .map_err(|error| StoreError::Corrupt { what: "an event".to_owned(), source: error.into() })?;
-        if let (Some(id), Event::EvidenceWritten { files, .. }) = (stored.incident, stored.event) {
-            found.extend(files.into_iter().map(|file| (id.clone(), file)));
-        }
+        let (owner, files) = match (stored.incident, stored.event) {
+            (Some(incident), Event::EvidenceWritten { files, .. }) => (incident.to_string(), files),
+            (_, Event::Ramp { ramp, happened: RampEvent::EvidenceWritten { files, .. } }) => {
+                (ramp.to_string(), files)
+            }
+            _ => continue,
+        };
+        found.extend(files.into_iter().map(|file| (owner.clone(), file)));
     }
     Ok(Some(found))
 }

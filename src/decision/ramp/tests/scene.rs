@@ -181,7 +181,12 @@ impl Scene {
                 sha256: "0".repeat(64),
                 directory: None,
             };
-            self.world.send(&Input::RampEvidenceWritten { ramp: ramp.clone(), stage, files: vec![file] });
+            self.world.send(&Input::RampEvidenceWritten {
+                ramp: ramp.clone(),
+                stage,
+                files: vec![file],
+                problems: Vec::new(),
+            });
         }
     }
 

@@ -67,11 +67,11 @@ impl Story {
         self.tell(RampEvent::StagePassed { stage, judgements: vec![judgement] });
         let name = format!("rollout_stage_{percent}.txt");
         let file = EvidenceFile { name, sha256: "cd".repeat(32), directory: None };
-        self.tell(RampEvent::EvidenceWritten { stage: Some(stage), files: vec![file] });
+        self.tell(RampEvent::EvidenceWritten { stage: Some(stage), files: vec![file], problems: Vec::new() });
     }
 
     fn text(&self) -> Option<String> {
-        render_success(self.state.ramp.as_deref().expect("a ramp"))
+        render_ramp(self.state.ramp.as_deref().expect("a ramp"))
     }
 }
 
