@@ -7,6 +7,7 @@ mod interactions;
 mod labels;
 mod loops;
 mod process;
+mod ramp;
 mod reaction;
 mod registry;
 mod states;
@@ -65,6 +66,7 @@ struct Families {
     messages: delivery::Messages,
     reactions: reaction::Reactions,
     marks: reaction::Marks,
+    ramps: ramp::Ramps,
     tasks_panicked: Counter,
     requests_panicked: Counter,
     connections_evicted: Counter,
@@ -124,6 +126,7 @@ impl Metrics {
             touch(&families.rollback_overdue_seconds, &of_rollout);
             touch(&families.canary_share_percent, &of_rollout);
             self.initialise_reactions(rollout);
+            families.ramps.initialise(rollout);
             for reason in Reason::ALL {
                 let labels = RolloutReason { rollout: rollout.to_string(), reason: reason.to_string() };
                 touch(&families.decisions, &labels);

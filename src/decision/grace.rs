@@ -109,13 +109,17 @@ fn hold(draft: &mut Draft<'_>, id: &IncidentId, reason: Reason, span: TimeDelta)
 /// Returns `None` and drafts a refusal where the state does not allow the request.
 pub(super) fn person(draft: &mut Draft<'_>, actor: &str, request: &Request) -> Option<Reason> {
     match request {
-        Request::RollBack { reason, stage } => Some(roll_back(draft, actor, reason, *stage)),
+        Request::RollBack { reason, stage } => {
+            let activity = draft.activity();
+            Some(roll_back(draft, actor, (reason, *stage), activity))
+        }
         Request::RollBackIncident { incident, reason } => {
             let phase = phase_of(draft, incident)?;
             if !matches!(phase, Phase::Grace { .. } | Phase::Held(_) | Phase::Failed { .. }) {
                 return wrong_state(draft, incident, &phase, "its rollback is under way already");
             }
-            Some(roll_back(draft, actor, reason, None))
+            let activity = draft.activity();
+            Some(roll_back(draft, actor, (reason, None), activity))
         }
         Request::Hold { incident, until } => {
             let until = until.unwrap_or(draft.context.now + draft.context.policy.hold);
@@ -207,7 +211,13 @@ fn takes_note(draft: &mut Draft<'_>, id: &IncidentId, actor: &str) {
 
 /// A person orders a rollback. It is carried out in every mode: the mode limits what Backstop
 /// decides, not what a person does. In any state the person's words become the cause, or a further one.
-fn roll_back(draft: &mut Draft<'_>, actor: &str, words: &str, stage: Option<Stage>) -> Reason {
+/// `activity`: the canary's, as far as the caller knows; with none there is nothing to roll back.
+pub(super) fn roll_back(
+    draft: &mut Draft<'_>,
+    actor: &str,
+    (words, stage): (&str, Option<Stage>),
+    activity: Activity,
+) -> Reason {
     let cause = draft.caused_by_person(actor, words, stage);
     if let Some((id, phase)) = draft.state.open_incident().map(|open| (open.id.clone(), open.phase.clone())) {
         draft.about = Some(id.clone());
@@ -240,7 +250,7 @@ fn roll_back(draft: &mut Draft<'_>, actor: &str, words: &str, stage: Option<Stag
         stage,
         alert: None,
     });
-    if draft.activity() == Activity::Inactive {
+    if activity == Activity::Inactive {
         draft.incident_event(&id, Event::Declined { reason: Reason::NoCanary, cause: None });
         return Reason::NoCanary;
     }

@@ -1,6 +1,10 @@
 //! What the unit tests of every room begin with.
 
+mod ramp;
+
 use chrono::{DateTime, Utc};
+
+pub(crate) use ramp::RampStory;
 
 use super::{Alert, AlertStatus, Fingerprint, Labels, OpenedIncident, Reason, Revision, Severity, Trigger};
 

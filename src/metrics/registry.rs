@@ -88,6 +88,7 @@ pub(super) fn of(families: &Families) -> Registry {
     register_health(&mut r, families);
     register_server(&mut r, families);
     families.interactions.register(&mut r);
+    families.ramps.register(&mut r);
     r
 }
 

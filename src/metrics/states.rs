@@ -25,6 +25,7 @@ impl Metrics {
             seen.push(state);
             add_backlogs(&mut backlogs, state);
             self.fill_marks(name, state);
+            self.ramp(name, state);
             let open = state.open_incident();
             for known in OPEN_STATES {
                 let is_open = open.is_some_and(|incident| incident.phase.name() == known);

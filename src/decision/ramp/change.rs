@@ -23,12 +23,6 @@ pub fn canary_replicas(share: Share, replicas: u16) -> u16 {
     u16::try_from(needed).unwrap_or(replicas).max(1)
 }
 
-/// The share that the canary has until its stage's is set.
-pub(super) fn share_before(ramp: &Ramp) -> Share {
-    let began = ramp.stages.iter().rev().find(|record| record.began_at.is_some());
-    began.map_or(Share::ZERO, |record| record.share)
-}
-
 pub(super) fn next_change(draft: &Draft<'_>, ramp: &Ramp) -> Change {
     let now = draft.now();
     if let Some(retry_at) = ramp.retry_at.filter(|retry_at| *retry_at > now) {
@@ -38,7 +32,7 @@ pub(super) fn next_change(draft: &Draft<'_>, ramp: &Ramp) -> Change {
     let Reading::At { at, share } = draft.context.reading else { return Change::Look };
     let is_of_now = at + OBSERVATION_VALID >= now && ramp.last_step_ended_at.is_none_or(|ended| at > ended);
     let Some(share) = share.filter(|_| is_of_now) else { return Change::Look };
-    let (before, wanted) = (share_before(ramp), ramp.share());
+    let (before, wanted) = (ramp.share_set(), ramp.share());
     if share == wanted {
         return Change::Set;
     }

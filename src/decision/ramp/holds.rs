@@ -118,7 +118,7 @@ pub(super) fn hold(draft: &mut Draft<'_>, ramp: &Ramp, in_the_way: Vec<InTheWay>
     let (reasons, details): (Vec<_>, Vec<_>) = in_the_way.into_iter().unzip();
     let details: Vec<_> = details.into_iter().filter(|detail| !detail.is_empty()).collect();
     let detail = crate::text::kept(&details.join("; "));
-    let known = matches!(&ramp.phase, RampPhase::StageHolding { reasons: known, .. } if *known == reasons);
+    let known = matches!(&ramp.phase, RampPhase::StageHolding { reasons: known } if *known == reasons);
     if !known {
         draft.ramp_event(
             &ramp.id,

@@ -4,10 +4,9 @@ use super::holds::InTheWay;
 use super::review::in_the_way;
 use super::{RampRefusal, RampRequest};
 use crate::decision::Draft;
-use crate::decision::draft::Opening;
-use crate::incident::{
-    Judgement, Promotion, Ramp, RampEvent, RampPhase, RampSaid, Reason, Severity, Share, Trigger,
-};
+use crate::decision::draft::Activity;
+use crate::decision::grace::roll_back;
+use crate::incident::{Judgement, Promotion, Ramp, RampEvent, RampPhase, RampSaid, Reason, Share};
 
 pub(in crate::decision) fn asked(
     draft: &mut Draft<'_>,
@@ -99,28 +98,12 @@ fn in_words(in_the_way: &[InTheWay]) -> String {
     said.collect::<Vec<_>>().join(" ")
 }
 
-fn roll_back(draft: &mut Draft<'_>, actor: &str, words: &str) -> Reason {
-    let id = draft.state.open_incident().map(|open| open.id.clone());
-    let id = id.unwrap_or_else(|| {
-        draft.open_incident(Opening {
-            severity: Severity::Critical,
-            reason: Reason::Manual,
-            cause: words.to_owned(),
-            trigger: Trigger::Manual { actor: actor.to_owned() },
-            stage: None,
-            alert: None,
-        })
-    });
-    let cause = draft.caused_by_person(actor, words, None);
-    draft.start_rollback(&id, cause)
-}
-
 /// Wins in every state. It is a rollback with its evidence wherever the canary has, or may have, traffic.
 fn abort(draft: &mut Draft<'_>, ramp: &Ramp, actor: String, words: &str) -> Option<Reason> {
     // Once a change was sent, a reading of 0 % does not say that none lands any more.
     let was_sent = ramp.step.is_some() || ramp.last_step_ended_at.is_some();
     let may_have_traffic = was_sent || draft.share_read().0 != Some(Share::ZERO);
-    let reason = may_have_traffic.then(|| roll_back(draft, &actor, words));
+    let reason = may_have_traffic.then(|| roll_back(draft, &actor, (words, None), Activity::Unknown));
     let incident = draft.about.clone();
     let how = format!("{actor} aborted it: {words}");
     let words = words.to_owned();

@@ -30,7 +30,7 @@ fn ended(draft: &mut Draft<'_>, ramp: &Ramp) -> bool {
         draft.ramp_notice(RampSaid::Ended { how });
         return true;
     }
-    let began_at = ramp.stages.iter().rev().find_map(|record| record.began_at);
+    let began_at = ramp.last_began_at();
     let since = began_at.max(ramp.last_step_ended_at).filter(|_| began_at.is_some() && ramp.step.is_none());
     let is_gone = match (draft.context.reading, since) {
         (Reading::At { at, share: Some(Share::ZERO) }, Some(since)) => at > since,
@@ -82,7 +82,7 @@ fn watch(draft: &mut Draft<'_>, ramp: &Ramp) {
     let criteria = ramp.stage_plan().map_or(&[] as &[_], |stage| stage.criteria.as_slice());
     let are_judged = criteria.iter().all(|one| one.question == Question::Approval || is_judged(one));
     let is_held =
-        |reason| matches!(&ramp.phase, RampPhase::StageHolding { reasons, .. } if reasons.contains(&reason));
+        |reason| matches!(&ramp.phase, RampPhase::StageHolding { reasons } if reasons.contains(&reason));
     let counts = are_judged || is_held(HoldReason::CriterionUnknown);
     in_the_way.retain(|(reason, _)| counts || *reason != HoldReason::CriterionUnknown);
     if in_the_way.is_empty() {

@@ -63,7 +63,7 @@ impl Ramp {
             RampEvent::Judged { stage, judgements } => self.judged(*stage, judgements),
             RampEvent::HoldStarted { reasons, detail } => {
                 let since = self.holding.as_ref().map_or(at, |holding| holding.since);
-                self.phase = RampPhase::StageHolding { reasons: reasons.clone(), since };
+                self.phase = RampPhase::StageHolding { reasons: reasons.clone() };
                 let (told_at, is_overdue_reported) = self
                     .holding
                     .as_ref()
@@ -149,9 +149,6 @@ impl Ramp {
         if let Some(holding) = &mut self.holding {
             holding.since += by;
             holding.told_at = holding.told_at.map(|at| at + by);
-        }
-        if let RampPhase::StageHolding { since, .. } = &mut self.phase {
-            *since += by;
         }
         let stage = self.stage;
         if let Some(began_at) = self.record_of(stage).and_then(|record| record.began_at.as_mut()) {

@@ -1,6 +1,5 @@
 //! Where a ramp stands.
 
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::incident::{HoldReason, IncidentId};
@@ -14,10 +13,10 @@ pub enum RampPhase {
     Starting,
     /// A stage's share is set, or is being set, and nothing is in its way.
     StageRunning,
-    /// It stays in its stage; the first reason is the one that counts most.
+    /// It stays in its stage; the first reason is the one that counts most. Since when is in
+    /// [`Holding`](super::Holding).
     StageHolding {
         reasons: Vec<HoldReason>,
-        since: DateTime<Utc>,
     },
     /// Its last stage has passed; what comes last is being done.
     Finishing,
@@ -70,7 +69,7 @@ impl RampPhase {
         match self {
             Self::Starting => "Its first share is being set.".to_owned(),
             Self::StageRunning => "Its stage runs.".to_owned(),
-            Self::StageHolding { reasons, .. } => {
+            Self::StageHolding { reasons } => {
                 let meanings: Vec<_> = reasons.iter().map(|reason| reason.meaning()).collect();
                 format!("It holds. {}", meanings.join(" "))
             }

@@ -100,6 +100,19 @@ impl Ramp {
         self.stage_plan().map_or(Share::ZERO, |stage| stage.share)
     }
 
+    /// The share that was last read back as set; 0 % before the first.
+    #[must_use]
+    pub fn share_set(&self) -> Share {
+        let began = self.stages.iter().rev().find(|record| record.began_at.is_some());
+        began.map_or(Share::ZERO, |record| record.share)
+    }
+
+    /// When a stage's share was last read back as set.
+    #[must_use]
+    pub fn last_began_at(&self) -> Option<DateTime<Utc>> {
+        self.stages.iter().rev().find_map(|record| record.began_at)
+    }
+
     /// Whether its stage is the plan's last.
     #[must_use]
     pub fn is_in_last_stage(&self) -> bool {

@@ -11,15 +11,6 @@ use promql_parser::util::{ExprVisitor, walk_expr};
 
 use super::{asked, dashboard, list, read, variable};
 
-/// Exported with the ramp, which has no metrics yet.
-pub(super) const OF_THE_RAMP: [&str; 5] = [
-    "backstop_ramp_stage",
-    "backstop_ramp_holding",
-    "backstop_ramp_share_percent",
-    "backstop_ramp_stage_ends_timestamp_seconds",
-    "backstop_ramp_stage_started_timestamp_seconds",
-];
-
 /// What the protocol describes without a name: as its origin or PostgreSQL's exporter has it.
 const OTHERS: [&str; 7] = [
     "spark_risk_block_total",
@@ -57,7 +48,7 @@ fn selectors(expression: &str) -> Vec<VectorSelector> {
 }
 
 /// The metrics that it names.
-pub(super) fn metrics(expression: &str) -> Vec<String> {
+fn metrics(expression: &str) -> Vec<String> {
     let name = |selector: VectorSelector| selector.name.unwrap_or_else(|| panic!("{expression}: no name"));
     selectors(expression).into_iter().map(name).collect()
 }
@@ -81,7 +72,7 @@ fn is_of_backstop(name: &str) -> bool {
     let metrics = Metrics::new(&[RolloutName::new("x")], &["y".to_owned()]);
     metrics.channels(&[ChannelName::new("z")]);
     let (exported, plain) = (metrics.render(), name.trim_end_matches("_total").trim_end_matches("_bucket"));
-    exported.contains(&format!("# TYPE {plain} ")) || OF_THE_RAMP.contains(&name)
+    exported.contains(&format!("# TYPE {plain} "))
 }
 
 #[test]

@@ -62,6 +62,8 @@ fn an_abort_wins_in_every_state_and_is_a_rollback_with_its_person() {
         assert_eq!((scene.state(), scene.world.phase()), ("aborted", "rolling_back"));
         let cause = scene.world.incident().cause();
         assert_eq!((cause.trigger.actor(), cause.words.as_str()), (Some("ada"), "customers complain"));
+        let noted = scene.world.incident().acknowledged_by.as_deref();
+        assert_eq!(noted, Some("ada"), "whoever orders it has taken note, as with every rollback by hand");
         scene.judge(GateVerdict::Pass);
         assert_eq!(scene.setting(), None);
         scene.ask(RampRequest::Resume);

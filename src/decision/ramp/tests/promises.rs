@@ -32,7 +32,7 @@ fn goes_well(scene: &mut Scene, chance: &mut StdRng) {
         scene.judge(GateVerdict::Pass);
     } else {
         scene.world.wait(1);
-        let before = crate::decision::ramp::change::share_before(scene.ramp());
+        let before = scene.ramp().share_set();
         scene.world.share(before.0);
     }
 }

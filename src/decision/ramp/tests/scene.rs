@@ -200,7 +200,7 @@ impl Scene {
 
     pub(super) fn holds_for(&self) -> Vec<HoldReason> {
         match &self.ramp().phase {
-            RampPhase::StageHolding { reasons, .. } => reasons.clone(),
+            RampPhase::StageHolding { reasons } => reasons.clone(),
             _ => Vec::new(),
         }
     }
