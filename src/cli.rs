@@ -12,6 +12,7 @@ mod incident;
 mod notify;
 mod output;
 mod rollback;
+mod rollout;
 mod rules;
 mod serve;
 mod standalone;
@@ -56,6 +57,7 @@ impl From<Outcome> for ExitCode {
   backstop serve --config backstop.toml             run it
   backstop rollback --reason=\"checkout broken\" --stage=3
   backstop incident hold --for=30m --actor=ada      the only open one
+  backstop rollout start --revision v1.4.0          1, 5, 25, 50 and 100 %
   backstop evidence verify
 
 Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 nothing to do.
@@ -90,6 +92,8 @@ enum Command {
     Status(status::StatusArgs),
     /// List, show or report incidents; hold, resume, acknowledge or close one.
     Incident(incident::IncidentArgs),
+    /// Ramp a revision stage by stage: start, status, pause, resume, approve, promote, abort.
+    Rollout(rollout::RolloutArgs),
     /// List, show or verify the evidence.
     Evidence(evidence::EvidenceArgs),
     /// Try whether people would be told.
@@ -138,6 +142,7 @@ fn outcome(cli: Cli) -> Outcome {
             Command::Rollback(args) => rollback::run(args, &common).await,
             Command::Status(args) => status::run(&args, &common).await,
             Command::Incident(args) => incident::run(&args, &common).await,
+            Command::Rollout(args) => rollout::run(&args, &common).await,
             Command::Evidence(args) => evidence::run(&args, &common),
             Command::CheckConfig(args) => check_config::run(&args, &common).await,
             Command::Doctor(args) => doctor::run(&args, &common).await,

@@ -256,6 +256,17 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The text used in JSON.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::NotOpen(_) => "not_open",
+            Self::WrongState { .. } => "wrong_state",
+            Self::Ramp(refusal) => refusal.as_str(),
+            Self::AlreadyAcknowledged { .. } => "already_acknowledged",
+        }
+    }
+
     /// Why the actor can't acknowledge what `by` has acknowledged.
     #[must_use]
     pub fn already_acknowledged(by: &str, actor: &str) -> Self {

@@ -23,9 +23,10 @@ const UNTRUSTED: &str = "; if it is the certificate: server.tls.ca_file is the a
 pub(super) enum ClientError {
     #[error("no server answers at {address} ({reason})")]
     Down { address: String, reason: String },
-    /// `message` is the `error` of the answer's JSON, which every refusal of ours has.
+    /// `message` is the `error` of the answer's JSON, which every refusal of ours has; `refusal` its name,
+    /// where the state does not allow what was asked.
     #[error("the server answered {status}: {message}")]
-    Refused { status: u16, message: String },
+    Refused { status: u16, message: String, refusal: Option<String> },
     /// Another server, another port of ours, or another version.
     #[error(
         "what answers at {address} is not the API of this version of Backstop ({answer}); check `server.listen`"
@@ -116,9 +117,11 @@ impl Client {
             return Ok(reply.body);
         }
         let json: serde_json::Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-        let words = json.get("error").and_then(serde_json::Value::as_str);
-        Err(match words {
-            Some(words) => ClientError::Refused { status: reply.status, message: words.to_owned() },
+        let member = |name: &str| json.get(name).and_then(serde_json::Value::as_str).map(str::to_owned);
+        Err(match member("error") {
+            Some(message) => {
+                ClientError::Refused { status: reply.status, message, refusal: member("refusal") }
+            }
             None => self.not_backstop(format!("it answered {}", reply.status)),
         })
     }

@@ -77,7 +77,7 @@ fn without_evidence(why: &str) -> String {
     ))
 }
 
-fn report(view: &IncidentView, output: Output) -> Outcome {
+pub(super) fn report(view: &IncidentView, output: Output) -> Outcome {
     match output {
         Output::Json => print_json(view),
         Output::Text => {
@@ -115,7 +115,7 @@ async fn through_server(args: &RollbackArgs, config: &Config, name: &str) -> Res
     })
 }
 
-async fn wait_for_end(
+pub(super) async fn wait_for_end(
     client: &Client,
     mut view: IncidentView,
     wait: Duration,

@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::client::Client;
 use super::output::{Output, fail, print, print_json};
-use super::{Common, Outcome, check_config, style};
+use super::{Common, Outcome, check_config, rollout, style};
 use crate::pipeline::Trying;
 use crate::text::shown;
 use crate::web::{GivenUpView, IncidentView, RolloutView, UndeliveredView};
@@ -84,6 +84,7 @@ fn rollout_text(rollout: &RolloutView) -> String {
     }
     lines.extend(rollout.undelivered.iter().filter_map(|waiting| untold(waiting, rollout.now)));
     lines.extend(rollout.given_up.iter().map(|given_up| refused(given_up, rollout.now)));
+    lines.extend(ramp(rollout));
     match &rollout.incident {
         Some(incident) => {
             lines.push(incident_text(incident, rollout.now));
@@ -92,6 +93,16 @@ fn rollout_text(rollout: &RolloutView) -> String {
         None => lines.push("  no incident".to_owned()),
     }
     lines.join("\n")
+}
+
+/// The ramp that runs, whole; of one that has ended, how.
+fn ramp(rollout: &RolloutView) -> Vec<String> {
+    let lines = match &rollout.ramp {
+        Some(ramp) if ramp.is_running => rollout::ramp_lines(ramp),
+        Some(ramp) => vec![rollout::ended_line(ramp)],
+        None => Vec::new(),
+    };
+    lines.into_iter().map(|line| format!("  {line}")).collect()
 }
 
 /// Who has not been told, and why. What was raised a moment ago and not refused is on its way.
@@ -212,7 +223,7 @@ pub(super) fn time(at: DateTime<Utc>) -> String {
 }
 
 /// When something is due, in seconds too: nobody should have to subtract at night.
-fn due(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+pub(super) fn due(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     let seconds = (at - now).num_seconds();
     match seconds {
         0.. => format!("in {seconds} s ({})", time(at)),
@@ -220,7 +231,7 @@ fn due(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     }
 }
 
-fn ago(age: TimeDelta) -> String {
+pub(super) fn ago(age: TimeDelta) -> String {
     match age.num_seconds().max(0) {
         seconds @ 0..120 => format!("{seconds} s ago"),
         seconds @ 120..7_200 => format!("{} min ago", seconds / 60),

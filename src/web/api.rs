@@ -2,6 +2,7 @@
 
 mod close;
 mod doctor;
+mod ramp;
 mod report;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use axum::{Json, Router};
 use bytes::Bytes;
 use chrono::TimeDelta;
 use serde::Deserialize;
+use serde_json::json;
 
 pub use doctor::{AboutView, TestAlertView};
 
@@ -81,6 +83,7 @@ pub fn api_router(api: Api) -> Router {
         .route("/api/v1/rollouts", get(rollouts))
         .route("/api/v1/rollouts/{name}", get(rollout))
         .route("/api/v1/rollouts/{name}/rollback", post(rollback))
+        .merge(ramp::routes())
         .route_layer(from_fn_with_state(Arc::clone(&api.access), authorize))
         .fallback(nothing_there)
         .with_state(Arc::new(api))
@@ -102,14 +105,17 @@ pub(super) enum ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let (status, error) = match self {
-            Self::NotFound(error) => (StatusCode::NOT_FOUND, error),
-            Self::BadRequest(error) => (StatusCode::BAD_REQUEST, error),
-            Self::TooLarge(error) => (StatusCode::PAYLOAD_TOO_LARGE, error),
-            Self::Refused(refusal) => (StatusCode::CONFLICT, refusal.to_string()),
-            Self::Unavailable(error) => (StatusCode::SERVICE_UNAVAILABLE, error),
+        let (status, body) = match self {
+            Self::NotFound(error) => (StatusCode::NOT_FOUND, json!({ "error": error })),
+            Self::BadRequest(error) => (StatusCode::BAD_REQUEST, json!({ "error": error })),
+            Self::TooLarge(error) => (StatusCode::PAYLOAD_TOO_LARGE, json!({ "error": error })),
+            Self::Refused(refusal) => {
+                let body = json!({ "error": refusal.to_string(), "refusal": refusal.as_str() });
+                (StatusCode::CONFLICT, body)
+            }
+            Self::Unavailable(error) => (StatusCode::SERVICE_UNAVAILABLE, json!({ "error": error })),
         };
-        let answer = (status, Json(serde_json::json!({ "error": error })));
+        let answer = (status, Json(body));
         match status {
             StatusCode::SERVICE_UNAVAILABLE => ([(RETRY_AFTER, "1")], answer).into_response(),
             _ => answer.into_response(),
@@ -199,7 +205,9 @@ fn view(api: &Api, rollout: &Rollout) -> RolloutView {
     let mut refusals = state.refusals(states.values().map(Arc::as_ref));
     refusals.retain(|(channel, _)| configured.contains(channel));
     let given_up = refusals.into_iter().map(GivenUpView::from).collect();
+    let ramp = ramp::ramp_view(api, &rollout.name);
     RolloutView {
+        ramp,
         unrecorded_events: unrecorded,
         evidence_healthy,
         store_healthy,

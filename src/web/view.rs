@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::NextView;
 use super::told::{GivenUpView, NotificationView, UndeliveredView, own_notifications};
+use super::{NextView, RampView};
 use crate::decision::{Mode, Reading};
 use crate::incident::{
     AttachedAlert, Cause, EvidenceFile, Incident, NoteEntry, NotedBefore, Observation, Phase, Reason,
@@ -70,7 +70,7 @@ pub struct IncidentView {
 }
 
 /// What older servers, which don't say it, are assumed to have done.
-fn yes() -> bool {
+pub(super) fn yes() -> bool {
     true
 }
 
@@ -179,13 +179,16 @@ pub struct RolloutView {
     /// Notices of the rollout itself that wait, such as its Watchdog's.
     #[serde(default)]
     pub notifications: Vec<NotificationView>,
+    /// The ramp that runs, or the last that ran.
+    #[serde(default)]
+    pub ramp: Option<RampView>,
     /// The open incident, or the one that closed last.
     pub incident: Option<IncidentView>,
 }
 
 impl RolloutView {
     /// What is the same for all rollouts (`unrecorded_events`, `evidence_healthy`, `store_healthy`), and
-    /// `given_up`, `trying` and `target`, are left at their healthy values, for the caller to set.
+    /// `given_up`, `trying`, `target` and `ramp`, are left at their healthy values, for the caller to set.
     #[must_use]
     pub fn new(
         rollout: &Rollout,
@@ -225,6 +228,7 @@ impl RolloutView {
             undelivered: state.backlogs().iter().map(UndeliveredView::from).collect(),
             given_up: Vec::new(),
             notifications: own_notifications(&state.deliveries),
+            ramp: None,
             incident: state.incident.as_deref().map(IncidentView::from),
         }
     }

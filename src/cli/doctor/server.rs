@@ -74,7 +74,7 @@ mod tests {
         let check = Check::new(Area::Server, "127.0.0.1:8080", "running");
         let own = AboutView::of("0123");
         let down = || ClientError::Down { address: "http://x".to_owned(), reason: "refused".to_owned() };
-        let refused = |status| ClientError::Refused { status, message: "no".to_owned() };
+        let refused = |status| ClientError::Refused { status, message: "no".to_owned(), refusal: None };
         for (answer, severity, words) in [
             (Ok(own.clone()), Severity::Fine, "with this configuration"),
             (Ok(AboutView::of("4567")), Severity::Warning, "another text"),

@@ -85,9 +85,7 @@ pub(super) fn of_the_gates(ramp: &Ramp, judgements: &[Judgement]) -> Vec<InTheWa
     if !unknown.is_empty() {
         found.push((HoldReason::CriterionUnknown, unknown.join(" ")));
     }
-    let needs_a_person = stage.needs_approval
-        || stage.criteria.iter().any(|criterion| criterion.question == Question::Approval);
-    if needs_a_person && ramp.record().is_none_or(|record| record.approval.is_none()) {
+    if stage.needs_a_person() && ramp.record().is_none_or(|record| record.approval.is_none()) {
         found.push((HoldReason::ApprovalMissing, String::new()));
     }
     found

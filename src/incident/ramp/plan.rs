@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Criterion;
+use super::{Criterion, Question};
 use crate::incident::{Revision, Share};
 
 /// The stages of a ramp, in their order, and its limits.
@@ -32,4 +32,12 @@ pub struct StagePlan {
     #[serde(default)]
     pub needs_approval: bool,
     pub criteria: Vec<Criterion>,
+}
+
+impl StagePlan {
+    /// Whether it is left only once a person has approved.
+    #[must_use]
+    pub fn needs_a_person(&self) -> bool {
+        self.needs_approval || self.criteria.iter().any(|criterion| criterion.question == Question::Approval)
+    }
 }
