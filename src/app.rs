@@ -6,6 +6,7 @@
 mod build;
 mod channels;
 mod judges;
+mod offers;
 mod probes;
 mod stored_evidence;
 mod traffic;

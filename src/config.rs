@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 pub use access::{AccessConfig, Credentials, ExtraHeader, HeaderText};
 use chrono::{DateTime, Utc};
 pub use client_tls::{ClientTlsConfig, ClientTlsError, LoadedClientTls};
-pub use criteria::{Criteria, CriteriaConfig, LeftOut, MetricFrom, StagedCriterion};
+pub use criteria::CriteriaConfig;
 pub use flag_request::{BodyError, BodyTemplate, FlagMethod, ShareScale};
 pub use incident_report::{ReportConfig, TemplateFileError};
 pub use kubernetes::{KubernetesConfig, OwnerPolicy, RevisionSource, RouterConfig, WorkloadConfig};

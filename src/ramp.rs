@@ -5,16 +5,22 @@
 
 mod answer;
 mod asked;
+mod criteria;
 pub mod detection_floor;
 pub mod freeze;
 mod gates_file;
 mod judge;
+mod needs;
+mod offer;
 mod round;
 mod span;
 
 pub use answer::{Answer, ApprovalAnswer, CommandAnswer, HttpAnswer, LogAnswer, RangeAnswer, Series};
 pub use asked::{Asked, Judge, KeptFile, NobodyAnswers};
+pub use criteria::{Criteria, LeftOut, MetricFrom, StagedCriterion};
 pub use gates_file::{Gate, GatesFile, GatesFileError, MAX_GATES_FILE_BYTES, Replayed};
 pub use judge::{Finding, judge_answer, judge_range};
+pub use needs::Needs;
+pub use offer::{NothingOffered, Offers, PlanChanges, RampOffer, StartQuestions};
 pub use round::Round;
 pub use span::{Grid, STEP_SECONDS, StageSpan};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::channels::{build_channels, recipient};
 use super::judges::Judges;
+use super::offers::Configured;
 use super::stored_evidence::StoredEvidence;
 use super::traffic::Traffic;
 use anyhow::Context;
@@ -219,6 +220,7 @@ fn build_rollout(
         lane,
         step_limits: limits,
         freeze: rollout.freeze.clone(),
+        offers: Arc::new(Configured(rollout.clone())),
         judge: Arc::new(Judges::new(prometheus)),
         judge_interval: rollout.ramp.judge_interval,
         verify_interval: verify.interval,

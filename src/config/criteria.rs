@@ -5,6 +5,7 @@
 
 mod built;
 mod entry;
+mod needs;
 mod placeholders;
 
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 use super::reader::Reader;
 use super::report::{ConfigReport, Level, Problem};
 use super::{Config, MetricsConfig, RolloutConfig};
-use crate::incident::{Criterion, CriterionName, Share, Stage};
+use crate::ramp::Criteria;
 use entry::Entry;
 
 /// The protocol's criteria, as they are shipped.
@@ -33,44 +34,6 @@ pub struct CriteriaConfig {
     /// `None`: those that are shipped.
     pub files: Option<Vec<PathBuf>>,
     own: Vec<Entry>,
-}
-
-/// A rollout's criteria, ready to be asked.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Criteria {
-    pub all: Vec<StagedCriterion>,
-    /// What is written and not asked, so that nobody takes it for passed.
-    pub left_out: Vec<LeftOut>,
-}
-
-/// A criterion, and the stages it is for.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StagedCriterion {
-    pub criterion: Criterion,
-    /// The shares that it was written for. At 100 % all are asked, whatever they were written for.
-    pub stages: Vec<Share>,
-    /// Where the names of its metrics come from; `None` for one's own.
-    pub metric_from: Option<MetricFrom>,
-}
-
-/// A criterion that is not asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftOut {
-    pub name: CriterionName,
-    pub title: String,
-    /// Why, in a sentence.
-    pub why: String,
-}
-
-/// Who named the metrics of a criterion.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MetricFrom {
-    /// The protocol itself.
-    Protocol,
-    /// The protocol's origin: the trading platform's public rules and documents.
-    Origin,
-    /// Nobody before: whoever has such a metric turns the criterion on.
-    Proposed,
 }
 
 impl CriteriaConfig {
@@ -140,24 +103,6 @@ impl Config {
             if problem.file == self.file { problem.placed(document, text) } else { problem }
         };
         found.map(placed).collect()
-    }
-}
-
-impl Criteria {
-    /// What is asked in a stage with this share, after one with `previous` (0 % for the first).
-    ///
-    /// At 100 % all are: "all previous criteria maintained". A ramp with other shares than the protocol's asks
-    /// what was written for a share that it reaches or passes over, and at least what the stage of the
-    /// protocol asks that it belongs to.
-    #[must_use]
-    pub fn of_stage(&self, share: Share, previous: Share) -> Vec<Criterion> {
-        let of_protocol = Stage::WEIGHTS.into_iter().map(Share).rfind(|weight| *weight <= share);
-        let of_protocol = of_protocol.unwrap_or(Share(1));
-        let is_asked = |one: &&StagedCriterion| {
-            let reached = |stage: &Share| (previous < *stage && *stage <= share) || *stage == of_protocol;
-            share == Share::ALL || one.stages.iter().any(reached)
-        };
-        self.all.iter().filter(is_asked).map(|one| one.criterion.clone()).collect()
     }
 }
 

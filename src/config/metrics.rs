@@ -6,6 +6,7 @@ use promql_parser::label::{MatchOp, Matcher};
 use promql_parser::parser::{self, Expr};
 
 use super::reader::Reader;
+use crate::promql::series;
 
 /// What a metric's name is set to where the application has none: its rules are left out.
 const NONE: &str = "none";
@@ -59,6 +60,26 @@ pub struct MetricsConfig {
 }
 
 impl MetricsConfig {
+    /// PromQL that has a value if some series of the application's requests carry the labels by which the canary
+    /// is selected, whichever version they are of.
+    #[must_use]
+    pub fn told_apart_query(&self) -> Option<String> {
+        let labels = parsed(&self.canary).unwrap_or_default().into_iter().map(|matcher| matcher.name);
+        let carried: Vec<_> = labels.map(|name| format!("{name}!=\"\"")).collect();
+        if carried.is_empty() {
+            // Without any series: no label is asked for, so nothing is told apart.
+            return self.requests.as_ref().map(|_| "vector(0) > 0".to_owned());
+        }
+        Some(format!("count({})", series(self.requests.as_ref()?, &[&self.selector, &carried.join(",")])))
+    }
+
+    /// PromQL of the requests that people make per second, of canary and stable together.
+    #[must_use]
+    pub fn requests_per_second_query(&self) -> Option<String> {
+        let counter = series(self.requests.as_ref()?, &[&self.selector, &self.user_requests]);
+        Some(format!("sum(rate({counter}[5m]))"))
+    }
+
     pub(super) fn read(reader: &Reader<'_>, rollout: &str, matching: &BTreeMap<String, String>) -> Self {
         let matchers = |key: &str| reader.text(key).filter(|text| is_matchers(reader, key, text));
         let metric = |key: &str, default: &str| {

@@ -12,7 +12,7 @@ use crate::decision::world::armed_policy;
 use crate::execution::{ActError, Glance, Lane, Reach, ReadError, StepLimits, Target};
 use crate::incident::{Answer, Observation, RolloutName, Share, Step};
 use crate::outbound::Outbound;
-use crate::ramp::NobodyAnswers;
+use crate::ramp::{NobodyAnswers, NothingOffered};
 use crate::verification::{Application, TrafficShare, Verifier};
 
 pub(super) fn name() -> RolloutName {
@@ -80,6 +80,7 @@ pub(super) fn rollout(flag: Arc<Flag>) -> Rollout {
         lane,
         step_limits: StepLimits::default(),
         freeze: crate::ramp::freeze::FreezeWindows::default(),
+        offers: Arc::new(NothingOffered { why: "no ramp is configured".to_owned() }),
         judge: Arc::new(NobodyAnswers { why: "nobody can be asked".to_owned() }),
         judge_interval: Duration::from_secs(15),
         verify_interval: Duration::from_secs(1),

@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::decision::Policy;
 use crate::execution::{Lane, StepLimits};
 use crate::incident::{Alert, RolloutName};
-use crate::ramp::Judge;
 use crate::ramp::freeze::FreezeWindows;
+use crate::ramp::{Judge, Offers};
 use crate::verification::{Application, Verifier};
 
 /// One configured rollout: its policy, and the adapters that act and read for it.
@@ -24,6 +24,8 @@ pub struct Rollout {
     pub step_limits: StepLimits,
     /// When no ramp starts, nor goes on.
     pub freeze: FreezeWindows,
+    /// What its ramps are made of.
+    pub offers: Arc<dyn Offers>,
     /// Asks the criteria of its ramps.
     pub judge: Arc<dyn Judge>,
     /// The pause between two rounds of a stage's criteria.

@@ -21,7 +21,7 @@ use backstop::pipeline::{
     Journal, JournalParts, Observed, Rollout, Rollouts, Rounds, Severities, ShareReader, Sources, Watcher,
     Worker,
 };
-use backstop::ramp::NobodyAnswers;
+use backstop::ramp::{NobodyAnswers, NothingOffered};
 use backstop::randomness::Randomness;
 use backstop::signals::{AlertSource, Listing, SignalError};
 use backstop::store::{IncidentStore, MemoryStore};
@@ -145,6 +145,7 @@ fn rollout() -> Rollout {
         application: Application::new(Outbound::new(EVERY, None).expect("a client"), None),
         verifier: Verifier { probes: vec![Arc::new(TrafficShare)] },
         lane,
+        offers: Arc::new(NothingOffered { why: "no ramp is configured".to_owned() }),
         judge: Arc::new(NobodyAnswers { why: "nobody can be asked".to_owned() }),
         judge_interval: EVERY,
         step_limits: StepLimits::default(),

@@ -16,7 +16,7 @@ use backstop::pipeline::{
     Journal, JournalParts, Kinds, Observed, Rollout, Rollouts, Rounds, Severities, ShareReader, Sources,
     Submission, Watcher, Worker,
 };
-use backstop::ramp::NobodyAnswers;
+use backstop::ramp::{NobodyAnswers, NothingOffered};
 use backstop::randomness::Randomness;
 use backstop::store::IncidentStore;
 use backstop::verification::{Application, Verifier};
@@ -107,6 +107,7 @@ fn rollout(world: &World, plan: &Plan, site: usize, deployments: u32) -> Rollout
         application: Application::new(outbound(), None),
         verifier: Verifier { probes: probes(world, plan) },
         lane,
+        offers: Arc::new(NothingOffered { why: "no ramp is configured".to_owned() }),
         judge: Arc::new(NobodyAnswers { why: "nobody can be asked".to_owned() }),
         judge_interval: Duration::from_secs(2),
         step_limits: StepLimits {

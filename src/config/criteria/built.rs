@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use super::entry::{Entry, Kind, OF_KINDS};
+use super::needs::{needs_of, quantile_of};
 use super::placeholders::{ALL, Names, Unfilled};
-use super::{LeftOut, StagedCriterion};
 use crate::config::report::{Level, Problem};
 use crate::incident::{
     Bound, CommandCheck, Criterion, CriterionName, HttpCheck, LogCheck, Question, RangeQuery, Share, Unit,
 };
 use crate::ramp::detection_floor::Statistic;
+use crate::ramp::{LeftOut, Needs, StagedCriterion};
 
 /// The protocol's shares: what is written for none is asked in all.
 const ALL_STAGES: &[u8] = &[1, 5, 25, 50, 100];
@@ -52,7 +53,29 @@ pub(super) fn built(
     let stages = entry.stages.as_deref().unwrap_or(ALL_STAGES).iter().copied().map(Share).collect();
     let (on_fail, is_advisory) = (entry.on_fail.unwrap_or_default(), entry.advisory.unwrap_or(false));
     let criterion = Criterion { name, title, on_fail, is_advisory, question };
-    Ok(Ok(StagedCriterion { criterion, stages, metric_from: entry.metric_from }))
+    let (needs, statistic) = (needs(&criterion.question), statistic(&criterion.question));
+    let metric_from = entry.metric_from;
+    Ok(Ok(StagedCriterion { criterion, stages, metric_from, needs, statistic }))
+}
+
+/// A counter that is judged since the stage began counts from 0 without a series: it needs none.
+fn needs(question: &Question) -> Option<Needs> {
+    let Question::Query(query) = question else { return None };
+    let needs = needs_of(&query.expression);
+    Some(if query.since_stage_began { Needs::Any(vec![needs, Needs::All(Vec::new())]) } else { needs })
+}
+
+/// What it judges of requests that it counts.
+fn statistic(question: &Question) -> Option<Statistic> {
+    let Question::Query(query) = question else { return None };
+    query.samples.as_ref()?;
+    match (quantile_of(&query.expression), query.unit, query.bound) {
+        (Some(quantile), ..) => Some(Statistic::Quantile { quantile }),
+        (None, Unit::Ratio, Bound::Below(threshold) | Bound::AtMost(threshold)) => {
+            Some(Statistic::Ratio { threshold })
+        }
+        (None, ..) => None,
+    }
 }
 
 fn build_title(entry: &Entry) -> String {

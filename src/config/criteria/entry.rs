@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use toml_edit::{Item, Value};
 
-use super::MetricFrom;
 use crate::config::reader::Reader;
 use crate::incident::{Bound, OnFail, Unit};
+use crate::ramp::MetricFrom;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
