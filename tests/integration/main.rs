@@ -18,6 +18,7 @@ mod documents;
 mod flag_faults;
 mod flag_table;
 mod full_disk;
+mod gates;
 mod generated_rules;
 mod grace_ends;
 mod healthz;

@@ -6,44 +6,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use backstop::clock::{Clock, SteppedClock};
-use backstop::decision::{
-    AlertmanagerReading, Input, ListedAlert, Mode, OnUnverified, PlanPolicy, Policy, Watchdog,
-};
-use backstop::evidence::{EvidenceFolders, KnownFile, WrittenEarlier};
-use backstop::execution::{ActError, Lane, Reach, ReadError, StepLimits, Target};
+use backstop::decision::{AlertmanagerReading, Input, ListedAlert, Watchdog};
+use backstop::execution::{ActError, ReadError, Target};
 use backstop::incident::{
-    Alert, AlertStatus, Answer, Fingerprint, Labels, Observation, Revision, RolloutName, SeverityMap, Share,
-    Step,
+    Alert, AlertStatus, Answer, Fingerprint, Labels, Observation, RolloutName, Share, Step,
 };
-use backstop::metrics::Metrics;
-use backstop::outbound::Outbound;
-use backstop::pipeline::{
-    Journal, JournalParts, Observed, Rollout, Rollouts, Rounds, Severities, ShareReader, Sources, Watcher,
-    Worker,
-};
-use backstop::ramp::{NobodyAnswers, NothingOffered};
-use backstop::randomness::Randomness;
+use backstop::pipeline::Worker;
 use backstop::signals::{AlertSource, Listing, SignalError};
-use backstop::store::{IncidentStore, MemoryStore};
-use backstop::verification::{Application, TrafficShare, Verifier};
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
-use crate::support::prepare;
-
-/// No evidence was written by an earlier process.
-#[derive(Debug)]
-struct NothingYet;
-
-#[async_trait]
-impl WrittenEarlier for NothingYet {
-    async fn files(&self) -> Result<Vec<KnownFile>, String> {
-        Ok(Vec::new())
-    }
-}
-
-const EVERY: Duration = Duration::from_secs(20);
+use crate::support::in_memory::{InMemory, rollout};
 
 /// One member, and what it says of itself.
 #[derive(Debug, Clone)]
@@ -123,99 +95,23 @@ impl Target for Off {
     }
 }
 
-fn rollout() -> Rollout {
-    let lane = Lane::new(Arc::new(Off), Reach { call: EVERY, unanswered: EVERY });
-    Rollout {
-        name: RolloutName::new("spark"),
-        policy: Policy {
-            mode: Mode::Armed,
-            matching: BTreeMap::from([("rollout".to_owned(), "spark".to_owned())]),
-            revision: Revision::new("v1.4.0"),
-            grace: TimeDelta::minutes(5),
-            hold: TimeDelta::minutes(30),
-            on_unverified: OnUnverified::RollBack,
-            plan: PlanPolicy::TrafficOnly,
-            verify_window: TimeDelta::minutes(10),
-            guard: TimeDelta::zero(),
-            rollback_deadline: TimeDelta::minutes(12),
-            reading_valid: TimeDelta::seconds(40),
-            watchdog_timeout: TimeDelta::minutes(3),
-            recipients: Vec::new(),
-        },
-        application: Application::new(Outbound::new(EVERY, None).expect("a client"), None),
-        verifier: Verifier { probes: vec![Arc::new(TrafficShare)] },
-        lane,
-        offers: Arc::new(NothingOffered { why: "no ramp is configured".to_owned() }),
-        judge: Arc::new(NobodyAnswers { why: "nobody can be asked".to_owned() }),
-        judge_interval: EVERY,
-        step_limits: StepLimits::default(),
-        freeze: backstop::ramp::freeze::FreezeWindows::default(),
-        verify_interval: Duration::from_secs(5),
-    }
-}
-
 /// A Backstop that watches these members.
 struct Watching {
     worker: Worker,
     clock: Arc<SteppedClock>,
     members: Vec<Arc<Fake>>,
-    _tasks: JoinSet<()>,
+    _parts: InMemory,
 }
 
 impl Watching {
     async fn new(members: &[Member]) -> Self {
-        prepare();
         let clock = Arc::new(SteppedClock::starting_at("2026-11-24T03:00:00Z".parse().expect("a time")));
-        let store = Arc::new(MemoryStore::default());
-        let rollouts = Rollouts::new([rollout()]);
-        let metrics = Metrics::new(&[RolloutName::new("spark")], &["member".to_owned()]);
-        let watchdog = Watchdog::named("Watchdog");
-        let observed = Arc::new(Observed::new(clock.clone(), watchdog.clone()));
         let members: Vec<_> = members.iter().map(|one| Arc::new(Fake(Mutex::new(one.clone())))).collect();
         let alertmanagers = members.iter().map(|member| Arc::clone(member) as Arc<dyn AlertSource>).collect();
-        let parts = JournalParts {
-            store: store.clone(),
-            rollouts: rollouts.clone(),
-            observed: Arc::clone(&observed),
-            clock: clock.clone(),
-            randomness: Randomness::seeded(0),
-            metrics: metrics.clone(),
-        };
-        let (journal, task) = Journal::new(parts, store.load().await.expect("memory"));
-        let folder = tempfile::tempdir().expect("a folder");
-        let worker = Worker {
-            journal,
-            share_reader: ShareReader::new(&rollouts, Arc::clone(&observed), clock.clone()),
-            rollouts,
-            observed,
-            sources: Sources {
-                alertmanagers,
-                prometheus: None,
-                watchdog,
-                severities: Severities::new(SeverityMap::default(), metrics.clone()),
-            },
-            rounds: Rounds::default(),
-            channels: Default::default(),
-            evidence: Arc::new(EvidenceFolders::new(
-                folder.path().join("evidence"),
-                folder.path().join("fallback"),
-                Arc::new(NothingYet),
-            )),
-            store,
-            clock: clock.clone(),
-            randomness: Randomness::seeded(0),
-            metrics,
-        };
-        let watcher = Watcher {
-            worker: worker.clone(),
-            every: EVERY,
-            wake: Arc::default(),
-            retention: TimeDelta::days(1),
-        };
-        let mut tasks = JoinSet::new();
-        tasks.spawn(task.run(CancellationToken::new()));
-        tasks.spawn(watcher.run(CancellationToken::new()));
-        Self { worker, clock, members, _tasks: tasks }
+        let mut parts =
+            InMemory::new(rollout(Arc::new(Off)), alertmanagers, Arc::default(), clock.clone()).await;
+        parts.watch();
+        Self { worker: parts.worker.clone(), clock, members, _parts: parts }
     }
 
     fn alert(&self, name: &str) -> Alert {

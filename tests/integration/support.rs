@@ -6,6 +6,7 @@ pub(crate) mod around;
 pub(crate) mod chain;
 pub(crate) mod connections;
 pub(crate) mod crashing;
+pub(crate) mod in_memory;
 pub(crate) mod measured;
 mod ports;
 pub(crate) mod small_disk;
