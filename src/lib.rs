@@ -77,6 +77,7 @@ pub mod supervision;
 
 pub mod store;
 
+pub mod commands;
 pub mod outbound;
 pub mod signals;
 

@@ -3,6 +3,7 @@
 mod apply;
 mod criterion;
 mod event;
+mod filled;
 mod hold;
 mod judgement;
 mod notice;
@@ -15,6 +16,7 @@ pub use criterion::{
     Bound, CommandCheck, Criterion, HttpCheck, LogCheck, OnFail, Question, RangeQuery, Unit,
 };
 pub use event::{Promotion, RampEvent, RampStarted};
+pub use filled::UnfitRevision;
 pub use hold::HoldReason;
 pub use judgement::{GateReason, GateVerdict, Judgement};
 pub use notice::{RampFact, RampSaid};

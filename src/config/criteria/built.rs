@@ -208,13 +208,15 @@ impl Build<'_> {
             self.error("at_most", "is no number of lines", "write such as at_most = 0");
             return None;
         };
-        Some(LogCheck { selector, at_most, every_seconds: whole_seconds(entry.every.unwrap_or(EVERY)) })
+        let every_seconds = whole_seconds(entry.every.unwrap_or(EVERY));
+        Some(LogCheck { selector, at_most, every_seconds, file: Some(self.file()) })
     }
 
     fn command(&mut self) -> Option<CommandCheck> {
         let entry = self.entry;
         let argv = entry.argv.clone().filter(|argv| argv.first().is_some_and(|program| !program.is_empty()));
         let Some(argv) = argv else { return self.missing("argv", "[\"pnpm\", \"test:contract:spot\"]") };
+        self.expect_no_passwords(&argv);
         Some(CommandCheck {
             argv,
             directory: entry.directory.as_ref().map(|folder| folder.display().to_string()),
@@ -222,8 +224,40 @@ impl Build<'_> {
             variables: entry.variables.clone().unwrap_or_default(),
             timeout_seconds: whole_seconds(entry.timeout.unwrap_or(TIMEOUT)),
             every_seconds: whole_seconds(entry.every.unwrap_or(EVERY)),
+            file: Some(self.file()),
         })
     }
+
+    /// What it keeps in a stage's evidence, by its own name unless it has another.
+    fn file(&self) -> String {
+        let own = || format!("{}_stage_{{stage}}.txt", self.entry.name.replace('-', "_"));
+        self.entry.file.clone().unwrap_or_else(own)
+    }
+
+    /// Everybody on the machine can read a program's arguments, and evidence and API show them.
+    fn expect_no_passwords(&mut self, argv: &[String]) {
+        let variables = self.entry.variables.clone().unwrap_or_default();
+        let remedy = "name the variable that holds it in environment (psql takes PGPASSWORD or PGSERVICE), or a file of the program's own, such as ~/.pgpass";
+        for (key, has_one) in [
+            ("argv", argv.iter().any(|argument| has_password(argument))),
+            ("variables", variables.values().any(|value| has_password(value))),
+        ] {
+            if has_one {
+                self.error(key, "has an address with a password in it, which everybody would see", remedy);
+            }
+        }
+    }
+}
+
+/// Whether there is something like `scheme://user:password@` in it.
+fn has_password(text: &str) -> bool {
+    text.match_indices("://").any(|(at, mark)| {
+        let rest = &text[at + mark.len()..];
+        let authority =
+            rest.split(|c: char| c == '/' || c == '?' || c.is_whitespace()).next().unwrap_or(rest);
+        // A password may itself have an @ in it.
+        authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':') && !user.ends_with(':'))
+    })
 }
 
 /// Of ratios as many as show the threshold, of everything else as many as a P95 takes.

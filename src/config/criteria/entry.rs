@@ -46,8 +46,12 @@ pub(super) const OF_KINDS: &[(Kind, &str, &[&str])] = &[
         ],
     ),
     (Kind::Http, "http", &["url", "status", "pointer", "expected", "every"]),
-    (Kind::Logs, "logs", &["selector", "at_most", "every"]),
-    (Kind::Command, "command", &["argv", "directory", "environment", "variables", "timeout", "every"]),
+    (Kind::Logs, "logs", &["selector", "at_most", "every", "file"]),
+    (
+        Kind::Command,
+        "command",
+        &["argv", "directory", "environment", "variables", "timeout", "every", "file"],
+    ),
     (Kind::Approval, "approval", &[]),
 ];
 
@@ -80,6 +84,7 @@ pub(super) struct Entry {
     pub(super) variables: Option<BTreeMap<String, String>>,
     pub(super) timeout: Option<Duration>,
     pub(super) every: Option<Duration>,
+    pub(super) file: Option<String>,
     /// The file, and the key of the table in it, for each key that is written: the last one counts.
     pub(super) places: BTreeMap<&'static str, (PathBuf, String)>,
     /// The table that was read last.
@@ -132,6 +137,7 @@ impl Entry {
             variables: reader.labels("variables"),
             timeout: seconds("timeout", SECOND, HOUR),
             every: seconds("every", SECOND, HOUR),
+            file: file(reader),
             places: BTreeMap::new(),
             place: reader.place(),
         };
@@ -161,7 +167,7 @@ impl Entry {
         }
         take!(title, stages, kind, on_fail, advisory, enabled, query, bound, unit, window, since_stage_began);
         take!(samples, min_samples, metric_from, url, status, pointer, expected, selector, argv, directory);
-        take!(environment, variables, timeout, every);
+        take!(environment, variables, timeout, every, file);
         self.places.extend(later.places);
         self.place = later.place;
     }
@@ -252,6 +258,21 @@ fn pointer(reader: &Reader<'_>) -> Option<String> {
         reader.error("pointer", format!("{pointer:?} is no JSON pointer"), format!("write \"/{pointer}\""));
     }
     Some(pointer)
+}
+
+/// In the folder of the evidence, beside files of other names.
+fn file(reader: &Reader<'_>) -> Option<String> {
+    let file = reader.text("file")?;
+    let words = file.replace("{stage}", "");
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if !words.starts_with(|c: char| c.is_ascii_alphanumeric()) || !words.chars().all(is_plain) {
+        let remedy = "use letters, digits, . _ - and {stage}, such as file = \"ci_stage_{stage}.txt\"";
+        reader.error("file", format!("{file:?} is no name of a file"), remedy);
+    } else if !file.contains("{stage}") {
+        let remedy = "write it into the name, such as file = \"ci_stage_{stage}.txt\"";
+        reader.error("file", "has no {stage}, and each stage keeps one", remedy);
+    }
+    Some(file)
 }
 
 /// A text, a number, or true or false.

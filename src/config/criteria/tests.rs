@@ -166,9 +166,10 @@ fn each_kind_is_read_with_its_defaults() {
             serde_json::json!({ "kind": "http", "url": "http://127.0.0.1:1/a", "status": 204, "pointer": "/ok",
                 "expected": true, "every_seconds": 10 }),
             serde_json::json!({ "kind": "logs", "selector": "{app=\"x\"} |= \"ERROR\"", "at_most": 3,
-                "every_seconds": 60 }),
+                "every_seconds": 60, "file": "b_stage_{stage}.txt" }),
             serde_json::json!({ "kind": "command", "argv": ["gh", "run"], "directory": "/etc/backstop/repo",
-                "environment": ["PATH"], "variables": { "CI": "1" }, "timeout_seconds": 120, "every_seconds": 60 }),
+                "environment": ["PATH"], "variables": { "CI": "1" }, "timeout_seconds": 120, "every_seconds": 60,
+                "file": "c_stage_{stage}.txt" }),
         ]
     );
     assert_eq!(criteria.of_stage(Share(1), Share::ZERO).len(), 3, "all stages");

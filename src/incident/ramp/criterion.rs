@@ -150,6 +150,9 @@ pub struct LogCheck {
     pub selector: String,
     pub at_most: u64,
     pub every_seconds: u32,
+    /// The file of the stage's evidence that has the first of the lines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
 }
 
 /// A program: its end says pass (0), fail (1) or nothing (all else).
@@ -168,4 +171,7 @@ pub struct CommandCheck {
     pub variables: BTreeMap<String, String>,
     pub timeout_seconds: u32,
     pub every_seconds: u32,
+    /// The file of the stage's evidence that has what it said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
 }

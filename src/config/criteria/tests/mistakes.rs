@@ -102,6 +102,30 @@ fn each_mistake_names_its_key_its_line_and_the_remedy() {
         ),
         ("name = \"a\"\nkind = \"command\"", "argv", "is missing", "add argv"),
         ("name = \"a\"\nkind = \"command\"\nargv = []", "argv", "is missing", "add argv"),
+        (
+            "name = \"a\"\nkind = \"command\"\nargv = [\"psql\", \"postgres://spark:p@ss/word@db/spark\"]",
+            "argv",
+            "a password in it",
+            "PGPASSWORD",
+        ),
+        (
+            "name = \"a\"\nkind = \"command\"\nargv = [\"x\"]\nvariables = { U = \"--db=amqp://u:p@h:1/\" }",
+            "variables",
+            "a password in it",
+            "name the variable",
+        ),
+        (
+            "name = \"a\"\nkind = \"command\"\nargv = [\"x\"]\nfile = \"../ci_{stage}.txt\"",
+            "file",
+            "is no name of a file",
+            "ci_stage_{stage}.txt",
+        ),
+        (
+            "name = \"a\"\nkind = \"command\"\nargv = [\"x\"]\nfile = \"ci.txt\"",
+            "file",
+            "has no {stage}",
+            "ci_stage_{stage}.txt",
+        ),
     ] {
         let found = problems(lines);
         let as_wanted = |one: &Problem| {
@@ -111,6 +135,14 @@ fn each_mistake_names_its_key_its_line_and_the_remedy() {
                 && one.line.is_some()
         };
         assert!(found.iter().any(as_wanted), "{lines}: {found:#?}");
+    }
+}
+
+#[test]
+fn an_address_without_a_password_is_no_mistake() {
+    for argument in ["https://host:8443/a@b:c", "postgres://spark@db:5432/spark", "x://user:@host", "a:b@c"] {
+        let lines = format!("name = \"a\"\nkind = \"command\"\nargv = [\"x\", {argument:?}]");
+        assert_eq!(problems(&lines), [], "{argument}");
     }
 }
 

@@ -76,7 +76,7 @@ fn an_api_has_to_answer_as_expected() {
 
 #[test]
 fn a_log_may_have_so_many_lines() {
-    let check = LogCheck { selector: "{app=\"x\"}".to_owned(), at_most: 2, every_seconds: 60 };
+    let check = LogCheck { selector: "{app=\"x\"}".to_owned(), at_most: 2, every_seconds: 60, file: None };
     let answer = |lines| LogAnswer { asked_at: at(0), lines, error: None };
     for (answer, verdict, reason) in [
         (answer(Some(2)), V::Pass, R::Within),
@@ -99,6 +99,7 @@ fn only_0_and_1_are_words_of_a_program() {
         variables: BTreeMap::new(),
         timeout_seconds: 1,
         every_seconds: 60,
+        file: None,
     };
     let answer = |exit_code| CommandAnswer {
         asked_at: at(0),
