@@ -21,8 +21,10 @@ use tokio_util::sync::CancellationToken;
 
 pub use build::{Parts, build, build_rollouts};
 pub use channels::build_channels;
+pub use judges::Systems;
 
 use crate::clock::{Clock, SystemClock};
+use crate::commands::Commands;
 use crate::config::{Config, SecretCounts, watch_secrets};
 use crate::listener::{Guard, Limits, Listener, Tls, guarded};
 use crate::metrics::{Metrics, WebhookOutcome};
@@ -56,6 +58,7 @@ pub struct App {
     tasks: Supervisor,
     drain: Duration,
     reread: Arc<Notify>,
+    commands: Commands,
 }
 
 impl App {
@@ -83,7 +86,7 @@ impl App {
         };
         let admin = bind(config.server.admin_listen, "server.admin_listen")?;
         let public = bind(config.server.listen, "server.listen")?;
-        let Parts { worker, watcher, gates, journal_task, reconcile, metrics } =
+        let Parts { worker, watcher, gates, commands, journal_task, reconcile, metrics } =
             build(config, Arc::clone(&store), clock).await?;
         let (listen, admin_listen) = (public.local_addr()?, admin.local_addr()?);
         let stop = CancellationToken::new();
@@ -155,7 +158,7 @@ impl App {
         tasks.spawn("admin server", admin.serve(admin_routes, stop.clone()));
         readiness.set(true);
         tracing::info!(%listen, %admin_listen, rollouts = config.rollouts.len(), "ready: alerts are taken");
-        Ok(Self { listen, admin_listen, readiness, stop, stop_journal, tasks, drain, reread })
+        Ok(Self { listen, admin_listen, readiness, stop, stop_journal, tasks, drain, reread, commands })
     }
 
     /// Notified, it makes secrets and certificates be read again at once instead of within a second.
@@ -189,6 +192,8 @@ impl App {
         tracing::info!("draining; a second signal aborts");
         self.readiness.set(false);
         self.stop.cancel();
+        // Before anything is waited for: a program would outlive us.
+        self.commands.stop().await;
         let limit = self.drain + DRAIN_MARGIN;
         let rest = async {
             // All but the journal end by themselves; it goes last.

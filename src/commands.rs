@@ -10,11 +10,11 @@ mod program;
 mod running;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 pub use environment::{Environment, chosen};
 pub use judge::{CommandJudge, Configured};
@@ -37,44 +37,47 @@ pub struct Program {
     pub limit: Duration,
 }
 
-/// Runs programs, a few at a time, and ends them as Backstop stops.
+/// What programs get to end in as Backstop stops: they are killed, and it is only waited for that.
+const STOPPED_WITHIN: Duration = Duration::from_secs(1);
+
+/// Runs programs, a few at a time, and ends them as Backstop stops. Clones share the room.
 #[derive(Debug, Clone)]
 pub struct Commands {
     slots: Arc<Semaphore>,
-    background: Arc<Mutex<JoinSet<()>>>,
+    stop: CancellationToken,
 }
 
 impl Default for Commands {
     fn default() -> Self {
-        Self { slots: Arc::new(Semaphore::new(MAX_AT_ONCE)), background: Arc::default() }
+        Self { slots: Arc::new(Semaphore::new(MAX_AT_ONCE)), stop: CancellationToken::new() }
     }
 }
 
 impl Commands {
     /// Runs it to its end, once there is room. Dropped before, it ends the program.
     pub async fn run(&self, program: &Program) -> Ended {
-        // Closed only as Backstop stops.
-        let Ok(_slot) = self.slots.acquire().await else { return Ended::without_output(RunError::Stopping) };
-        running::run(program).await
-    }
-
-    /// Does this beside whatever else is done, until it is done or Backstop stops.
-    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        let mut background = self.background.lock().unwrap_or_else(PoisonError::into_inner);
-        // What has ended is let go of.
-        while background.try_join_next().is_some() {}
-        if !self.slots.is_closed() {
-            background.spawn(work);
+        let stopping = || Ended::without_output(RunError::Stopping);
+        let slot = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return stopping(),
+            slot = self.slots.acquire() => slot,
+        };
+        // Nobody closes it, and without a slot nothing runs.
+        let Ok(_slot) = slot else { return stopping() };
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => stopping(),
+            ended = running::run(program) => ended,
         }
     }
 
-    /// Ends every program that was begun in the background, and begins none any more. Nothing that a program
-    /// still says would be heard.
+    /// Ends every program that runs, with all that it began, and begins none any more. Whoever waits for one
+    /// is told so.
     pub async fn stop(&self) {
-        self.slots.close();
-        let mut background =
-            std::mem::take(&mut *self.background.lock().unwrap_or_else(PoisonError::into_inner));
-        background.shutdown().await;
+        self.stop.cancel();
+        let all = u32::try_from(MAX_AT_ONCE).unwrap_or(u32::MAX);
+        // Who gives its slot back has ended its program.
+        let _or_late = tokio::time::timeout(STOPPED_WITHIN, self.slots.acquire_many(all)).await;
     }
 }
 

@@ -4,6 +4,7 @@
 //! to the configuration file's folder, so that a service finds them whatever its working directory.
 
 mod access;
+mod apis;
 mod client_tls;
 mod criteria;
 mod fingerprint;
@@ -28,6 +29,7 @@ mod token;
 use std::path::{Path, PathBuf};
 
 pub use access::{AccessConfig, Credentials, ExtraHeader, HeaderText};
+pub use apis::{ApiConfig, LokiConfig};
 use chrono::{DateTime, Utc};
 pub use client_tls::{ClientTlsConfig, ClientTlsError, LoadedClientTls};
 pub use criteria::CriteriaConfig;
@@ -64,6 +66,8 @@ pub struct Config {
     pub evidence: EvidenceConfig,
     pub alertmanager: AlertmanagerConfig,
     pub prometheus: PrometheusConfig,
+    /// `None`: no criterion can ask for lines of a log.
+    pub loki: Option<LokiConfig>,
     pub people: PeopleConfig,
     pub report: ReportConfig,
     pub rollouts: Vec<RolloutConfig>,
@@ -146,6 +150,7 @@ impl Config {
         let evidence = EvidenceConfig::read(&reader.table("evidence"), &store);
         let alertmanager = AlertmanagerConfig::read(&reader.table("alertmanager"));
         let prometheus = PrometheusConfig::read(&reader.table("prometheus"));
+        let loki = reader.optional_table("loki").map(|table| LokiConfig::read(&table));
         let people = PeopleConfig::read(&reader);
         let report = ReportConfig::read(&reader.table("report"));
         let rollouts: Vec<_> = reader.tables("rollouts").iter().map(RolloutConfig::read).collect();
@@ -163,6 +168,7 @@ impl Config {
                 evidence,
                 alertmanager,
                 prometheus,
+                loki,
                 people,
                 report,
                 rollouts,
@@ -200,6 +206,7 @@ impl Config {
             ("alertmanager".to_owned(), &self.alertmanager.access),
             ("prometheus".to_owned(), &self.prometheus.access),
         ];
+        systems.extend(self.loki.iter().map(|loki| ("loki".to_owned(), &loki.access)));
         let channels = self.people.systems().into_iter();
         systems.extend(channels.map(|(key, access)| (key.to_owned(), access)));
         for (index, rollout) in self.rollouts.iter().enumerate() {
@@ -207,6 +214,8 @@ impl Config {
                 systems.push((format!("rollouts[{index}].traffic"), access));
             }
             systems.push((format!("rollouts[{index}].verify"), &rollout.verify.access));
+            let apis = rollout.apis.iter().enumerate();
+            systems.extend(apis.map(|(api, one)| (format!("rollouts[{index}].apis[{api}]"), &one.access)));
         }
         systems
     }

@@ -11,7 +11,7 @@ mod clip;
 pub(crate) mod fixtures;
 mod grafana;
 #[cfg(test)]
-mod http_fixtures;
+pub(crate) mod http_fixtures;
 mod links;
 mod pagerduty;
 pub mod slack;

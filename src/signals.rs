@@ -1,5 +1,5 @@
 //! Reads what the monitoring says: Alertmanager's list of alerts, Prometheus' rules and values, Grafana's
-//! pictures.
+//! pictures, Loki's lines, and APIs that a ramp's criteria ask.
 //! Reads only; what follows is decided elsewhere.
 
 use std::collections::BTreeMap;
@@ -14,6 +14,8 @@ mod alertmanager;
 mod error;
 mod expression;
 mod grafana;
+mod http_check;
+mod loki;
 pub(crate) mod matcher;
 mod prometheus;
 mod range;
@@ -25,6 +27,8 @@ pub use expression::{Comparison, Condition, Guard, Matching, NotUnderstood, Side
 pub use grafana::{
     GrafanaRenderer, Placeholder, RENDER_TIMEOUT, RenderError, SIZE as RENDER_SIZE, Shown, Size,
 };
+pub use http_check::{HttpJudge, HttpSystem};
+pub use loki::{Loki, MAX_LINES};
 pub use prometheus::{Prometheus, Sample};
 pub use range::{QueryJudge, RangeSource};
 pub use rule::{AlertRule, Difference, in_brackets, rules_of};

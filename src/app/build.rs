@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::channels::{build_channels, recipient};
-use super::judges::Judges;
+use super::judges::{Judges, Systems};
 use super::offers::Configured;
 use super::stored_evidence::StoredEvidence;
 use super::traffic::Traffic;
@@ -13,6 +13,7 @@ use chrono::TimeDelta;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
+use crate::commands::Commands;
 use crate::config::{Config, RolloutConfig};
 use crate::decision::{Policy, Recipient};
 use crate::evidence::EvidenceFolders;
@@ -55,6 +56,8 @@ pub struct Parts {
     pub worker: Worker,
     pub watcher: Watcher,
     pub gates: Gates,
+    /// Ends the programs of criteria, if it is told to stop.
+    pub commands: Commands,
     pub journal_task: JournalTask,
     pub reconcile: Arc<Notify>,
     pub metrics: Metrics,
@@ -81,7 +84,8 @@ pub async fn build(
     let prometheus = prometheus.map(|url| Arc::new(Prometheus::new(from_prometheus, url)));
     let channels = build_channels(config, &mut connections, &clock)?;
     let recipients: Vec<_> = channels.values().map(|channel| recipient(channel.as_ref())).collect();
-    let rollouts = build_rollouts(config, &mut connections, prometheus.as_ref(), &recipients)?;
+    let systems = Systems::new(config, &mut connections, prometheus.clone(), Arc::clone(&clock))?;
+    let rollouts = build_rollouts(config, &mut connections, &systems, &recipients)?;
 
     let names: Vec<RolloutName> = rollouts.iter().map(|rollout| rollout.name.clone()).collect();
     let mut sources: Vec<_> = alertmanagers.iter().map(|source| source.address()).collect();
@@ -139,7 +143,8 @@ pub async fn build(
         retention: delta(config.store.retention),
     };
     let gates = Gates { worker: worker.clone() };
-    Ok(Parts { worker, watcher, gates, journal_task, reconcile, metrics })
+    let commands = systems.commands().clone();
+    Ok(Parts { worker, watcher, gates, commands, journal_task, reconcile, metrics })
 }
 
 /// What is stored; `None` where it can't be read now. Nobody may wait for a disk that is full, read-only
@@ -170,7 +175,7 @@ async fn load(store: &dyn IncidentStore) -> Result<Option<Loaded>, StoreError> {
 pub fn build_rollouts(
     config: &Config,
     connections: &mut Connections,
-    prometheus: Option<&Arc<Prometheus>>,
+    systems: &Systems,
     recipients: &[Recipient],
 ) -> anyhow::Result<Rollouts> {
     let mut clusters = Clusters::default();
@@ -178,7 +183,7 @@ pub fn build_rollouts(
         .rollouts
         .iter()
         .map(|rollout| {
-            build_rollout(config, rollout, (connections, &mut clusters), prometheus, recipients)
+            build_rollout(config, rollout, (connections, &mut clusters), systems, recipients)
                 .with_context(|| format!("rollout {}", rollout.name))
         })
         .collect();
@@ -189,14 +194,15 @@ fn build_rollout(
     config: &Config,
     rollout: &RolloutConfig,
     (connections, clusters): (&mut Connections, &mut Clusters),
-    prometheus: Option<&Arc<Prometheus>>,
+    systems: &Systems,
     recipients: &[Recipient],
 ) -> anyhow::Result<Rollout> {
     let RolloutConfig { name, mode, matching, revision, grace, hold, on_unverified, verify, .. } = rollout;
     let limits = StepLimits::default();
     let Traffic { lane, plan, longest, guard } = Traffic::build(rollout, connections, clusters, limits)?;
     let guard = verify.guard.unwrap_or(guard);
-    let rules = prometheus.map(|source| Arc::clone(source) as Arc<dyn RuleSource>);
+    let rules = systems.prometheus().map(|source| Arc::clone(source) as Arc<dyn RuleSource>);
+    let judges = Judges::new(rollout, connections, systems)?;
     let to_application = connections.to(&verify.access, APPLICATION_TIMEOUT).context("verify")?;
     Ok(Rollout {
         name: RolloutName::new(name.clone()),
@@ -221,7 +227,7 @@ fn build_rollout(
         step_limits: limits,
         freeze: rollout.freeze.clone(),
         offers: Arc::new(Configured(rollout.clone())),
-        judge: Arc::new(Judges::new(prometheus)),
+        judge: Arc::new(judges),
         judge_interval: rollout.ramp.judge_interval,
         verify_interval: verify.interval,
     })

@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{Commands, Ended, Program, chosen};
+use crate::clock::Clock;
 use crate::incident::{CommandCheck, Criterion, Question};
 use crate::ramp::{Answer, Asked, CommandAnswer, Judge, KeptFile, StageSpan, judge_answer};
 use crate::text::kept;
@@ -26,27 +27,30 @@ pub trait Configured: Send + Sync + Debug {
 pub struct CommandJudge {
     pub commands: Commands,
     pub configured: Arc<dyn Configured>,
+    pub clock: Arc<dyn Clock>,
 }
 
 #[async_trait]
 impl Judge for CommandJudge {
     async fn ask(&self, criterion: &Criterion, span: &StageSpan) -> Asked {
-        let Question::Command(check) = &criterion.question else {
-            return answered(criterion, span, refused(span, "it is no command".to_owned()), None);
+        let refused = |why: &str| {
+            let answer = Answer::failed(&criterion.question, why.to_owned(), self.clock.now());
+            answered(criterion, span, answer, None)
         };
+        let Question::Command(check) = &criterion.question else { return refused("it is no command") };
         let (configured, asked) = (Arc::clone(&self.configured), criterion.clone());
         let is_configured = tokio::task::spawn_blocking(move || configured.has(&asked)).await;
         if !is_configured.unwrap_or(false) {
-            let words = "the configuration no longer has this command: start the ramp anew, or write it back";
-            return answered(criterion, span, refused(span, words.to_owned()), None);
+            return refused("the configuration has no such command any more: write it back, or start anew");
         }
+        let asked_at = self.clock.now();
         let ended = self.commands.run(&program(check)).await;
         let last_line = last_line(&ended.output);
         let (exit_code, error) = match &ended.code {
             Ok(code) => (Some(*code), None),
             Err(error) => (None, Some(kept(&error.to_string()))),
         };
-        let answer = CommandAnswer { asked_at: span.now, exit_code, error, last_line };
+        let answer = Answer::Command(CommandAnswer { asked_at, exit_code, error, last_line });
         answered(criterion, span, answer, file(check, ended))
     }
 }
@@ -60,12 +64,7 @@ fn program(check: &CommandCheck) -> Program {
     }
 }
 
-fn refused(span: &StageSpan, error: String) -> CommandAnswer {
-    CommandAnswer { asked_at: span.now, exit_code: None, error: Some(error), last_line: None }
-}
-
-fn answered(criterion: &Criterion, span: &StageSpan, answer: CommandAnswer, kept: Option<KeptFile>) -> Asked {
-    let answer = Answer::Command(answer);
+fn answered(criterion: &Criterion, span: &StageSpan, answer: Answer, kept: Option<KeptFile>) -> Asked {
     let judgement = judge_answer(&answer, criterion, span);
     Asked { answer, judgement, kept }
 }
@@ -86,3 +85,6 @@ fn last_line(output: &[u8]) -> Option<String> {
     let line = output.rsplit(|byte| *byte == b'\n').find(|line| !line.trim_ascii().is_empty())?;
     Some(kept(&String::from_utf8_lossy(line)))
 }
+
+#[cfg(test)]
+mod tests;

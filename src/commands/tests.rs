@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::task::Poll;
 
 use rustix::process::{Pid, test_kill_process};
+use tokio::task::JoinSet;
 
 use super::*;
 
@@ -133,9 +134,10 @@ async fn a_few_programs_run_at_a_time_and_the_next_waits_for_room() {
     let begun = |number: usize| folder.path().join(number.to_string());
     let endless = |number: usize| shell(&format!("touch {}; sleep 1000", begun(number).display()));
     let commands = Commands::default();
+    let mut running = JoinSet::new();
     for number in 0..MAX_AT_ONCE {
         let (commands, program) = (commands.clone(), endless(number));
-        commands.clone().spawn(async move { drop(commands.run(&program).await) });
+        running.spawn(async move { commands.run(&program).await.code });
     }
     until("all begun", || (0..MAX_AT_ONCE).all(|number| begun(number).exists())).await;
     let last = endless(MAX_AT_ONCE);
@@ -144,21 +146,46 @@ async fn a_few_programs_run_at_a_time_and_the_next_waits_for_room() {
     assert!(once && !begun(MAX_AT_ONCE).exists(), "there was room");
     commands.stop().await;
     assert_eq!(waiting.await.code, Err(RunError::Stopping));
+    assert!(running.join_all().await.iter().all(|code| *code == Err(RunError::Stopping)));
+}
+
+/// A program with a child that writes both their numbers, and the file in which they will be.
+fn with_a_child(folder: &Path) -> (Program, PathBuf) {
+    let file = folder.join("ids");
+    let script = format!("sleep 1000 & echo $$ $! > {0}.new; mv {0}.new {0}; wait", file.display());
+    (shell(&script), file)
+}
+
+async fn all_have_ended(file: &Path) {
+    for id in std::fs::read_to_string(file).expect("written").split_whitespace() {
+        until(id, || !runs(id)).await;
+    }
 }
 
 #[tokio::test]
 async fn as_backstop_stops_every_program_ends_and_none_begins() {
     let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("ids");
-    let program = shell(&format!("sleep 1000 & echo $$ $! > {0}.new; mv {0}.new {0}; wait", file.display()));
+    let (program, file) = with_a_child(folder.path());
     let commands = Commands::default();
-    let under_way = commands.clone();
-    commands.spawn(async move { drop(under_way.run(&program).await) });
-    until("begun", || file.exists()).await;
-    commands.stop().await;
-    for id in std::fs::read_to_string(&file).expect("written").split_whitespace() {
-        until(id, || !runs(id)).await;
-    }
+    let (ended, ()) = tokio::join!(commands.run(&program), async {
+        until("begun", || file.exists()).await;
+        commands.stop().await;
+    });
+    assert_eq!(ended.code, Err(RunError::Stopping));
+    all_have_ended(&file).await;
     let later = commands.run(&shell("true")).await;
     assert_eq!(later.code, Err(RunError::Stopping));
+}
+
+#[tokio::test]
+async fn a_program_that_nobody_waits_for_any_more_ends_with_all_that_it_began() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (program, file) = with_a_child(folder.path());
+    let commands = Commands::default();
+    tokio::select! {
+        ended = commands.run(&program) => panic!("{ended:?}"),
+        () = until("begun", || file.exists()) => {}
+    }
+    all_have_ended(&file).await;
+    assert_eq!(commands.run(&shell("exit 1")).await.code, Ok(1), "there is room again");
 }

@@ -45,6 +45,7 @@ reference! {
     "alertmanager.watchdog_timeout", "3m", "After this long without it its silence is reported, while a canary runs; nothing is rolled back for it";
     "alertmanager.severity_map", "none", "Your own words in the label `severity`, such as `{ page = \"critical\", P2 = \"warning\", info = \"ignore\" }`; case and blanks don't count";
     "prometheus.url", "none", "Prometheus, for verification and as tie-breaker";
+    "loki.url", "required in [loki]", "Loki, for criteria with `kind = \"logs\"`; its tenant goes into `headers`, as `X-Scope-OrgID`";
     "notifications.environment", "none", "Where this is, such as `prod-eu`; stands in every message";
     "notifications.dashboard_url", "none", "A dashboard that messages link to";
     "slack.token_file", "required in [slack]", "The bot's token, `xoxb-…`; its scopes: see \"Slack\" below";
@@ -163,6 +164,7 @@ reference! {
     "rollouts.ramp.criteria.timeout", "2m", "How long it may take";
     "rollouts.ramp.criteria.every", "1m", "How often an API, a log or a program is asked";
     "rollouts.ramp.criteria.file", "{name}_stage_{stage}.txt", "The file of a stage's evidence that has what the program said, or the log's first lines; `{stage}` is the stage's share";
+    "rollouts.apis.url", "required in [[rollouts.apis]]", "Scheme, host and port of an API that criteria with `kind = \"http\"` ask with credentials; others are asked without";
     "rollouts.freeze.name", "required", "A window in which no ramp starts, shown to people; `[[rollouts.freeze]]` may be there up to 20 times";
     "rollouts.freeze.cron", "none", "When it begins, such as `0 16 * * FRI`: minute, hour, day of the month, month, day of the week. A time that clocks leave out begins right after it, one that comes twice the first time";
     "rollouts.freeze.duration", "required with cron", "How long it then lasts, by a stopwatch, such as `64h`; at most 31 days";
@@ -192,7 +194,7 @@ reference! {
     "rollouts.traffic.critical_after", "30s", "With a critical: after so long any one ready pod of stable has to carry everything";
     "rollouts.traffic.warning_after", "5m", "The same with a warning";
     "rollouts.traffic.drain", "5s", "From traffic off to the canary's scaling down";
-    "SYSTEM.bearer_token_file", "none", "Token to present. SYSTEM is `alertmanager`, `prometheus`, `rollouts.traffic`, `rollouts.verify` (healthz and metrics), `pagerduty`, `status_page`, `grafana`, `webhook` or `teams`";
+    "SYSTEM.bearer_token_file", "none", "Token to present. SYSTEM is `alertmanager`, `prometheus`, `rollouts.traffic`, `rollouts.verify` (healthz and metrics), `rollouts.apis`, `loki`, `pagerduty`, `status_page`, `grafana`, `webhook` or `teams`";
     "SYSTEM.basic_auth.username", "none", "User of basic auth, instead of a token";
     "SYSTEM.basic_auth.password_file", "none", "The user's password";
     "SYSTEM.headers", "none", "Sent with every request: a text, or `{ file = \"…\" }` for a secret, such as `{ \"X-Scope-OrgID\" = \"team-a\" }`";

@@ -6,6 +6,7 @@ use std::time::Duration;
 use reqwest::Url;
 
 use super::access::AccessConfig;
+use super::apis::ApiConfig;
 use super::flag_request::{BodyTemplate, FlagMethod, ShareScale};
 use super::freeze;
 use super::kubernetes::KubernetesConfig;
@@ -42,6 +43,8 @@ pub struct RolloutConfig {
     pub metrics: MetricsConfig,
     pub traffic: TrafficConfig,
     pub ramp: RampConfig,
+    /// APIs that criteria ask with credentials.
+    pub apis: Vec<ApiConfig>,
     /// When no ramp may start.
     pub freeze: FreezeWindows,
 }
@@ -135,6 +138,7 @@ impl RolloutConfig {
         let traffic = TrafficConfig::read(&traffic_reader, reader.has("traffic"));
         traffic.warn_if_unread(reader, &traffic_reader, &verify);
         let ramp = RampConfig::read(&reader.table("ramp"), &traffic);
+        let apis = reader.tables("apis").iter().map(ApiConfig::read).collect();
         let freeze = freeze::read(reader);
         let revision = reader.text("revision").unwrap_or_else(|| traffic.default_revision());
         reader.finish();
@@ -150,6 +154,7 @@ impl RolloutConfig {
             metrics,
             traffic,
             ramp,
+            apis,
             freeze,
         }
     }

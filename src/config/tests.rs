@@ -221,7 +221,8 @@ fn a_file_that_is_missing_is_placed_where_its_own_key_is_written() {
 #[test]
 fn the_reference_lists_every_key_that_is_read_and_no_other() {
     let others = [super::kubernetes::tests::BOTH_KINDS, super::freeze::tests::BOTH_FORMS];
-    let text = [&good(), others[0], others[1], super::criteria::tests::ONE].concat();
+    let apis = "[[rollouts.apis]]\n";
+    let text = [&good(), others[0], others[1], super::criteria::tests::ONE, apis].concat();
     let document = toml_edit::Document::parse(text.as_str()).expect("TOML");
     let reader = super::Reader::new(Path::new("x"), &text, document.as_table());
     super::ServerConfig::read(&reader.table("server"));
@@ -229,6 +230,7 @@ fn the_reference_lists_every_key_that_is_read_and_no_other() {
     super::EvidenceConfig::read(&reader.table("evidence"), &store);
     super::AlertmanagerConfig::read(&reader.table("alertmanager"));
     super::PrometheusConfig::read(&reader.table("prometheus"));
+    super::LokiConfig::read(&reader.table("loki"));
     super::PeopleConfig::read_all(&reader);
     super::ReportConfig::read(&reader.table("report"));
     for table in reader.tables("rollouts") {
@@ -243,6 +245,7 @@ fn the_reference_lists_every_key_that_is_read_and_no_other() {
         "evidence",
         "alertmanager",
         "prometheus",
+        "loki",
         "notifications",
         "slack",
         "slack.mentions",
@@ -263,6 +266,7 @@ fn the_reference_lists_every_key_that_is_read_and_no_other() {
         "rollouts.ramp",
         "rollouts.ramp.git_tag",
         "rollouts.ramp.criteria",
+        "rollouts.apis",
         "rollouts.freeze",
         "rollouts.traffic",
         "rollouts.traffic.stable",
@@ -281,6 +285,8 @@ fn the_reference_lists_every_key_that_is_read_and_no_other() {
         "teams",
         "rollouts.traffic",
         "rollouts.verify",
+        "rollouts.apis",
+        "loki",
     ];
     let of_each = |key: &str| systems.map(|system| key.replace("SYSTEM", system)).to_vec();
     let mut listed: Vec<_> = REFERENCE.iter().flat_map(|entry| of_each(entry.key)).collect();

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use super::perform::blob_ref;
 use super::{Rollout, Worker};
 use crate::decision::RampStart;
-use crate::incident::{Criterion, GateReason, GateVerdict, Question, RampPlan, Revision};
+use crate::incident::{Criterion, GateReason, GateVerdict, Question, RampPlan, Revision, UnfitRevision};
 use crate::ramp::detection_floor::Counted;
 use crate::ramp::{PlanChanges, RampOffer, STEP_SECONDS, StageSpan, StagedCriterion};
 use crate::signals::{RuleSource, SignalError};
@@ -49,6 +49,8 @@ pub enum NoPlan {
         "a stage of {0} s is longer than the {LONGEST_STAGE_SECONDS} s that one may last; ask for a shorter one"
     )]
     TooLong(u32),
+    #[error(transparent)]
+    Revision(#[from] UnfitRevision),
     #[error("the plan can't be written down: {0}")]
     Unwritten(String),
 }
@@ -80,7 +82,7 @@ impl Worker {
                 return Err(NoPlan::TooLong(seconds));
             }
         }
-        let plan = offer.plan(wanted.revision, &wanted.changes);
+        let plan = offer.plan(wanted.revision, &wanted.changes)?;
         let written = serde_json::to_vec(&plan).map_err(|error| NoPlan::Unwritten(error.to_string()))?;
         let mut start = RampStart {
             plan_sha256: blob_ref(&written).sha256,

@@ -2,7 +2,7 @@
 
 use super::Needs;
 use super::detection_floor::Statistic;
-use crate::incident::{Criterion, CriterionName, Share, Stage};
+use crate::incident::{Criterion, CriterionName, Revision, Share, Stage, UnfitRevision};
 
 /// A rollout's criteria, ready to be asked.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -47,19 +47,27 @@ pub enum MetricFrom {
 }
 
 impl Criteria {
-    /// What is asked in a stage with this share, after one with `previous` (0 % for the first).
+    /// What is asked in a stage with this share, after one with `previous` (0 % for the first), in a ramp of
+    /// this revision.
     ///
     /// At 100 % all are: "all previous criteria maintained". A ramp with other shares than the protocol's asks
     /// what was written for a share that it reaches or passes over, and at least what the stage of the
     /// protocol asks that it belongs to.
-    #[must_use]
-    pub fn of_stage(&self, share: Share, previous: Share) -> Vec<Criterion> {
+    ///
+    /// # Errors
+    /// Where a criterion names the revision, and that fits nowhere.
+    pub fn of_stage(
+        &self,
+        share: Share,
+        previous: Share,
+        revision: &Revision,
+    ) -> Result<Vec<Criterion>, UnfitRevision> {
         let of_protocol = Stage::WEIGHTS.into_iter().map(Share).rfind(|weight| *weight <= share);
         let of_protocol = of_protocol.unwrap_or(Share(1));
         let is_asked = |one: &&StagedCriterion| {
             let reached = |stage: &Share| (previous < *stage && *stage <= share) || *stage == of_protocol;
             share == Share::ALL || one.stages.iter().any(reached)
         };
-        self.all.iter().filter(is_asked).map(|one| one.criterion.clone()).collect()
+        self.all.iter().filter(is_asked).map(|one| one.criterion.filled(revision, share)).collect()
     }
 }

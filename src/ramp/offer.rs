@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use super::Criteria;
 use super::detection_floor::{Counted, DetectionFloor, detection_floor};
-use crate::incident::{RampPlan, Revision, Share, StagePlan};
+use crate::incident::{RampPlan, Revision, Share, StagePlan, UnfitRevision};
 use crate::text::shown;
 
 /// A rollout's configuration, as far as its ramps are made of it. It is read as one starts: a file of criteria
@@ -68,29 +68,32 @@ pub struct PlanChanges {
 
 impl RampOffer {
     /// The plan of a ramp of this revision. The last stage never gets shorter than it is configured.
-    #[must_use]
-    pub fn plan(&self, revision: Revision, changes: &PlanChanges) -> RampPlan {
+    ///
+    /// # Errors
+    /// Where a criterion names the revision, and that fits nowhere.
+    pub fn plan(&self, revision: Revision, changes: &PlanChanges) -> Result<RampPlan, UnfitRevision> {
         let shares = changes.stages.as_ref().unwrap_or(&self.stages);
         let duration = changes.stage_duration_seconds.unwrap_or(self.stage_duration_seconds);
         let before = std::iter::once(Share::ZERO).chain(shares.iter().copied());
-        let stages = shares.iter().zip(before).map(|(&share, previous)| StagePlan {
-            share,
-            duration_seconds: if share == Share::ALL {
-                duration.max(self.last_stage_duration_seconds)
-            } else {
-                duration
-            },
-            needs_approval: self.approval.contains(&share),
-            criteria: self.criteria.of_stage(share, previous),
-        });
-        RampPlan {
+        let stage = |(&share, previous): (&Share, Share)| {
+            let of_last = share == Share::ALL;
+            let least = if of_last { self.last_stage_duration_seconds } else { 0 };
+            Ok(StagePlan {
+                share,
+                duration_seconds: duration.max(least),
+                needs_approval: self.approval.contains(&share),
+                criteria: self.criteria.of_stage(share, previous, &revision)?,
+            })
+        };
+        let stages = shares.iter().zip(before).map(stage).collect::<Result<_, UnfitRevision>>()?;
+        Ok(RampPlan {
             revision,
-            stages: stages.collect(),
+            stages,
             max_hold_seconds: self.max_hold_seconds,
             remind_every_seconds: self.remind_every_seconds,
             watch_after_seconds: self.watch_after_seconds,
             stable_down: self.stable_down,
-        }
+        })
     }
 
     /// What each criterion can't see in the stages of a plan, in sentences: a person has to know it before.

@@ -8,7 +8,8 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use backstop::app::build_rollouts;
+use backstop::app::{Systems, build_rollouts};
+use backstop::clock::SystemClock;
 use backstop::config::Config;
 use backstop::execution::{ActError, ReadError};
 use backstop::incident::{Epoch, Step};
@@ -198,7 +199,9 @@ async fn an_answer_longer_than_a_share_could_need_is_not_read() {
         std::path::Path::new("backstop.toml"),
     )
     .expect("valid");
-    let rollouts = build_rollouts(&config, &mut Connections::default(), None, &[]).expect("built");
+    let mut connections = Connections::default();
+    let systems = Systems::new(&config, &mut connections, None, Arc::new(SystemClock)).expect("built");
+    let rollouts = build_rollouts(&config, &mut connections, &systems, &[]).expect("built");
     let lane = &rollouts.iter().next().expect("one").lane;
     let limit_bytes = MAX_SMALL_ANSWER_BYTES;
     let too_long = OutboundError::TooLong { limit_bytes };

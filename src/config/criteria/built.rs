@@ -199,6 +199,11 @@ impl Build<'_> {
         let Some(selector) = entry.selector.clone() else {
             return self.missing("selector", "'{app=\"spark-trading\"} |= \"ERROR\"'");
         };
+        if !selector.trim_start().starts_with('{') {
+            let remedy =
+                "begin it with the streams, such as selector = '{app=\"spark-trading\"} |= \"ERROR\"'";
+            self.error("selector", "selects no streams: Backstop counts the lines itself", remedy);
+        }
         let at_most = match entry.bound {
             None => Some(0),
             Some(Bound::AtMost(lines)) if lines >= 0.0 && lines.fract() == 0.0 => lines_of(lines),

@@ -100,6 +100,12 @@ fn each_mistake_names_its_key_its_line_and_the_remedy() {
             "no number of lines",
             "at_most = 0",
         ),
+        (
+            "name = \"a\"\nkind = \"logs\"\nselector = 'count_over_time({app=\"x\"}[5m])'",
+            "selector",
+            "selects no streams",
+            "begin it with",
+        ),
         ("name = \"a\"\nkind = \"command\"", "argv", "is missing", "add argv"),
         ("name = \"a\"\nkind = \"command\"\nargv = []", "argv", "is missing", "add argv"),
         (

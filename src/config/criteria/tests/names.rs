@@ -46,7 +46,7 @@ fn a_criterion_of_a_metric_that_there_is_none_of_is_left_out_and_named() {
     };
     assert_eq!(of("api-p95"), Some("rollouts.metrics.request_duration is none, and it is made of that"));
     assert_eq!(of("pgbouncer-pool"), Some("rollouts.metrics.pgbouncer is none, and it is made of that"));
-    assert!(!names(&criteria.of_stage(Share(1), Share::ZERO)).contains(&"api-p95"));
+    assert!(!names(&of_stage(&criteria, Share(1), Share::ZERO)).contains(&"api-p95"));
 }
 
 #[test]
