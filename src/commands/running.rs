@@ -120,7 +120,7 @@ pub(super) async fn run(program: &Program) -> Ended {
         end(group);
     }
     let _who_left_the_group_keeps_it_open =
-        tokio::time::timeout(LAST_WORDS_WITHIN, running.words.to_the_end()).await;
+        tokio::time::timeout(LAST_WORDS_WITHIN, running.words.until_the_end()).await;
     let Words { kept, dropped, .. } = std::mem::take(&mut running.words);
     ended(code, kept, dropped, &program.environment)
 }
@@ -174,11 +174,11 @@ impl Words {
     /// Takes out of the pipe whatever comes, so that the program never waits for us. Keeps its place where it
     /// is dropped.
     async fn listen(&mut self) -> std::convert::Infallible {
-        self.to_the_end().await;
+        self.until_the_end().await;
         std::future::pending().await
     }
 
-    async fn to_the_end(&mut self) {
+    async fn until_the_end(&mut self) {
         let mut chunk = vec![0; CHUNK_BYTES];
         while let Some(from) = &self.from {
             if from.readable().await.is_err() {

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use super::*;
 use crate::config::Config;
-use crate::incident::{Bound, Criterion, OnFail, Question, RangeQuery, Share, Unit};
+use crate::incident::{Bound, Criterion, OnFail, Question, RangeQuery, Revision, Share, Unit};
 use crate::ramp::MetricFrom;
 
 mod mistakes;

@@ -55,7 +55,9 @@ fn offer() -> RampOffer {
 fn started(known: &Known) -> RampStart {
     let offer = offer();
     let mut start = RampStart {
-        plan: Arc::new(offer.plan(Revision::new("v1.4.0"), &PlanChanges::default()).expect("a plain revision")),
+        plan: Arc::new(
+            offer.plan(Revision::new("v1.4.0"), &PlanChanges::default()).expect("a plain revision"),
+        ),
         plan_sha256: String::new(),
         through: "command line".to_owned(),
         again_because: None,

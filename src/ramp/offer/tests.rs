@@ -45,7 +45,7 @@ fn offer() -> RampOffer {
 }
 
 fn plan(changes: &PlanChanges) -> RampPlan {
-    offer().plan(Revision::new("v1.4.0"), changes)
+    offer().plan(Revision::new("v1.4.0"), changes).expect("a plain revision")
 }
 
 #[test]
