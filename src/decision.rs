@@ -46,7 +46,7 @@ pub use label_name::is_legacy_label_name;
 pub use plan::Next;
 pub(crate) use plan::OBSERVATION_VALID;
 pub use policy::{Mode, OnUnverified, PlanPolicy, Policy, Recipient};
-pub use ramp::{RampRefusal, RampRequest, RampStart, canary_replicas};
+pub use ramp::{RampRefusal, RampRefusalName, RampRequest, RampStart, canary_replicas};
 pub use watchdog::Watchdog;
 
 use crate::incident::{
@@ -262,7 +262,7 @@ impl Refusal {
         match self {
             Self::NotOpen(_) => "not_open",
             Self::WrongState { .. } => "wrong_state",
-            Self::Ramp(refusal) => refusal.as_str(),
+            Self::Ramp(refusal) => refusal.name().as_str(),
             Self::AlreadyAcknowledged { .. } => "already_acknowledged",
         }
     }

@@ -64,6 +64,7 @@ pub use ramp::{
     RampSaid, RampStarted, RangeQuery, StagePlan, StageRecord, UnfitRevision, Unit,
 };
 pub use reaction::Reaction;
+pub(crate) use reason::named;
 pub use reason::{NoticeKind, Reason};
 pub use records::{
     Answer, Attempt, BlobRef, Check, CheckName, CheckOutcome, EvidenceFile, SnapshotPoint, StepOutcome,

@@ -38,7 +38,8 @@ pub use webhook::Webhook;
 pub use words::{Line, Mark, Piece, Words};
 
 use crate::incident::{
-    ChannelName, DeliveryEnd, Incident, IncidentId, Notice, NoticeKind, References, Revision, RolloutName,
+    ChannelName, DeliveryEnd, Incident, IncidentId, Notice, NoticeKind, Ramp, References, Revision,
+    RolloutName,
 };
 
 /// The longest that one call to a channel may take, its answer included (reference notes on
@@ -51,7 +52,12 @@ pub enum Subject {
     /// As it stood when the call began.
     Incident(Arc<Incident>),
     /// The rollout itself, such as its Watchdog.
-    Rollout { name: RolloutName, revision: Revision },
+    Rollout {
+        name: RolloutName,
+        revision: Revision,
+        /// The ramp that runs, or the last that ran, as it stood when the call began.
+        ramp: Option<Arc<Ramp>>,
+    },
 }
 
 impl Subject {
@@ -79,6 +85,15 @@ impl Subject {
         match self {
             Self::Incident(incident) => Some(incident),
             Self::Rollout { .. } => None,
+        }
+    }
+
+    /// The ramp that runs, if it is about a rollout itself.
+    #[must_use]
+    pub fn running_ramp(&self) -> Option<&Ramp> {
+        match self {
+            Self::Incident(_) => None,
+            Self::Rollout { ramp, .. } => ramp.as_deref().filter(|ramp| !ramp.phase.has_ended()),
         }
     }
 

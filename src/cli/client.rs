@@ -44,6 +44,11 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(config: &Config) -> Result<Self, ClientError> {
+        Self::patient(config, TIMEOUT)
+    }
+
+    /// For what takes the server some time before it answers.
+    pub(super) fn patient(config: &Config, timeout: Duration) -> Result<Self, ClientError> {
         let token = own_token(&config.server)?;
         // A wildcard address is where it listens, not where it is reached.
         let mut address = config.server.listen;
@@ -54,7 +59,7 @@ impl Client {
             None => (format!("http://{address}"), Trust::default()),
             Some(tls) => over_tls(tls, &config.server.external_url, address)?,
         };
-        let outbound = Outbound::trusting(TIMEOUT, token, &trust);
+        let outbound = Outbound::trusting(timeout, token, &trust);
         let outbound = outbound.map_err(|error| ClientError::Local(error.to_string()))?;
         Ok(Self { outbound, base })
     }

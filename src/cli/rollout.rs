@@ -16,6 +16,9 @@ use super::{Common, Outcome, check_config};
 use asking::{abort, ask, start, stopped};
 pub(super) use text::{ended_line, ramp_lines};
 
+/// Before a ramp starts the server asks everybody who will have to answer later, for half a minute at most.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(35);
+
 /// Flags of `rollout`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "The rollout may be left out when only one is configured.
@@ -146,7 +149,7 @@ pub(super) async fn run(args: &RolloutArgs, common: &Common) -> Outcome {
         (None, [only]) => only,
         _ => return fail(format!("name a rollout: {}", names.join(", ")), Outcome::Usage),
     };
-    let client = match Client::new(&config) {
+    let client = match Client::patient(&config, ANSWERED_WITHIN) {
         Ok(client) => client,
         Err(error) => return fail(error, Outcome::Failed),
     };

@@ -17,7 +17,7 @@ use chrono::TimeDelta;
 
 pub use change::canary_replicas;
 pub(super) use inputs::{evidence_written, judged, step_ended};
-pub use refusal::RampRefusal;
+pub use refusal::{RampRefusal, RampRefusalName};
 pub(super) use requests::asked;
 pub(super) use review::review;
 

@@ -33,7 +33,7 @@ macro_rules! named {
     };
 }
 
-pub(super) use named;
+pub(crate) use named;
 
 named! {
     /// The reason of a decision. The first group acts, the others are the named ways not to.

@@ -27,7 +27,7 @@ use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
 pub use api::{Api, MessagePlace};
-pub use buttons::{Button, HOLD};
+pub use buttons::{Button, HOLD, RampButton};
 pub use socket::{Connection, SocketMode, kind};
 pub use trouble::Trouble;
 
@@ -140,9 +140,14 @@ fn is_told_by_root(message: &Message) -> bool {
 }
 
 /// Whether the notice begins something new, for which the old message is no place: a rollout has one
-/// name for ever, and what was once said of its Watchdog is weeks old.
+/// name for ever, and what was once said of its Watchdog is weeks old. While a ramp runs there is one message,
+/// and its buttons are nowhere else.
 fn begins_anew(message: &Message) -> bool {
-    message.notice.kind == NoticeKind::WatchdogLost
+    match message.notice.kind {
+        NoticeKind::RampStarted => true,
+        NoticeKind::WatchdogLost => message.subject.running_ramp().is_none(),
+        _ => false,
+    }
 }
 
 #[async_trait]

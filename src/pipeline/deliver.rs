@@ -46,7 +46,8 @@ impl Worker {
         let (subject, deliveries): (Subject, &Deliveries) = match &id.incident {
             None => {
                 let revision = rollout.policy.revision_now(state, None).clone();
-                (Subject::Rollout { name: rollout.name.clone(), revision }, &state.deliveries)
+                let (name, ramp) = (rollout.name.clone(), state.ramp.clone());
+                (Subject::Rollout { name, revision, ramp }, &state.deliveries)
             }
             Some(incident) => {
                 let incident = state.known_incident(incident)?;

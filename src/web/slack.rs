@@ -10,6 +10,7 @@ mod acting;
 mod clicks;
 mod operators;
 mod payload;
+mod ramp;
 mod signature;
 mod socket;
 #[cfg(test)]

@@ -114,6 +114,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "metrics",
             "notification",
             "pipeline",
+            "ramp",
             "store",
             "webhook",
         ],

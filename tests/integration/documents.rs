@@ -1,7 +1,8 @@
 //! Documents that have to agree with the code.
 
 use backstop::config::{Config, Level, REFERENCE};
-use backstop::incident::{ChannelName, Reason, RolloutName};
+use backstop::decision::RampRefusalName;
+use backstop::incident::{ChannelName, HoldReason, Reason, RolloutName};
 use backstop::metrics::Metrics;
 
 use crate::support::project;
@@ -77,6 +78,12 @@ fn the_readme_lists_every_key_with_its_default_and_every_reason() {
     }
     for reason in Reason::ALL {
         let row = format!("| `{reason}` | {} |", reason.meaning());
+        assert!(readme.contains(&row), "README.md has no row\n{row}");
+    }
+    let holds = HoldReason::ALL.iter().map(|reason| (reason.as_str(), reason.meaning()));
+    let refusals = RampRefusalName::ALL.iter().map(|name| (name.as_str(), name.meaning()));
+    for (name, meaning) in holds.chain(refusals) {
+        let row = format!("| `{name}` | {meaning} |");
         assert!(readme.contains(&row), "README.md has no row\n{row}");
     }
 }

@@ -32,6 +32,7 @@ mod manual_rollbacks;
 mod odd_alerts;
 mod pagerduty_webhook;
 mod people;
+mod ramp;
 mod range_answers;
 mod real_chain;
 mod reconciliation;

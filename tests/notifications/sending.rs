@@ -51,6 +51,7 @@ pub(crate) fn message(number: u32, fact: NoticeFact, references: &References) ->
         subject: Subject::Rollout {
             name: RolloutName::new("spark-trading"),
             revision: Revision::new("v1.4.0"),
+            ramp: None,
         },
         notice: Arc::new(notice),
         done: Vec::new(),

@@ -116,18 +116,26 @@ pub(super) fn hold(draft: &mut Draft<'_>, ramp: &Ramp, in_the_way: Vec<InTheWay>
     let (reasons, details): (Vec<_>, Vec<_>) = in_the_way.into_iter().unzip();
     let details: Vec<_> = details.into_iter().filter(|detail| !detail.is_empty()).collect();
     let detail = crate::text::kept(&details.join("; "));
-    let known = matches!(&ramp.phase, RampPhase::StageHolding { reasons: known } if *known == reasons);
-    if !known {
+    let known = match &ramp.phase {
+        RampPhase::StageHolding { reasons } => reasons.as_slice(),
+        _ => &[],
+    };
+    // What a person did, or is asked for, is seen at once, whatever else it holds for: these don't come and go
+    // by themselves.
+    let of_people = [HoldReason::Paused, HoldReason::ApprovalMissing];
+    let is_new = |reason: &HoldReason| reasons.contains(reason) != known.contains(reason);
+    let at_once = !known.is_empty() && of_people.iter().any(is_new);
+    if known != reasons {
         draft.ramp_event(
             &ramp.id,
             RampEvent::HoldStarted { reasons: reasons.clone(), detail: detail.clone() },
         );
     }
-    tell(draft, reasons, detail);
+    tell(draft, reasons, detail, at_once);
 }
 
 /// At once, then now and again, and once that it takes too long.
-fn tell(draft: &mut Draft<'_>, reasons: Vec<HoldReason>, detail: String) {
+fn tell(draft: &mut Draft<'_>, reasons: Vec<HoldReason>, detail: String, at_once: bool) {
     let now = draft.now();
     let Some((plan, holding)) = draft.ramp().and_then(|ramp| Some((&ramp.plan, ramp.holding.as_ref()?)))
     else {
@@ -136,7 +144,7 @@ fn tell(draft: &mut Draft<'_>, reasons: Vec<HoldReason>, detail: String) {
     let (since, told_at) = (holding.since, holding.told_at);
     let after = |seconds: u32| TimeDelta::seconds(i64::from(seconds));
     let is_overdue = !holding.is_overdue_reported && since + after(plan.max_hold_seconds) <= now;
-    let is_due = told_at.is_none_or(|told_at| told_at + after(plan.remind_every_seconds) <= now);
+    let is_due = at_once || told_at.is_none_or(|told_at| told_at + after(plan.remind_every_seconds) <= now);
     if is_overdue {
         draft.ramp_notice(RampSaid::HoldsTooLong { reasons, detail, since });
     } else if is_due {

@@ -1,9 +1,11 @@
 //! Why a person's request about a ramp was refused, with the remedy.
 
-use crate::incident::{RampId, Share};
+use serde::{Deserialize, Serialize};
+
+use crate::incident::{RampId, Share, named};
 use crate::text::shown;
 
-/// Why a request about a ramp was refused. Each has a name for machines, see [`RampRefusal::as_str`].
+/// Why a request about a ramp was refused. Each has a name for machines.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RampRefusal {
     #[error("ramp {0} runs already: wait for its end, or abort it")]
@@ -46,28 +48,51 @@ pub enum RampRefusal {
     WrongState(String),
 }
 
+named! {
+    /// The name of a refusal, for machines.
+    RampRefusalName {
+        AlreadyRunning => "already_running", "A ramp of the rollout runs already.";
+        NotRunning => "not_running", "No ramp runs.";
+        NotArmed => "not_armed", "The rollout's mode is not `armed`: nothing would roll the canary back.";
+        IncidentOpen => "incident_open", "An incident of the rollout is open.";
+        ShareNotZero => "share_not_zero", "The canary has traffic already; a ramp begins at 0 %.";
+        ShareUnread => "share_unread", "The canary's share can't be read, so what a ramp sets can't be read back.";
+        AlertFires => "alert_fires", "An alert of the rollout fires.";
+        WatchdogSilent => "watchdog_silent", "The Watchdog is silent: alerts may not arrive.";
+        Frozen => "frozen", "A freeze window is open.";
+        Unanswered => "unanswered", "The question of a criterion has no answer, so it would never pass.";
+        OtherRevision => "other_revision", "Another revision is on canary than the ramp is to be of.";
+        RolledBackBefore => "rolled_back_before", "The revision was rolled back before: `--again --reason` starts it all the same.";
+        NotConfirmed => "not_confirmed", "The stages can't show every bad version that a criterion is there for: `--yes` says that this is known.";
+        NeedsReason => "needs_reason", "What overrules the criteria needs a reason.";
+        GatesDontPass => "gates_dont_pass", "The stage's criteria don't pass: `--force --reason` leaves it all the same.";
+        CantBeForced => "cant_be_forced", "Something is in the way that no person can overrule: the ramp would act on something else than it believes.";
+        WrongState => "wrong_state", "The ramp does not stand where that can be asked of it.";
+    }
+}
+
 impl RampRefusal {
-    /// The text used in JSON, logs and metrics.
+    /// Its name.
     #[must_use]
-    pub fn as_str(&self) -> &'static str {
+    pub fn name(&self) -> RampRefusalName {
         match self {
-            Self::AlreadyRunning(_) => "already_running",
-            Self::NotRunning => "not_running",
-            Self::NotArmed => "not_armed",
-            Self::IncidentOpen(_) => "incident_open",
-            Self::ShareNotZero(_) => "share_not_zero",
-            Self::ShareUnread => "share_unread",
-            Self::AlertFires(_) => "alert_fires",
-            Self::WatchdogSilent(_) => "watchdog_silent",
-            Self::Frozen(_) => "frozen",
-            Self::Unanswered(_) => "unanswered",
-            Self::OtherRevision { .. } => "other_revision",
-            Self::RolledBackBefore { .. } => "rolled_back_before",
-            Self::NotConfirmed(_) => "not_confirmed",
-            Self::NeedsReason => "needs_reason",
-            Self::GatesDontPass { .. } => "gates_dont_pass",
-            Self::CantBeForced { .. } => "cant_be_forced",
-            Self::WrongState(_) => "wrong_state",
+            Self::AlreadyRunning(_) => RampRefusalName::AlreadyRunning,
+            Self::NotRunning => RampRefusalName::NotRunning,
+            Self::NotArmed => RampRefusalName::NotArmed,
+            Self::IncidentOpen(_) => RampRefusalName::IncidentOpen,
+            Self::ShareNotZero(_) => RampRefusalName::ShareNotZero,
+            Self::ShareUnread => RampRefusalName::ShareUnread,
+            Self::AlertFires(_) => RampRefusalName::AlertFires,
+            Self::WatchdogSilent(_) => RampRefusalName::WatchdogSilent,
+            Self::Frozen(_) => RampRefusalName::Frozen,
+            Self::Unanswered(_) => RampRefusalName::Unanswered,
+            Self::OtherRevision { .. } => RampRefusalName::OtherRevision,
+            Self::RolledBackBefore { .. } => RampRefusalName::RolledBackBefore,
+            Self::NotConfirmed(_) => RampRefusalName::NotConfirmed,
+            Self::NeedsReason => RampRefusalName::NeedsReason,
+            Self::GatesDontPass { .. } => RampRefusalName::GatesDontPass,
+            Self::CantBeForced { .. } => RampRefusalName::CantBeForced,
+            Self::WrongState(_) => RampRefusalName::WrongState,
         }
     }
 }

@@ -36,8 +36,8 @@ mod tests {
     use crate::notification::fixtures;
 
     fn of(revision: &str) -> String {
-        let subject =
-            Subject::Rollout { name: RolloutName::new("spark-trading"), revision: Revision::new(revision) };
+        let (name, revision) = (RolloutName::new("spark-trading"), Revision::new(revision));
+        let subject = Subject::Rollout { name, revision, ramp: None };
         dedup_key(&subject, &fixtures::place())
     }
 

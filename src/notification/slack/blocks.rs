@@ -57,7 +57,7 @@ pub(super) fn root(
     if !fields.is_empty() {
         blocks.push(SlackSectionBlock::new().with_fields(fields).into());
     }
-    blocks.extend(incident.and_then(|incident| buttons::row(incident, pressable)).map(SlackBlock::from));
+    blocks.extend(buttons::row(&message.subject, pressable).map(SlackBlock::from));
     let left_out = told.and_then(|told| left_out(told.left_out));
     let context: Vec<_> = [links(incident, place), left_out].into_iter().flatten().map(markdown).collect();
     if !context.is_empty() {

@@ -1,12 +1,17 @@
 //! The buttons under a message: which there are follows from where the incident stands, and a click is
 //! good only while its button would be there.
 
+mod ramp;
+
 use chrono::TimeDelta;
 use slack_morphism::prelude::*;
+
+pub use ramp::RampButton;
 
 use super::text::escaped;
 use crate::config::SlackButtons;
 use crate::incident::{Incident, Phase};
+use crate::notification::Subject;
 use crate::text::shown;
 
 /// How long a hold by a button lasts: long enough to look, short enough that a forgotten one does not
@@ -140,22 +145,36 @@ impl Button {
             ),
             Self::EndHold | Self::Acknowledge => return None,
         };
-        let text = SlackBlockPlainText::from(escaped(&text, MAX_CONFIRM_CHARS));
-        let confirm =
-            SlackBlockConfirmItem::new(title.into(), text.into(), self.label().into(), "Cancel".into());
         let is_dangerous = matches!(self, Self::RollBack | Self::TryAgain);
-        Some(if is_dangerous { confirm.with_style("danger".to_owned()) } else { confirm })
+        Some(confirmation(title, &text, self.label(), is_dangerous))
     }
 }
 
-/// The row of buttons, as far as there is somebody who may press them.
-pub(super) fn row(incident: &Incident, pressable: SlackButtons) -> Option<SlackActionsBlock> {
-    let may_be_pressed = |button: &Button| match pressable {
+/// The row of buttons, as far as there is somebody who may press them: an incident's, or those of the
+/// ramp that runs.
+pub(super) fn row(subject: &Subject, pressable: SlackButtons) -> Option<SlackActionsBlock> {
+    let may_be_pressed = |needs_an_operator: bool| match pressable {
         SlackButtons::None => false,
-        SlackButtons::Acknowledge => !button.needs_an_operator(),
+        SlackButtons::Acknowledge => !needs_an_operator,
         SlackButtons::All => true,
     };
-    let buttons = Button::of(incident).into_iter().filter(may_be_pressed);
-    let elements: Vec<_> = buttons.map(|button| button.element(incident).into()).collect();
+    let elements: Vec<SlackActionBlockElement> = match (subject.incident(), subject.running_ramp()) {
+        (Some(incident), _) => {
+            let buttons = Button::of(incident).into_iter();
+            let buttons = buttons.filter(|button| may_be_pressed(button.needs_an_operator()));
+            buttons.map(|button| button.element(incident).into()).collect()
+        }
+        (None, Some(ramp)) if may_be_pressed(true) => {
+            RampButton::of(ramp).into_iter().map(|button| button.element(ramp).into()).collect()
+        }
+        (None, _) => Vec::new(),
+    };
     (!elements.is_empty()).then(|| SlackActionsBlock::new(elements).with_block_id("actions".into()))
+}
+
+/// What is asked before a button counts.
+fn confirmation(title: &str, text: &str, label: &str, is_dangerous: bool) -> SlackBlockConfirmItem {
+    let text = SlackBlockPlainText::from(escaped(text, MAX_CONFIRM_CHARS));
+    let confirm = SlackBlockConfirmItem::new(title.into(), text.into(), label.into(), "Cancel".into());
+    if is_dangerous { confirm.with_style("danger".to_owned()) } else { confirm }
 }

@@ -1,5 +1,7 @@
 //! `/api/v1/rollouts/{name}/ramp`: how the ramp stands, and what people may ask of it.
 
+mod start;
+
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -20,7 +22,7 @@ pub(super) fn routes() -> Router<Arc<Api>> {
     const RAMP: &str = "/api/v1/rollouts/{name}/ramp";
     let at = |verb: &str| format!("{RAMP}/{verb}");
     Router::new()
-        .route(RAMP, get(show))
+        .route(RAMP, get(show).post(start::start))
         .route(&at("pause"), post(pause))
         .route(&at("resume"), post(resume))
         .route(&at("approve"), post(approve))
@@ -51,7 +53,9 @@ impl Through {
 pub(super) fn ramp_view(api: &Api, rollout: &RolloutName) -> Option<RampView> {
     let states = api.worker.journal.states();
     let ramp = states.get(rollout)?.ramp.as_ref()?;
-    Some(RampView::new(rollout, ramp, &[], api.worker.clock.now()))
+    let latest = api.worker.rounds.of(rollout, &ramp.id, ramp.stage);
+    let latest = latest.map(|round| round.judgements()).unwrap_or_default();
+    Some(RampView::new(rollout, ramp, &latest, api.worker.clock.now()))
 }
 
 fn found(api: &Api, rollout: &RolloutName) -> Result<RampView, ApiError> {

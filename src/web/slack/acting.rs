@@ -12,10 +12,10 @@ use tokio_util::sync::CancellationToken;
 use super::operators::Operators;
 use super::payload::Click;
 use crate::decision::{Input, Refusal, Request};
-use crate::incident::{ChannelName, Incident};
+use crate::incident::{ChannelName, Deliveries, Incident, IncidentId};
 use crate::metrics::ClickOutcome;
-use crate::notification::slack::{Api, Button, HOLD, NAME, root_of};
-use crate::pipeline::Worker;
+use crate::notification::slack::{Api, Button, HOLD, NAME, RampButton, root_of};
+use crate::pipeline::{Rollout, Worker};
 
 /// How long telling one person may take. Nobody waits for it.
 const TELLING: Duration = Duration::from_secs(10);
@@ -27,7 +27,7 @@ const LAST_TELLINGS: Duration = Duration::from_secs(2);
 const MOST_TELLINGS: usize = 16;
 
 /// The reason and the words of what is asked for without any.
-const BY_A_BUTTON: &str = "by a button in Slack";
+pub(super) const BY_A_BUTTON: &str = "by a button in Slack";
 
 /// What came of a click, and what the user is told of it.
 pub(super) type Came = (ClickOutcome, Option<String>);
@@ -78,10 +78,10 @@ impl Acting {
             Some(Ok(came)) => came,
             Some(Err(_)) | None => {
                 self.worker.metrics.task_panicked();
-                tracing::error!(incident = %click.incident, "a click broke off");
+                tracing::error!(about = click.about, "a click broke off");
                 (
                     ClickOutcome::Failed,
-                    Some("Backstop has failed to do this: use `backstop incident`.".to_owned()),
+                    Some("Backstop has failed to do this: use the command line.".to_owned()),
                 )
             }
         }
@@ -95,13 +95,17 @@ impl Acting {
     }
 
     pub(super) async fn act(&self, click: &Click) -> Came {
+        if let Some(button) = RampButton::of_action(&click.action) {
+            return self.act_on_ramp(button, click).await;
+        }
         let Some(button) = Button::of_action(&click.action) else { return (ClickOutcome::Ignored, None) };
         let Some(incident) = self.incident(click) else { return self.not_at_hand(click).await };
-        if !is_its_message(&incident, click) {
+        if !is_its_message(&incident.deliveries, click) {
             return refused("This is not the incident's own message: press the button there.");
         }
-        if let Some(denied) = self.denied(button, click).await {
-            tracing::warn!(actor = click.actor, incident = %incident.id, button = button.action(), "a click was not permitted");
+        if button.needs_an_operator()
+            && let Some(denied) = self.denied(click, "rollback").await
+        {
             return denied;
         }
         if !Button::of(&incident).contains(&button) {
@@ -112,13 +116,14 @@ impl Acting {
 
     fn incident(&self, click: &Click) -> Option<Arc<Incident>> {
         let states = self.worker.journal.states();
-        states.values().find_map(|state| state.known_incident(&click.incident).cloned())
+        let id = IncidentId::new(click.about.as_str());
+        states.values().find_map(|state| state.known_incident(&id).cloned())
     }
 
     /// Nothing is left to be done for it, or it never was here. What of the id the store does not know is
     /// not repeated: anybody may have written it into a button.
     async fn not_at_hand(&self, click: &Click) -> Came {
-        match self.worker.store.incident(&click.incident).await {
+        match self.worker.store.incident(&IncidentId::new(click.about.as_str())).await {
             Ok(Some(ended)) => {
                 refused(&format!("This incident has ended: see `backstop incident show {}`.", ended.id))
             }
@@ -131,11 +136,9 @@ impl Acting {
         }
     }
 
-    async fn denied(&self, button: Button, click: &Click) -> Option<Came> {
-        if !button.needs_an_operator() {
-            return None;
-        }
-        let otherwise = "`backstop rollback` and the API do the same with a token.";
+    /// Why the user may not do what only operators may; `None`: they may. `command` does the same elsewhere.
+    pub(super) async fn denied(&self, click: &Click, command: &str) -> Option<Came> {
+        let otherwise = format!("`backstop {command}` and the API do the same with a token.");
         let answer = match self.operators.allow(&click.user, &self.api).await {
             Ok(true) => return None,
             Ok(false) if self.operators.are_named() => format!(
@@ -145,6 +148,8 @@ impl Acting {
             Ok(false) => format!("Nobody may do this here: slack.operators is not set. {otherwise}"),
             Err(trouble) => format!("Slack does not say whether you may do this: {trouble}. {otherwise}"),
         };
+        let Click { actor, action, about, .. } = click;
+        tracing::warn!(actor, about, button = action, "a click was not permitted");
         Some((ClickOutcome::NotPermitted, Some(answer)))
     }
 
@@ -156,18 +161,27 @@ impl Acting {
             // Read first, as for everybody who asks: with nothing on the canary there is nothing to do.
             self.worker.read_share(rollout).await;
         }
-        let input = Input::Person { actor: click.actor.clone(), request: self.request(button, incident) };
+        match self.put(rollout, click, self.request(button, incident)).await {
+            (ClickOutcome::Done, None) if button == Button::TryAgain => {
+                (ClickOutcome::Done, Some("It is tried again now.".to_owned()))
+            }
+            came => came,
+        }
+    }
+
+    /// Puts the request to the journal. What is done is seen in the message, which changes with everything
+    /// else, and not said.
+    pub(super) async fn put(&self, rollout: &Rollout, click: &Click, request: Request) -> Came {
+        let input = Input::Person { actor: click.actor.clone(), request };
         match self.worker.journal.ask(&rollout.name, input).await {
             Err(error) => (ClickOutcome::Failed, Some(format!("Backstop could not take this: {error}."))),
             Ok((ruling, durable)) => match (ruling.refusal, durable) {
-                (Some(refusal), _) => refused(&format!("Not done: {refusal}.")),
+                (Some(refusal), _) => {
+                    refused(&format!("Not done: {}.", refusal.to_string().trim_end_matches('.')))
+                }
                 (None, false) => {
                     let answer = "Done, and not stored yet: it is forgotten if Backstop ends before its store can be written.";
                     (ClickOutcome::Done, Some(answer.to_owned()))
-                }
-                // The message itself changes with everything else.
-                (None, true) if button == Button::TryAgain => {
-                    (ClickOutcome::Done, Some("It is tried again now.".to_owned()))
                 }
                 (None, true) => (ClickOutcome::Done, None),
             },
@@ -188,14 +202,14 @@ impl Acting {
     }
 }
 
-fn refused(answer: &str) -> Came {
+pub(super) fn refused(answer: &str) -> Came {
     (ClickOutcome::Refused, Some(answer.to_owned()))
 }
 
-/// Whether the click is of the message that shows how the incident stands. Whoever can post in another
-/// channel could show its buttons there.
-fn is_its_message(incident: &Incident, click: &Click) -> bool {
-    let queue = incident.deliveries.queues.get(&ChannelName::new(NAME));
+/// Whether the click is of the message that shows how the subject of these deliveries stands. Whoever can
+/// post in another channel could show its buttons there.
+pub(super) fn is_its_message(deliveries: &Deliveries, click: &Click) -> bool {
+    let queue = deliveries.queues.get(&ChannelName::new(NAME));
     let root = queue.and_then(|queue| root_of(&queue.references));
     root.is_some_and(|root| root.channel == click.channel && root.ts == click.message_ts)
 }

@@ -3,8 +3,6 @@
 
 use serde::Deserialize;
 
-use crate::incident::IncidentId;
-
 /// The longest name of a user that is kept. Slack's own limit is 80.
 const MAX_NAME_CHARS: usize = 80;
 
@@ -26,7 +24,8 @@ pub(super) struct Click {
     pub(super) action: String,
     /// When, as Slack says: its name among the user's clicks.
     pub(super) action_ts: String,
-    pub(super) incident: IncidentId,
+    /// What the button is about: an incident's id, or a ramp's with its stage.
+    pub(super) about: String,
 }
 
 /// What was read.
@@ -98,7 +97,7 @@ impl Payload {
             thread_ts: container.thread_ts,
             action: action.action_id?,
             action_ts: action.action_ts?,
-            incident: IncidentId::new(action.value?),
+            about: action.value?,
         })
     }
 }
@@ -145,7 +144,7 @@ mod tests {
     fn a_click_is_read_also_where_an_organisation_has_no_team() {
         let Interaction::Click(click) = read(&payload()) else { panic!("a click") };
         assert_eq!(click.actor, "@ana (Slack U0ANA)");
-        assert_eq!((click.action.as_str(), click.incident.as_str()), ("hold", "an-incident"));
+        assert_eq!((click.action.as_str(), click.about.as_str()), ("hold", "an-incident"));
         assert!(!format!("{click:?}").contains("s3cret"), "the address to answer at is never kept");
     }
 

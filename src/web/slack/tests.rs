@@ -2,5 +2,6 @@
 
 mod clicks;
 mod http;
+mod ramp;
 mod scene;
 mod socket;

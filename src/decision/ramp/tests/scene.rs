@@ -215,7 +215,7 @@ impl Scene {
 
     pub(super) fn refusal(&self) -> String {
         match &self.world.refusal {
-            Some(Refusal::Ramp(refusal)) => refusal.as_str().to_owned(),
+            Some(Refusal::Ramp(refusal)) => refusal.name().to_string(),
             Some(other) => other.to_string(),
             None => String::new(),
         }

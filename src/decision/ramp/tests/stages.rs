@@ -82,6 +82,33 @@ fn people_are_told_of_a_hold_at_once_then_every_quarter_of_an_hour_and_paged_onc
 }
 
 #[test]
+fn what_a_person_did_or_is_asked_for_is_told_at_once_although_the_ramp_held_before() {
+    let mut plan = plan();
+    plan.stages[0].needs_approval = true;
+    let mut scene = Scene::running_with(plan);
+    scene.judge(GateVerdict::Fail);
+    let mut told = scene.count("ramp_holds");
+    assert_eq!(told, 1);
+    let tells_once = |scene: &mut Scene, told: &mut usize, doing: &dyn Fn(&mut Scene)| {
+        doing(scene);
+        *told += 1;
+        assert_eq!(scene.count("ramp_holds"), *told, "{:?}", scene.holds_for());
+        scene.judge(GateVerdict::Fail);
+        assert_eq!(scene.count("ramp_holds"), *told, "once");
+    };
+    tells_once(&mut scene, &mut told, &|scene| scene.ask(RampRequest::Pause { words: None }));
+    tells_once(&mut scene, &mut told, &|scene| scene.ask(RampRequest::Resume));
+    scene.world.wait(STAGE - 10);
+    let share = scene.ramp().share();
+    scene.world.share(share.0);
+    tells_once(&mut scene, &mut told, &|scene| scene.wait(20));
+    assert_eq!(scene.holds_for(), [HoldReason::CriterionFails, HoldReason::ApprovalMissing]);
+    let approve = RampRequest::Approve { through: "Slack".to_owned() };
+    tells_once(&mut scene, &mut told, &|scene| scene.ask(approve.clone()));
+    assert_eq!(scene.holds_for(), [HoldReason::CriterionFails]);
+}
+
+#[test]
 fn a_hold_that_nobody_hears_of_otherwise_is_told_by_the_clock() {
     let mut scene = Scene::running();
     scene.judge(GateVerdict::Fail);

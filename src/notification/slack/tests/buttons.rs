@@ -5,8 +5,10 @@ use chrono::TimeDelta;
 use super::super::buttons::row;
 use super::super::*;
 use crate::config::SlackButtons;
+use crate::incident::fixtures::RampStory;
 use crate::incident::{
-    GraceCause, Hold, Incident, NewNeed, NotedBefore, NoticeKind, Phase, Reason, Revision,
+    GraceCause, Hold, HoldReason, Incident, NewNeed, NotedBefore, NoticeKind, Phase, RampEvent, Reason,
+    Revision, RolloutName,
 };
 use crate::notification::Subject;
 use crate::notification::fixtures::{message, place};
@@ -84,9 +86,9 @@ fn who_took_note_before_a_person_was_needed_anew_is_shown_as_that_beside_the_but
 
 #[test]
 fn nobody_is_shown_a_button_that_may_not_be_pressed() {
-    let incident = incident(NoticeKind::GraceOpened);
+    let subject = message(NoticeKind::GraceOpened).subject;
     let shown = |pressable| {
-        let row = row(&incident, pressable).map(|row| serde_json::to_value(row).expect("JSON"));
+        let row = row(&subject, pressable).map(|row| serde_json::to_value(row).expect("JSON"));
         let buttons = row.map(|row| row["elements"].as_array().expect("buttons").clone());
         buttons.unwrap_or_default().iter().map(|button| button["action_id"].clone()).collect::<Vec<_>>()
     };
@@ -95,11 +97,52 @@ fn nobody_is_shown_a_button_that_may_not_be_pressed() {
     assert_eq!(shown(SlackButtons::All), ["roll_back", "hold", "acknowledge", "close"]);
 }
 
+/// The actions under the message of a rollout whose ramp stands like this.
+fn actions(story: &RampStory, pressable: SlackButtons) -> Vec<String> {
+    let (name, revision) = (RolloutName::new("spark-trading"), Revision::new("v1.4.0"));
+    let ramp = Some(Arc::new(story.ramp().clone()));
+    let row = row(&Subject::Rollout { name, revision, ramp }, pressable);
+    let row = row.map(|row| serde_json::to_value(row).expect("JSON"));
+    let elements = row.and_then(|row| row["elements"].as_array().cloned()).unwrap_or_default();
+    for button in &elements {
+        let action = button["action_id"].as_str().expect("an id");
+        let moves_traffic = ["approve_stage", "abort_ramp"].contains(&action);
+        assert_eq!(button.get("confirm").is_some(), moves_traffic, "{action}");
+        assert_eq!(button["style"] == "danger", action == "abort_ramp", "{action}");
+        assert_eq!(RampButton::of_action(action).map(RampButton::action), Some(action));
+        assert_eq!(button["value"], RampButton::value(story.ramp()));
+    }
+    elements.iter().map(|button| button["action_id"].as_str().expect("an id").to_owned()).collect()
+}
+
+#[test]
+fn a_ramps_buttons_follow_where_it_stands_and_what_moves_traffic_is_asked_before() {
+    let mut story = RampStory::started(&[1, 25, 100]);
+    let all = |story: &RampStory| actions(story, SlackButtons::All);
+    assert_eq!(all(&story), ["pause_ramp", "abort_ramp"]);
+    story.stage_begins();
+    assert_eq!(all(&story), ["pause_ramp", "abort_ramp"]);
+    story.holds(&[HoldReason::ApprovalMissing], "");
+    assert_eq!(all(&story), ["approve_stage", "pause_ramp", "abort_ramp"]);
+    assert!(RampButton::value(story.ramp()).ends_with("/1"));
+    story.tell(RampEvent::Paused { actor: "ada".to_owned(), words: None });
+    story.holds(&[HoldReason::Paused, HoldReason::ApprovalMissing], "");
+    assert_eq!(all(&story), ["approve_stage", "resume_ramp", "abort_ramp"]);
+    for pressable in [SlackButtons::None, SlackButtons::Acknowledge] {
+        assert_eq!(actions(&story, pressable), [""; 0], "it takes an operator");
+    }
+    story.tell(RampEvent::Resumed { actor: "ada".to_owned() });
+    story.tell(RampEvent::Finishing);
+    assert_eq!(all(&story), ["abort_ramp"]);
+    story.tell(RampEvent::Succeeded);
+    assert_eq!(all(&story), [""; 0]);
+}
+
 #[test]
 fn what_moves_traffic_or_keeps_it_from_being_moved_is_asked_before() {
     for kind in [NoticeKind::GraceOpened, NoticeKind::GraceHeld, NoticeKind::RollbackFailed] {
-        let incident = incident(kind);
-        let row = serde_json::to_value(row(&incident, SlackButtons::All).expect("buttons")).expect("JSON");
+        let (subject, incident) = (message(kind).subject, incident(kind));
+        let row = serde_json::to_value(row(&subject, SlackButtons::All).expect("buttons")).expect("JSON");
         for button in row["elements"].as_array().expect("buttons") {
             let action = button["action_id"].as_str().expect("an id");
             let asks = ["roll_back", "try_again", "hold", "close"].contains(&action);

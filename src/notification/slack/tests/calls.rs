@@ -91,7 +91,8 @@ async fn what_needs_a_person_is_shown_in_the_channel_and_mentions_whoever_is_on_
         let mentions = last["text"].as_str().expect("a text").starts_with(expected);
         assert_eq!(mentions, loud.contains(kind), "{kind}");
         let is_seen = last["reply_broadcast"] == true || last.get("thread_ts").is_none();
-        assert_eq!(is_seen, loud.contains(kind), "{kind}");
+        let is_own = *kind == NoticeKind::RampStarted;
+        assert_eq!(is_seen, loud.contains(kind) || is_own, "{kind}");
     }
 }
 
@@ -109,6 +110,24 @@ async fn a_silent_watchdog_gets_a_message_of_its_own_each_time() {
     let scene = Scene::new().await;
     assert_eq!(scene.deliver(NoticeKind::WatchdogLost, known()).await.0, [ROOT]);
     assert_eq!(scene.deliver(NoticeKind::WatchdogBack, known()).await.0, [UPDATE, REPLY]);
+}
+
+#[tokio::test]
+async fn a_ramp_gets_a_message_of_its_own_and_while_it_runs_all_is_said_there() {
+    let scene = Scene::new().await;
+    assert_eq!(scene.deliver(NoticeKind::RampStarted, known()).await.0, [ROOT]);
+    let (blocks, texts) = (&scene.posted()[0]["blocks"].to_string(), scene.posted().len());
+    assert!(blocks.contains("pause_ramp") && blocks.contains("abort_ramp") && texts == 1, "{blocks}");
+    for kind in [NoticeKind::RampHolds, NoticeKind::RampSucceeded] {
+        assert_eq!(scene.deliver(kind, known()).await.0, [UPDATE, REPLY], "{kind}");
+    }
+    let updated = scene.fake.asked("chat.update");
+    let has_buttons: Vec<_> =
+        updated.iter().map(|body| body["blocks"].to_string().contains("abort_ramp")).collect();
+    assert_eq!(has_buttons, [true, false], "they go with its end");
+    let running = message(NoticeKind::RampStarted).subject;
+    let silent = Message { subject: running, references: known(), ..message(NoticeKind::WatchdogLost) };
+    assert_eq!(scene.slack.next_call(&silent), Some(UPDATE), "the buttons are nowhere else");
 }
 
 #[tokio::test]

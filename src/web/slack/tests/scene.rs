@@ -18,11 +18,14 @@ use crate::clock::SteppedClock;
 use crate::config::Config;
 use crate::decision::Input;
 use crate::incident::fixtures::firing;
-use crate::incident::{Event, Incident, RolloutName};
+use crate::incident::{Deliveries, Event, Incident, RolloutName, StoredAs};
 use crate::notification::slack::tests::fake::Fake;
 use crate::pipeline::{Submission, Worker};
-use crate::store::{IncidentStore, MemoryStore};
+use crate::store::{Batch, IncidentStore, MemoryStore};
 use crate::web::slack::Interactions;
+
+/// When every scene begins.
+pub(super) const START: &str = "2026-11-24T03:00:00Z";
 
 const SECRET: &str = "not-a-real-signing-secret";
 
@@ -50,8 +53,15 @@ pub(super) struct Scene {
 }
 
 impl Scene {
-    /// With lines of `[slack]` beside the token, the secret and the address.
+    /// With lines of `[slack]` beside the token, the secret and the address; an incident is in its grace.
     pub(super) async fn with(slack: &str) -> Self {
+        let scene = Self::after(slack, Vec::new()).await;
+        scene.warn().await;
+        scene
+    }
+
+    /// After these events, which an earlier process has stored.
+    pub(super) async fn after(slack: &str, events: Vec<StoredAs>) -> Self {
         let _second_is_an_error = rustls::crypto::ring::default_provider().install_default();
         let (fake, folder) = (Fake::start().await, tempfile::tempdir().expect("a folder"));
         for (name, text) in [("token", "xoxb-not-a-real-one"), ("signing", SECRET), ("app-token", "xapp-x")] {
@@ -65,8 +75,10 @@ impl Scene {
         let config = Config::parse(&text, &folder.path().join("backstop.toml")).expect("valid");
         config.look_at_secrets();
         let store = MemoryStore::default();
+        let batch = Batch { expected_seq: 0, events, blobs: Vec::new() };
+        store.append(batch).await.expect("stored");
         let kept: Arc<dyn IncidentStore> = Arc::new(store.clone());
-        let at = "2026-11-24T03:00:00Z".parse().expect("a time");
+        let at = START.parse().expect("a time");
         let parts = build(&config, kept, Arc::new(SteppedClock::starting_at(at))).await.expect("built");
         let slack = config.people.slack.as_ref().expect("Slack");
         let interactions = Interactions::new(slack, parts.worker.clone()).expect("built");
@@ -75,10 +87,7 @@ impl Scene {
         tasks.spawn(parts.worker.clone().run(stop.clone(), Duration::ZERO));
         tasks.spawn(interactions.run(stop.clone()));
         let clicked = std::cell::Cell::new(0);
-        let scene =
-            Self { fake, worker: parts.worker, store, stop, router, clicked, _tasks: tasks, _folder: folder };
-        scene.warn().await;
-        scene
+        Self { fake, worker: parts.worker, store, stop, router, clicked, _tasks: tasks, _folder: folder }
     }
 
     /// Ana may press every button.
@@ -112,7 +121,17 @@ impl Scene {
     /// What Slack posts when somebody presses a button of the incident's message.
     pub(super) fn click(&self, user: &str, action: &str) -> Value {
         let incident = self.incident();
-        let references = &incident.deliveries.queues.values().next().expect("a queue").references;
+        self.click_below(&incident.deliveries, user, (action, incident.id.as_str()))
+    }
+
+    /// The same of a message about the subject of these deliveries.
+    pub(super) fn click_below(
+        &self,
+        deliveries: &Deliveries,
+        user: &str,
+        (action, value): (&str, &str),
+    ) -> Value {
+        let references = &deliveries.queues.values().next().expect("a queue").references;
         self.clicked.set(self.clicked.get() + 1);
         json!({
             "type": "block_actions", "api_app_id": "A0", "team": null,
@@ -120,7 +139,7 @@ impl Scene {
             "container": { "channel_id": references["channel"], "message_ts": references["root"] },
             "response_url": "https://hooks.slack.com/actions/s3cret",
             "actions": [{
-                "action_id": action, "value": incident.id.as_str(),
+                "action_id": action, "value": value,
                 "action_ts": format!("1790000000.{:06}", self.clicked.get()),
             }],
         })
@@ -153,8 +172,12 @@ impl Scene {
 
     /// Posts a click, and waits until it was acted upon.
     pub(super) async fn press(&self, user: &str, action: &str) {
+        self.press_as(&self.click(user, action)).await;
+    }
+
+    pub(super) async fn press_as(&self, click: &Value) {
         let before = self.acted_upon();
-        assert_eq!(self.post(&self.click(user, action)).await, StatusCode::OK);
+        assert_eq!(self.post(click).await, StatusCode::OK);
         until("the click is acted upon", || self.acted_upon() > before).await;
     }
 
