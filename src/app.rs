@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use build::{Parts, build, build_rollouts};
 pub use channels::build_channels;
-pub use judges::Systems;
+pub use judges::{Systems, judges};
 
 use crate::clock::{Clock, SystemClock};
 use crate::commands::Commands;

@@ -12,6 +12,7 @@ mod flags;
 mod folders;
 mod loaded_rules;
 mod prometheus;
+mod ramp;
 mod rule_metrics;
 
 use std::time::Duration;
@@ -22,6 +23,7 @@ use futures_util::stream::FuturesUnordered;
 
 pub use alertmanagers::Heard;
 pub use configuration::{invalid, look as configuration};
+pub use ramp::Judges;
 pub use rule_metrics::problems as metric_problems;
 
 use crate::config::Config;
@@ -73,14 +75,15 @@ impl Examination {
 }
 
 /// All that is looked at beside the configuration, the running server and the channels to people. With
-/// `heard` a test alert is sent through each Alertmanager.
+/// `heard` a test alert is sent through each Alertmanager; `judges` ask the criteria of ramps.
 #[must_use]
-pub fn examinations(config: &Config, heard: Option<Heard>) -> Vec<Examination> {
+pub fn examinations(config: &Config, heard: Option<Heard>, judges: &Judges) -> Vec<Examination> {
     let mut all = folders::examinations(config);
     all.extend(flags::examinations(config));
     all.extend(clusters::examinations(config));
     all.extend(prometheus::examinations(config));
     all.extend(alertmanagers::examinations(config, heard));
+    all.extend(ramp::examinations(config, judges));
     all
 }
 

@@ -46,13 +46,14 @@ pub enum Area {
     Kubernetes,
     Prometheus,
     Alertmanager,
+    Ramp,
     Clocks,
     Channels,
 }
 
 impl Area {
     /// All of them, in their order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Configuration,
         Self::Evidence,
         Self::Store,
@@ -61,6 +62,7 @@ impl Area {
         Self::Kubernetes,
         Self::Prometheus,
         Self::Alertmanager,
+        Self::Ramp,
         Self::Clocks,
         Self::Channels,
     ];
@@ -77,6 +79,7 @@ impl Area {
             Self::Kubernetes => "kubernetes",
             Self::Prometheus => "prometheus",
             Self::Alertmanager => "alertmanager",
+            Self::Ramp => "ramp",
             Self::Clocks => "clocks",
             Self::Channels => "channels",
         }
@@ -94,6 +97,7 @@ impl fmt::Display for Area {
             Self::Kubernetes => "Kubernetes",
             Self::Prometheus => "Prometheus",
             Self::Alertmanager => "Alertmanager",
+            Self::Ramp => "Ramp",
             Self::Clocks => "Clocks",
             Self::Channels => "Channels to people",
         })

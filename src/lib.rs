@@ -80,6 +80,7 @@ pub mod store;
 pub mod commands;
 pub mod outbound;
 pub mod signals;
+pub mod tagging;
 
 pub mod execution;
 pub mod verification;

@@ -1,12 +1,13 @@
 //! Whom a ramp's criteria ask, by the kind of their question.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use async_trait::async_trait;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, SystemClock};
 use crate::commands::{CommandJudge, Commands, Configured};
 use crate::config::{AccessConfig, Config, RolloutConfig};
 use crate::incident::{Criterion, Question};
@@ -19,6 +20,9 @@ const LOKI_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The longest one request of an HTTP criterion may take: the API may run its checks as it is asked.
 const API_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// For one question to Prometheus while a person waits.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The systems that all rollouts ask.
 #[derive(Debug, Clone)]
@@ -58,6 +62,27 @@ impl Systems {
     pub(super) fn commands(&self) -> &Commands {
         &self.commands
     }
+}
+
+/// Who asks the criteria of each rollout, by its name, for whoever looks before a ramp.
+///
+/// # Errors
+/// When a client can't be built.
+pub fn judges(config: &Config) -> anyhow::Result<BTreeMap<String, Arc<dyn Judge>>> {
+    let mut connections = Connections::default();
+    let prometheus = match config.prometheus.url.clone() {
+        None => None,
+        Some(url) => {
+            let outbound = connections.to(&config.prometheus.access, LOOK_TIMEOUT).context("prometheus")?;
+            Some(Arc::new(Prometheus::new(outbound, url)))
+        }
+    };
+    let systems = Systems::new(config, &mut connections, prometheus, Arc::new(SystemClock))?;
+    let judges = config.rollouts.iter().map(|rollout| {
+        let judges = Judges::new(rollout, &mut connections, &systems)?;
+        Ok((rollout.name.clone(), Arc::new(judges) as Arc<dyn Judge>))
+    });
+    judges.collect()
 }
 
 fn nobody(why: &str) -> Arc<dyn Judge> {

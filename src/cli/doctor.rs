@@ -105,7 +105,10 @@ pub(super) async fn run(args: &DoctorArgs, common: &Common) -> Outcome {
     }
     all.push(server::examination(&config));
     all.push(channels::examination(&config));
-    all.extend(doctor::examinations(&config, args.send_test_alert.then(|| server::heard(&config))));
+    // Without them doctor says that the criteria can't be asked; why, the configuration's findings say.
+    let judges = crate::app::judges(&config).unwrap_or_default();
+    let heard = args.send_test_alert.then(|| server::heard(&config));
+    all.extend(doctor::examinations(&config, heard, &judges));
     all.retain(|examination| is_wanted(examination.area) || args.only.contains(&Area::Clocks));
     let mut findings = doctor::examined(all, ended).await;
     findings.retain(|finding| is_wanted(finding.area));

@@ -3,8 +3,8 @@ use std::path::Path;
 use chrono::TimeDelta;
 
 use super::*;
-use crate::clock::SystemClock;
 use crate::incident::{Revision, Share};
+use crate::notification::http_fixtures::Fake;
 
 const FLAG: &str = "[[rollouts]]\nname = \"spark-trading\"\ntraffic = { kind = \"feature-flag\", url = \"http://127.0.0.1:1/\", feature = \"f\", read_url = \"http://127.0.0.1:1/\" }\nramp.criteria_files = []\n";
 
@@ -21,12 +21,14 @@ fn criteria(config: &Config) -> Vec<Criterion> {
 
 #[tokio::test]
 async fn each_criterion_is_asked_of_its_own_kind_and_what_is_not_configured_names_its_key() {
+    let fake = Fake::start().await;
     let config = config(
-        "[[rollouts.ramp.criteria]]\nname = \"query\"\nquery = \"max(up)\"\nabove = 0\n\
-         [[rollouts.ramp.criteria]]\nname = \"http\"\nkind = \"http\"\nurl = \"http://127.0.0.1:1/{revision}\"\n\
+        &"[[rollouts.ramp.criteria]]\nname = \"query\"\nquery = \"max(up)\"\nabove = 0\n\
+         [[rollouts.ramp.criteria]]\nname = \"http\"\nkind = \"http\"\nurl = \"URL{revision}\"\n\
          [[rollouts.ramp.criteria]]\nname = \"logs\"\nkind = \"logs\"\nselector = '{app=\"x\"}'\n\
          [[rollouts.ramp.criteria]]\nname = \"command\"\nkind = \"command\"\nargv = [\"/bin/sh\", \"-c\", \"echo {stage} of {revision}\"]\n\
-         [[rollouts.ramp.criteria]]\nname = \"approval\"\nkind = \"approval\"\n",
+         [[rollouts.ramp.criteria]]\nname = \"approval\"\nkind = \"approval\"\n"
+            .replace("URL", fake.url.as_str()),
     );
     let mut connections = Connections::default();
     let systems = Systems::new(&config, &mut connections, None, Arc::new(SystemClock)).expect("built");
@@ -40,7 +42,7 @@ async fn each_criterion_is_asked_of_its_own_kind_and_what_is_not_configured_name
     }
     for (detail, words) in details.iter().zip([
         "set prometheus.url",
-        "not sent",
+        "status 404",
         "set loki.url",
         "it ended with 0: 25 of v1.4.0",
         "",
@@ -48,6 +50,7 @@ async fn each_criterion_is_asked_of_its_own_kind_and_what_is_not_configured_name
         assert!(detail.contains(words), "{detail} has no {words}");
     }
     assert_eq!(details.len(), 5);
+    assert_eq!(fake.calls(), ["GET /v1.4.0"]);
 }
 
 #[test]

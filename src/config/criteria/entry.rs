@@ -126,7 +126,8 @@ impl Entry {
             samples: reader.text("samples"),
             min_samples: min_samples(reader),
             metric_from: one_of(reader, "metric_from", SOURCES),
-            url: reader.url("url").map(String::from),
+            // As it is written: an address would have the braces of {revision} escaped.
+            url: reader.url("url").and_then(|_| reader.text("url")),
             status: reader.has("status").then_some(status),
             pointer: pointer(reader),
             expected: expected(reader),
