@@ -14,6 +14,7 @@ mod observed;
 mod observed_target;
 mod perform;
 mod ramp;
+mod ramp_evidence;
 mod ramp_start;
 mod reconcile;
 mod rollouts;

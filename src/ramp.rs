@@ -19,7 +19,7 @@ pub use answer::{Answer, ApprovalAnswer, CommandAnswer, HttpAnswer, LogAnswer, R
 pub use asked::{Asked, Judge, KeptFile, NobodyAnswers};
 pub use criteria::{Criteria, LeftOut, MetricFrom, StagedCriterion};
 pub use gates_file::{Gate, GatesFile, GatesFileError, MAX_GATES_FILE_BYTES, Replayed};
-pub use judge::{Finding, judge_answer, judge_range};
+pub use judge::{Finding, judge_answer, judge_range, judged_growth};
 pub use needs::Needs;
 pub use offer::{NothingOffered, Offers, PlanChanges, RampOffer, StartQuestions};
 pub use round::Round;

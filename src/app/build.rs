@@ -26,7 +26,7 @@ use crate::pipeline::{
     ShareReader, Sources, Watcher, Worker,
 };
 use crate::randomness::Randomness;
-use crate::signals::{AlertSource, Alertmanager, Prometheus, RuleSource};
+use crate::signals::{AlertSource, Alertmanager, GrafanaRenderer, Prometheus, RENDER_TIMEOUT, RuleSource};
 use crate::store::{IncidentStore, Loaded, StoreError};
 use crate::verification::Application;
 
@@ -129,6 +129,7 @@ pub async fn build(
             config.evidence.fallback_directory.clone(),
             Arc::new(StoredEvidence(Arc::clone(&store))),
         )),
+        grafana: renderer(config, &mut connections)?,
         channels,
         store,
         clock,
@@ -145,6 +146,18 @@ pub async fn build(
     let gates = Gates { worker: worker.clone() };
     let commands = systems.commands().clone();
     Ok(Parts { worker, watcher, gates, commands, journal_task, reconcile, metrics })
+}
+
+/// Grafana's renderer, where a dashboard is named for it.
+fn renderer(config: &Config, connections: &mut Connections) -> anyhow::Result<Option<GrafanaRenderer>> {
+    let named = config
+        .people
+        .grafana
+        .as_ref()
+        .and_then(|grafana| Some((grafana, grafana.url.clone()?, grafana.render_dashboard.clone()?)));
+    let Some((grafana, url, dashboard)) = named else { return Ok(None) };
+    let outbound = connections.to(&grafana.access, RENDER_TIMEOUT).context("grafana")?;
+    Ok(Some(GrafanaRenderer::new(&outbound, url, dashboard)))
 }
 
 /// What is stored; `None` where it can't be read now. Nobody may wait for a disk that is full, read-only

@@ -1,5 +1,7 @@
 //! `backstop evidence`
 
+mod replay;
+
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
@@ -21,10 +23,13 @@ use crate::text::shown;
   backstop evidence list
   backstop evidence show rollback_20261104_030405
   backstop evidence verify --directory /srv/evidence
+  backstop evidence replay evidence/spark-trading-ramp-20261124-030000
 
 Exit code of verify: 0 if every folder was read, the database was asked, and nothing was changed or lost;
 1 if something was, or if a folder or the database can't be read; 3 if there is no evidence. With --directory
-no database is asked: 0 says then that every file is as the manifest lists it.")]
+no database is asked: 0 says then that every file is as the manifest lists it. Exit code of replay: 0 if
+every verdict follows again from its recorded answer; 1 if one differs or a file can't be read; 3 if no
+gates lie there.")]
 pub(super) struct EvidenceArgs {
     #[command(subcommand)]
     command: EvidenceCommand,
@@ -44,6 +49,11 @@ enum EvidenceCommand {
     },
     /// Find anything that was changed or lost since it was written.
     Verify,
+    /// Judge the stages of ramps again by what was recorded, and compare the verdicts.
+    Replay {
+        /// A `gates_stage_<percent>.json`, a ramp's folder, or a whole evidence directory.
+        path: PathBuf,
+    },
 }
 
 /// Where evidence may lie, and who else knows of it.
@@ -55,6 +65,10 @@ struct Places {
 }
 
 pub(super) fn run(args: &EvidenceArgs, common: &Common) -> Outcome {
+    // Who has the files needs neither a configuration nor a database.
+    if let EvidenceCommand::Replay { path } = &args.command {
+        return replay::run(path, common.output);
+    }
     let places = match &args.directory {
         Some(directory) => {
             Places { directory: EvidenceDir::new(directory.clone()), fallback: None, database: None }
@@ -72,6 +86,7 @@ pub(super) fn run(args: &EvidenceArgs, common: &Common) -> Outcome {
         EvidenceCommand::List => list(&places, common.output),
         EvidenceCommand::Show { name } => show(&places, name, common.output),
         EvidenceCommand::Verify => verify(&places, common.output),
+        EvidenceCommand::Replay { path } => replay::run(path, common.output),
     }
 }
 

@@ -64,6 +64,11 @@ pub(super) fn is_ramps(folder: &str) -> bool {
     KINDS.iter().any(|kind| folder.contains(kind))
 }
 
+/// Whether a file of this name is a stage's gates.
+pub(super) fn is_gates(name: &str) -> bool {
+    name.starts_with("gates_stage_") && name.ends_with(".json")
+}
+
 impl EvidenceDir {
     /// Writes files into a ramp's folder, each once: what a try wrote that a crash cut off stays as it is, and
     /// is among what was written. The last file should be the one that says that the others are there.
@@ -143,7 +148,7 @@ impl EvidenceDir {
     pub(super) fn gates_in(&self, folder: &str) -> Vec<(String, Result<GatesFile, String>)> {
         let path = self.path.join(folder);
         let mut names = names_in(&path).unwrap_or_default();
-        names.retain(|name| name.starts_with("gates_stage_"));
+        names.retain(|name| is_gates(name));
         names.sort();
         names.into_iter().map(|name| (format!("{folder}/{name}"), gates_of(&path.join(&name)))).collect()
     }

@@ -51,7 +51,9 @@ impl Worker {
                 self.write_evidence(rollout, incident, complete).await
             }
             Command::RunRampStep { ramp, step } => self.run_ramp_step(rollout, ramp, step).await,
-            Command::WriteRampEvidence { .. } => {}
+            Command::WriteRampEvidence { ramp, stage } => {
+                self.write_ramp_evidence(rollout, ramp, stage).await
+            }
             Command::Deliver(message) => self.deliver(rollout, message).await,
             Command::Tick => self.report(&rollout.name, Input::Tick).await,
         }
@@ -75,7 +77,7 @@ impl Worker {
 
     /// Observes the target within [`READ_TIMEOUT`] and records what was seen, or says why that was not
     /// possible.
-    async fn observe(&self, rollout: &Rollout) -> Result<(), String> {
+    pub(super) async fn observe(&self, rollout: &Rollout) -> Result<(), String> {
         let clock = self.clock.as_ref();
         let target = ObservedTarget { rollout, observed: &self.observed, clock };
         match tokio::time::timeout(READ_TIMEOUT, target.observe()).await {
@@ -303,7 +305,7 @@ impl Worker {
 }
 
 /// Tries until it works, at growing gaps.
-fn untiring() -> ExponentialBuilder {
+pub(super) fn untiring() -> ExponentialBuilder {
     ExponentialBuilder::new().with_min_delay(FIRST_PAUSE).with_max_delay(LONGEST_PAUSE).without_max_times()
 }
 

@@ -21,6 +21,7 @@ use crate::metrics::{Loop, Metrics};
 use crate::notification::Channel;
 use crate::pipeline::Sources;
 use crate::randomness::Randomness;
+use crate::signals::GrafanaRenderer;
 use crate::store::IncidentStore;
 
 /// The longest nap. Deadlines are wall-clock times; a clock that is stepped forward must not leave
@@ -49,6 +50,8 @@ pub struct Worker {
     /// What the criteria of running ramps were answered last.
     pub rounds: Rounds,
     pub evidence: Arc<dyn EvidenceWriter>,
+    /// Pictures of the dashboard for a stage's evidence; `None`: none is wanted.
+    pub grafana: Option<GrafanaRenderer>,
     pub channels: Channels,
     /// The raw bodies for the evidence are read from it.
     pub store: Arc<dyn IncidentStore>,

@@ -9,7 +9,7 @@ mod words;
 use super::{Answer, ApprovalAnswer, StageSpan};
 use crate::incident::{Criterion, GateReason, GateVerdict, Judgement, Question};
 
-pub use range::judge_range;
+pub use range::{judge_range, judged_growth};
 
 /// A verdict with its reason, of a criterion that need not be named.
 #[derive(Debug, Clone, PartialEq)]

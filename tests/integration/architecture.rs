@@ -74,6 +74,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "logging",
             "metrics",
             "notification",
+            "picture",
             "ramp",
             "randomness",
             "signals",

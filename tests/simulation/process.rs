@@ -169,6 +169,7 @@ impl Process {
             share_reader: ShareReader::new(&rollouts, Arc::clone(&observed), clock.clone()),
             sources,
             rounds: Rounds::default(),
+            grafana: None,
             channels: people::channels(world),
             evidence: Arc::new(world.clone()),
             store: Arc::new(world.clone()),

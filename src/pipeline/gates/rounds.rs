@@ -22,7 +22,13 @@ impl Rounds {
         stages.get(&stage).cloned()
     }
 
-    pub(super) fn record(&self, rollout: &RolloutName, ramp: &RampId, stage: usize, round: Round) {
+    pub(in crate::pipeline) fn record(
+        &self,
+        rollout: &RolloutName,
+        ramp: &RampId,
+        stage: usize,
+        round: Round,
+    ) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let of_ramp = all.entry(rollout.clone()).or_insert_with(|| (ramp.clone(), BTreeMap::new()));
         if of_ramp.0 != *ramp {

@@ -106,19 +106,36 @@ fn placed(series: &Series, grid: &Grid) -> Option<Vec<Option<f64>>> {
     Some(points)
 }
 
-fn tally(series: &[Vec<Option<f64>>], query: &RangeQuery, grid: &Grid) -> Tally {
+/// What a counter's answer is judged by, at Unix seconds: by how much all of its series together may have grown
+/// since the stage began. `None`: the question is for no counter, or nothing in the answer can be placed.
+#[must_use]
+pub fn judged_growth(answer: &RangeAnswer, query: &RangeQuery, span: &StageSpan) -> Option<Vec<(i64, f64)>> {
+    let grid = span.grid(query).filter(|_| query.since_stage_began)?;
+    let series: Vec<_> =
+        answer.series.iter().take(MAX_COUNTER_SERIES).map(|one| placed(one, &grid)).collect::<Option<_>>()?;
+    let at = |number: usize| grid.start + grid.step * i64::try_from(number).unwrap_or(i64::MAX);
+    let grown = values(&series, query).into_iter().enumerate();
+    Some(grown.filter_map(|(number, value)| Some((at(number), value?.most))).collect())
+}
+
+/// What each point is judged by.
+fn values(series: &[Vec<Option<f64>>], query: &RangeQuery) -> Vec<Option<Range>> {
     let finite = |points: &Vec<Option<f64>>| -> Vec<_> {
         points.iter().map(|value| value.filter(|value| value.is_finite())).collect()
     };
     let series: Vec<_> = series.iter().map(finite).collect();
-    let values: Vec<_> = if query.since_stage_began {
-        growth(&series)
-    } else {
-        let seen = |value: &Option<f64>| value.map(|value| Range { least: value, most: value });
-        series.first().map(|points| points.iter().map(seen).collect()).unwrap_or_default()
-    };
+    if query.since_stage_began {
+        return growth(&series);
+    }
+    let seen = |value: &Option<f64>| value.map(|value| Range { least: value, most: value });
+    series.first().map(|points| points.iter().map(seen).collect()).unwrap_or_default()
+}
+
+fn tally(series: &[Vec<Option<f64>>], query: &RangeQuery, grid: &Grid) -> Tally {
     let mut tally = Tally::default();
-    for (number, value) in values.into_iter().enumerate().filter(|(number, _)| grid.is_judged(*number)) {
+    for (number, value) in
+        values(series, query).into_iter().enumerate().filter(|(number, _)| grid.is_judged(*number))
+    {
         tally.expected += 1;
         // A growth that may be inside or outside says no more than one that is missing.
         let is_met = value.map(|value| [value.least, value.most].map(|one| query.bound.is_met_by(one)));

@@ -121,6 +121,7 @@ impl InMemory {
                 severities: Severities::new(SeverityMap::default(), metrics.clone()),
             },
             rounds: Rounds::default(),
+            grafana: None,
             channels: Default::default(),
             evidence: Arc::new(EvidenceFolders::new(
                 folder.path().join("evidence"),

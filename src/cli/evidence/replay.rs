@@ -1,0 +1,145 @@
+//! `backstop evidence replay`: judges stages again by what was recorded, and compares.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::cli::Outcome;
+use crate::cli::output::{Output, fail, print, print_json};
+use crate::evidence::{RecordedGates, recorded_gates};
+use crate::incident::{Criterion, GateVerdict, Judgement, Question};
+use crate::ramp::{GatesFile, Replayed};
+use crate::text::shown;
+
+/// Prints every criterion with what was recorded and what follows again. Fails where one differs.
+pub(super) fn run(path: &Path, output: Output) -> Outcome {
+    let found = match recorded_gates(path) {
+        Ok(found) => found,
+        Err(error) => return fail(error.in_full(), Outcome::Failed),
+    };
+    match output {
+        Output::Json => print_json(&found.iter().map(file_json).collect::<Vec<_>>()),
+        Output::Text if found.is_empty() => {
+            print(format!("no gates of a stage in {}", shown(&path.display().to_string())));
+        }
+        Output::Text => {
+            found.iter().for_each(|file| print(file_text(file)));
+            print(verdict(&found));
+        }
+    }
+    let Count { differing, unread, .. } = count(&found);
+    match (differing + unread, found.len()) {
+        (0, 0) => Outcome::NothingToDo,
+        (0, _) => Outcome::Done,
+        _ => Outcome::Failed,
+    }
+}
+
+#[derive(Debug, Default)]
+struct Count {
+    criteria: usize,
+    differing: usize,
+    /// Files that are no record of gates.
+    unread: usize,
+}
+
+fn count(found: &[RecordedGates]) -> Count {
+    found.iter().fold(Count::default(), |count, file| match &file.gates {
+        Ok(gates) => Count {
+            criteria: count.criteria + gates.gates.len(),
+            differing: count.differing + gates.replay().filter(|one| !one.agrees()).count(),
+            ..count
+        },
+        Err(_) => Count { unread: count.unread + 1, ..count },
+    })
+}
+
+/// The last line, which says all that the exit code does.
+fn verdict(found: &[RecordedGates]) -> String {
+    let Count { criteria, differing, unread } = count(found);
+    let unread = if unread > 0 { format!(", {unread} files can't be read") } else { String::new() };
+    let agree = match differing {
+        0 => "every verdict follows again from its answer".to_owned(),
+        count => format!("{count} DIFFER: the answer, the verdict or the program is another one"),
+    };
+    format!("{} files, {criteria} criteria: {agree}{unread}", found.len())
+}
+
+fn file_text(file: &RecordedGates) -> String {
+    let path = shown(&file.path.display().to_string());
+    let gates = match &file.gates {
+        Ok(gates) => gates,
+        Err(why) => return format!("{path}: {}", shown(why)),
+    };
+    let GatesFile { ramp, revision, stage, share, span, .. } = gates;
+    let judged = span.now.format("%Y-%m-%d %H:%M:%S UTC");
+    let (ramp, revision) = (shown(ramp.as_str()), shown(revision.as_str()));
+    let mut lines = vec![format!("{path}: {ramp}, {revision}, stage {stage} ({share}), judged at {judged}")];
+    lines.extend(gates.replay().map(|one| gate_text(&one)));
+    lines.join("\n")
+}
+
+fn gate_text(one: &Replayed<'_>) -> String {
+    let title = shown(&one.criterion.title);
+    let seen = shown(&one.again.detail);
+    if one.agrees() {
+        return format!("  same     {:<8}{title}: {seen}", word(one.again.verdict));
+    }
+    let (recorded, again) = (said(one.recorded), said(&one.again));
+    format!("  DIFFERS  {title}: recorded {recorded}; now {again}: {seen}")
+}
+
+fn said(judgement: &Judgement) -> String {
+    format!("{} ({})", word(judgement.verdict), judgement.reason.meaning().trim_end_matches('.'))
+}
+
+fn word(verdict: GateVerdict) -> &'static str {
+    match verdict {
+        GateVerdict::Pass => "PASS",
+        GateVerdict::Fail => "FAIL",
+        GateVerdict::Unknown => "UNKNOWN",
+    }
+}
+
+fn file_json(file: &RecordedGates) -> Value {
+    let path = file.path.display().to_string();
+    match &file.gates {
+        Err(error) => json!({ "file": path, "error": error }),
+        Ok(gates) => json!({
+            "file": path,
+            "ramp": gates.ramp,
+            "revision": gates.revision,
+            "plan_sha256": gates.plan_sha256,
+            "stage": gates.stage,
+            "share_percent": gates.share.0,
+            "judged_at": gates.span.now,
+            "criteria": gates.replay().map(|one| gate_json(&one)).collect::<Vec<_>>(),
+        }),
+    }
+}
+
+fn gate_json(one: &Replayed<'_>) -> Value {
+    let judgement = |judgement: &Judgement| {
+        json!({
+            "verdict": judgement.verdict,
+            "reason": judgement.reason,
+            "value": judgement.value,
+            "detail": judgement.detail,
+        })
+    };
+    let Criterion { name, title, question, .. } = one.criterion;
+    let query = if let Question::Query(query) = question { Some(query) } else { None };
+    json!({
+        "name": name,
+        "title": title,
+        "sign": query.map(|query| query.bound.sign()),
+        "threshold": query.map(|query| query.bound.threshold()),
+        "unit": query.map(|query| query.unit),
+        "recorded": judgement(one.recorded),
+        "again": judgement(&one.again),
+        "agrees": one.agrees(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

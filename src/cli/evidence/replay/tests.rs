@@ -1,0 +1,110 @@
+use std::collections::BTreeMap;
+use std::fs;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::*;
+use crate::evidence::EvidenceDir;
+use crate::incident::{Bound, CriterionName, OnFail, RampId, RangeQuery, Revision, Share, Unit};
+use crate::ramp::{Answer, Gate, KeptFile, RangeAnswer, Series, StageSpan, judge_answer};
+
+fn began_at() -> DateTime<Utc> {
+    "2026-11-24T03:00:00Z".parse().expect("a time")
+}
+
+/// A stage of a quarter of an hour, with this at every point.
+fn gates(percent: u8, value: f64) -> GatesFile {
+    let now = began_at() + TimeDelta::minutes(15);
+    let span = StageSpan { began_at: began_at(), now, duration_seconds: 900, step_seconds: 15 };
+    let criterion = Criterion {
+        name: CriterionName::new("api-p95"),
+        title: "API P95 < 200 ms\n  same     PASS    forged".to_owned(),
+        on_fail: OnFail::Hold,
+        is_advisory: false,
+        question: Question::Query(RangeQuery {
+            expression: "p95".to_owned(),
+            bound: Bound::Below(0.2),
+            unit: Unit::Seconds,
+            window_seconds: 300,
+            since_stage_began: false,
+            samples: None,
+            min_samples: 0,
+        }),
+    };
+    let start = began_at().timestamp();
+    #[expect(clippy::cast_precision_loss, reason = "a time of this century")]
+    let points = (0..=60).map(|step| ((start + step * 15) as f64, value)).collect();
+    let series = vec![Series { labels: BTreeMap::new(), points }];
+    let answer = Answer::Range(RangeAnswer { series, ..RangeAnswer::default() });
+    let judgement = judge_answer(&answer, &criterion, &span);
+    let about = (RampId::new("r-ramp-20261124-030000"), Revision::new("v1.4.0"), "ab".repeat(32));
+    GatesFile::new(about, (1, Share(percent)), span, vec![Gate { criterion, answer, judgement }])
+}
+
+fn kept(file: &GatesFile) -> KeptFile {
+    let bytes = file.bytes().expect("JSON");
+    KeptFile { name: format!("gates_stage_{}.json", file.share.0), bytes }
+}
+
+/// Two stages' gates in one ramp's folder of an evidence directory.
+fn written() -> (tempfile::TempDir, std::path::PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("evidence");
+    let files = [kept(&gates(1, 0.12)), kept(&gates(5, 0.5))];
+    let ramp = RampId::new("r-ramp-20261124-030000");
+    EvidenceDir::new(path.clone()).write_ramp(&ramp, &files, began_at(), &[]).expect("written");
+    (folder, path)
+}
+
+#[test]
+fn a_file_a_ramps_folder_and_a_whole_directory_are_judged_again() {
+    let (folder, path) = written();
+    let ramp = path.join("r-ramp-20261124-030000");
+    for (path, files) in [(ramp.join("gates_stage_1.json"), 1), (ramp.clone(), 2), (path.clone(), 2)] {
+        let found = recorded_gates(&path).expect("read");
+        assert_eq!(found.len(), files, "{}", path.display());
+        assert_eq!(run(&path, Output::Text), Outcome::Done, "{}", path.display());
+    }
+    let text: String =
+        recorded_gates(&path).expect("read").iter().map(|file| file_text(file) + "\n").collect();
+    assert!(
+        text.contains("stage 1 (1 %), judged at 2026-11-24 03:15:00 UTC\n  same     PASS    API P95"),
+        "{text}"
+    );
+    assert!(text.contains(": 0.12 s < 0.2 s; 0 of 41 values outside"), "{text}");
+    assert!(text.contains("\n  same     FAIL    API P95"), "a fail that was recorded as one agrees: {text}");
+    assert!(!text.contains("\n  same     PASS    forged"), "{text}");
+    assert_eq!(run(folder.path(), Output::Text), Outcome::NothingToDo, "there is none");
+    assert_eq!(run(&path.join("nowhere"), Output::Text), Outcome::Failed);
+}
+
+#[test]
+fn a_verdict_that_does_not_follow_from_its_answer_fails_the_replay_and_is_shown_beside_the_new_one() {
+    let (_folder, path) = written();
+    let file = path.join("r-ramp-20261124-030000/gates_stage_5.json");
+    let text = fs::read_to_string(&file).expect("read");
+    let forged = text.replace("\"verdict\": \"fail\"", "\"verdict\": \"pass\"");
+    assert_ne!(text, forged);
+    fs::write(&file, forged).expect("written");
+    assert_eq!(run(&path, Output::Json), Outcome::Failed);
+    let found = recorded_gates(&path).expect("read");
+    let text = file_text(&found[1]);
+    assert!(text.contains("  DIFFERS  API P95"), "{text}");
+    assert!(text.contains("recorded PASS (") && text.contains("; now FAIL ("), "{text}");
+    assert!(verdict(&found).starts_with("2 files, 2 criteria: 1 DIFFER"), "{}", verdict(&found));
+    let json = file_json(&found[1]);
+    let criterion = &json["criteria"][0];
+    assert_eq!((&criterion["agrees"], &criterion["sign"]), (&json!(false), &json!("<")));
+    assert_eq!((&criterion["threshold"], &criterion["again"]["value"]), (&json!(0.2), &json!(0.5)));
+}
+
+#[test]
+fn what_is_no_record_of_gates_fails_and_hides_no_other() {
+    let (_folder, path) = written();
+    fs::write(path.join("r-ramp-20261124-030000/gates_stage_1.json"), "{\"version\":9}").expect("written");
+    let found = recorded_gates(&path).expect("read");
+    assert!(file_text(&found[0]).contains("it has version 9"), "{}", file_text(&found[0]));
+    assert!(found[1].gates.is_ok());
+    assert_eq!(run(&path, Output::Text), Outcome::Failed);
+    assert!(verdict(&found).ends_with("1 files can't be read"), "{}", verdict(&found));
+}
