@@ -15,6 +15,7 @@ mod rollback;
 mod rollout;
 mod rules;
 mod serve;
+mod snapshot;
 mod standalone;
 mod status;
 mod style;
@@ -96,6 +97,8 @@ enum Command {
     Rollout(rollout::RolloutArgs),
     /// List, show or verify the evidence.
     Evidence(evidence::EvidenceArgs),
+    /// Keep what is measured of a stage now, as the protocol's snapshot script does.
+    Snapshot(snapshot::SnapshotArgs),
     /// Try whether people would be told.
     Notify(notify::NotifyArgs),
     /// Make the rules for Prometheus and the routes of Alertmanager from the configuration.
@@ -144,6 +147,7 @@ fn outcome(cli: Cli) -> Outcome {
             Command::Incident(args) => incident::run(&args, &common).await,
             Command::Rollout(args) => rollout::run(&args, &common).await,
             Command::Evidence(args) => evidence::run(&args, &common),
+            Command::Snapshot(args) => snapshot::run(&args, &common).await,
             Command::CheckConfig(args) => check_config::run(&args, &common).await,
             Command::Doctor(args) => doctor::run(&args, &common).await,
             Command::Notify(args) => notify::run(&args, &common).await,

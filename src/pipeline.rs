@@ -30,6 +30,7 @@ pub use gates::{Gates, Rounds};
 pub use journal::{Journal, JournalError, JournalParts, JournalTask, Receipt, Ruling, States, Submission};
 pub use observed::{CLOCKS_DIFFER, Observed, Trying};
 pub use perform::blob_ref;
+pub use ramp_evidence::StageSnapshot;
 pub use ramp_start::{NoPlan, RampWanted};
 pub use rollouts::{Rollout, Rollouts};
 pub use severities::{Kinds, Severities};

@@ -3,8 +3,11 @@
 //! The gates are what counts, and were answered by then; everything else is an extra that may be missing. What
 //! is missing is named in the record, and holds no ramp up for longer than its own limit.
 
+#[cfg(test)]
+mod fixtures;
 mod panels;
 mod pods;
+mod snapshot;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +15,8 @@ use std::time::Duration;
 use backon::Retryable;
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, stream};
+
+pub use snapshot::StageSnapshot;
 
 use super::perform::untiring;
 use super::{Rollout, Worker};
@@ -67,6 +72,8 @@ struct Left<'a> {
     record: &'a StageRecord,
     /// When it was passed, or the ramp ended.
     at: DateTime<Utc>,
+    /// It is not over: somebody wants to see how it is.
+    is_snapshot: bool,
 }
 
 impl Worker {
@@ -107,7 +114,7 @@ impl Worker {
         };
         let record = ramp.stages.iter().rev().find(|record| record.stage == stage)?;
         let at = record.passed_at.or(ramp.ended_at).filter(|_| record.evidence.is_empty())?;
-        Some(self.gather_stage(Left { rollout, ramp, record, at }).await)
+        Some(self.gather_stage(Left { rollout, ramp, record, at, is_snapshot: false }).await)
     }
 
     async fn gather_stage(&self, left: Left<'_>) -> Gathered {
@@ -119,8 +126,8 @@ impl Worker {
             async {
                 let round = self.round(left, &mut gathered.problems).await;
                 let picture = match &round {
-                    Some(round) => self.picture(left, round).await,
-                    None => Err("its stage never began".to_owned()),
+                    Some(round) if panels::are_wanted(left.ramp) => Some(self.picture(left, round).await),
+                    Some(_) | None => None,
                 };
                 (round, picture)
             },
@@ -132,11 +139,16 @@ impl Worker {
         {
             gathered.take("pods_stage_100.txt".to_owned(), pods);
         }
-        gathered.take(format!("stage_{percent}.png"), picture);
+        if let Some(picture) = picture {
+            gathered.take(format!("stage_{percent}.png"), picture);
+        }
         if let Some(screenshot) = screenshot {
             gathered.take(format!("grafana_screenshot_{percent}.png"), screenshot);
         }
-        let Some(round) = round else { return gathered };
+        // Of a snapshot that asks nobody the gates say nothing.
+        let Some(round) = round.filter(|round| !left.is_snapshot || !round.gates.is_empty()) else {
+            return gathered;
+        };
         gathered.files.extend(round.kept.iter().cloned());
         let gates = gates_file(left, round).bytes().map_err(|error| error.to_string());
         gathered.take(format!("gates_stage_{percent}.json"), gates);
@@ -153,7 +165,10 @@ impl Worker {
 
     /// The round that the stage was left with. After a restart it is asked for anew, as of then.
     async fn round(&self, left: Left<'_>, problems: &mut Vec<String>) -> Option<Round> {
-        let Left { rollout, ramp, record, at } = left;
+        let Left { rollout, ramp, record, at, is_snapshot } = left;
+        if is_snapshot {
+            return self.ask_again(rollout, ramp, record.stage, at).await;
+        }
         if let Some(round) = self.rounds.of(&rollout.name, &ramp.id, record.stage) {
             return Some(Round::clone(&round));
         }

@@ -41,6 +41,7 @@ mod reports;
 mod secrets;
 mod secured_flags;
 mod secured_monitoring;
+mod snapshot;
 mod standalone;
 mod store_outage;
 mod supervision;

@@ -8,6 +8,12 @@ use crate::incident::{Criterion, GateVerdict, Judgement, Question, Ramp, RangeQu
 use crate::picture::{Line, MAX_PANELS, MAX_POINTS, Panel, Picture};
 use crate::ramp::{Answer, RangeAnswer, Round, Series, StageSpan, judged_growth};
 
+/// Whether there is anything to draw: a plan may ask Prometheus nothing.
+pub(super) fn are_wanted(ramp: &Ramp) -> bool {
+    let mut criteria = ramp.plan.stages.iter().flat_map(|stage| &stage.criteria);
+    criteria.any(|criterion| matches!(criterion.question, Question::Query(_)))
+}
+
 /// The plan's questions to Prometheus that the round has no answer to: those of other stages. Who compares two
 /// stages wants the same panels in both.
 pub(super) fn not_asked<'a>(ramp: &'a Ramp, round: &Round) -> Vec<&'a Criterion> {
@@ -109,3 +115,6 @@ fn note(judgement: &Judgement) -> String {
     };
     format!("{verdict}: {}", crate::text::shown(&judgement.detail))
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,3 +41,44 @@ fn row_of(track: &str, pods: Pods) -> String {
         [pods.wanted, pods.available, pods.ready_endpoints].map(|count| count.to_string());
     row(track, &wanted, &available, &ready)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::incident::{Autoscaler, LastChange, Revision, Share, Workloads};
+
+    fn at() -> DateTime<Utc> {
+        "2026-11-24T03:00:00Z".parse().expect("a time")
+    }
+
+    #[test]
+    fn the_pods_of_the_last_stage_are_named_with_who_changed_them() {
+        let pods = |wanted, ready| Pods { wanted, available: ready, ready_endpoints: ready };
+        let observed = Observation {
+            workloads: Some(Workloads { stable: pods(3, 3), canary: pods(4, 2) }),
+            revision: Some(Revision::new("v1.4.0")),
+            autoscaler: Some(Autoscaler {
+                object: "HorizontalPodAutoscaler api".to_owned(),
+                min_replicas: 3,
+                max_replicas: 9,
+            }),
+            changes: vec![LastChange {
+                object: "Deployment api-canary".to_owned(),
+                manager: "kubectl\nRead: x".to_owned(),
+                at: Some(at()),
+            }],
+            ..Observation::of_share(Share::ALL)
+        };
+        let expected = "Read: 2026-11-24T03:00:00Z
+Traffic On Canary: 100 %
+Version On Canary: v1.4.0
+        WANTED  AVAILABLE  READY
+stable  3       3          3
+canary  4       2          2
+Autoscaler: HorizontalPodAutoscaler api, 3 to 9 replicas
+Last Changed: Deployment api-canary by kubectl\\nRead: x at 2026-11-24T03:00:00Z
+";
+        assert_eq!(text(at(), &observed).as_deref(), Some(expected));
+        assert_eq!(text(at(), &Observation::of_share(Share::ALL)), None);
+    }
+}

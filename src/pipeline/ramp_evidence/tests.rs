@@ -1,102 +1,26 @@
 //! What is written of a stage, and what becomes of an extra that can't be had.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use tempfile::TempDir;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::fixtures::{Constant, criterion, id, plan, start};
 use super::*;
 use crate::clock::SteppedClock;
 use crate::evidence::{EvidenceDir, EvidenceFolders, KnownFile, WrittenEarlier};
-use crate::incident::{
-    Bound, Criterion, CriterionName, Event, GateVerdict, OnFail, Question, RampEvent, RampPlan, RampStarted,
-    RangeQuery, Revision, SeverityMap, StagePlan, StoredAs, Unit,
-};
+use crate::incident::{Event, GateVerdict, RampEvent, RampStarted, SeverityMap, StoredAs};
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
 use crate::pipeline::fixtures::{Flag, name, rollout};
 use crate::pipeline::{Journal, JournalParts, Observed, Rollouts, Rounds, Severities, ShareReader, Sources};
-use crate::ramp::{Answer, Gate, Judge, RangeAnswer, Series, StageSpan, judge_answer};
+use crate::ramp::{Answer, Gate, RangeAnswer, StageSpan, judge_answer};
 use crate::randomness::Randomness;
 use crate::store::{Batch, IncidentStore, MemoryStore};
 use crate::verification::Application;
-
-fn start() -> DateTime<Utc> {
-    "2026-11-24T03:00:00Z".parse().expect("a time")
-}
-
-fn id() -> RampId {
-    RampId::new("spark-trading-ramp-20261124-030000")
-}
-
-fn criterion(name: &str) -> Criterion {
-    Criterion {
-        name: CriterionName::new(name),
-        title: format!("{name} < 1 s"),
-        on_fail: OnFail::Hold,
-        is_advisory: false,
-        question: Question::Query(RangeQuery {
-            expression: name.to_owned(),
-            bound: Bound::Below(1.0),
-            unit: Unit::Seconds,
-            window_seconds: 60,
-            since_stage_began: false,
-            samples: None,
-            min_samples: 0,
-        }),
-    }
-}
-
-/// Two stages that ask for different things.
-fn plan() -> RampPlan {
-    let stage = |share, criteria: &[&str]| StagePlan {
-        share: Share(share),
-        duration_seconds: 900,
-        needs_approval: false,
-        criteria: criteria.iter().map(|name| criterion(name)).collect(),
-    };
-    RampPlan {
-        revision: Revision::new("v1.4.0"),
-        stages: vec![stage(5, &["p95"]), stage(100, &["p95", "lag"])],
-        max_hold_seconds: 3_600,
-        remind_every_seconds: 900,
-        watch_after_seconds: 86_400,
-        stable_down: false,
-    }
-}
-
-/// Prometheus, once it is up: the same value at every point of time.
-#[derive(Debug, Default)]
-struct Constant {
-    asked: AtomicUsize,
-    /// So many questions have no answer first.
-    down_for: usize,
-}
-
-#[async_trait]
-impl Judge for Constant {
-    async fn ask(&self, criterion: &Criterion, span: &StageSpan) -> Asked {
-        let is_down = self.asked.fetch_add(1, Ordering::SeqCst) < self.down_for;
-        let answer = match &criterion.question {
-            Question::Query(query) if !is_down => constant(query, span),
-            _ => RangeAnswer::failed("connection refused".to_owned()),
-        };
-        let answer = Answer::Range(answer);
-        Asked { judgement: judge_answer(&answer, criterion, span), answer, kept: None }
-    }
-}
-
-fn constant(query: &RangeQuery, span: &StageSpan) -> RangeAnswer {
-    let Some(grid) = span.grid(query) else { return RangeAnswer::default() };
-    let step = usize::try_from(grid.step).expect("positive");
-    #[expect(clippy::cast_precision_loss, reason = "a time of this century")]
-    let points = (grid.start..=grid.end).step_by(step).map(|at| (at as f64, 0.5)).collect();
-    RangeAnswer { series: vec![Series { labels: BTreeMap::new(), points }], ..RangeAnswer::default() }
-}
 
 #[derive(Debug)]
 struct NothingYet;
@@ -114,6 +38,7 @@ struct Scene {
     rollout: Arc<Rollout>,
     folder: TempDir,
     stop: CancellationToken,
+    _tasks: JoinSet<()>,
 }
 
 impl Scene {
@@ -153,7 +78,7 @@ impl Scene {
         };
         let (journal, task) = Journal::new(parts, store.load().await.expect("memory"));
         let stop = CancellationToken::new();
-        tokio::spawn(task.run(stop.clone()));
+        let tasks = JoinSet::from_iter([task.run(stop.clone())]);
         let folder = tempfile::tempdir().expect("a folder");
         let at = |name: &str| folder.path().join(name).join("evidence");
         let worker = Worker {
@@ -177,7 +102,7 @@ impl Scene {
             metrics,
         };
         let rollout = Arc::clone(rollouts.get(&name()).expect("configured"));
-        Self { worker, rollout, folder, stop }
+        Self { worker, rollout, folder, stop, _tasks: tasks }
     }
 
     /// The stage as it was passed, by a criterion that passed.
@@ -283,13 +208,13 @@ async fn the_metrics_are_kept_as_the_application_serves_them() {
     let served = axum::Router::new().route("/metrics.prom", axum::routing::get(|| async { "up 1\n" }));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bound");
     let url = format!("http://{}/metrics.prom", listener.local_addr().expect("bound"));
-    let server = tokio::spawn(async move { axum::serve(listener, served).await });
+    let server = JoinSet::from_iter([async move { axum::serve(listener, served).await }]);
     let mut scene = Scene::passed(Constant::default()).await;
     let outbound = Outbound::new(Duration::from_secs(5), None).expect("a client");
     let application = Application::new(outbound, Some(url.parse().expect("a URL")));
     scene.rollout = Arc::new(Rollout { application, ..Rollout::clone(&scene.rollout) });
     let ramp = scene.write(Some(0)).await;
-    server.abort();
+    drop(server);
     assert_eq!(names(&ramp.stages[0])[0], "rollout_stage_5.txt");
     assert_eq!(scene.read("rollout_stage_5.txt"), b"up 1\n");
 }
@@ -302,7 +227,8 @@ async fn a_folder_that_can_not_be_written_is_tried_until_it_can_be() {
         std::fs::write(blocker, "in the way").expect("written");
     }
     let (worker, rollout) = (scene.worker.clone(), Arc::clone(&scene.rollout));
-    let writing = tokio::spawn(async move { worker.write_ramp_evidence(&rollout, id(), Some(0)).await });
+    let mut writing = JoinSet::new();
+    writing.spawn(async move { worker.write_ramp_evidence(&rollout, id(), Some(0)).await });
     let has_failed = async {
         while scene.worker.metrics.is_evidence_healthy() {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -311,7 +237,8 @@ async fn a_folder_that_can_not_be_written_is_tried_until_it_can_be() {
     tokio::time::timeout(Duration::from_secs(30), has_failed).await.expect("it fails");
     assert!(scene.worker.ramp(&name(), &id()).expect("the ramp").stages[0].evidence.is_empty());
     std::fs::remove_file(&blockers[0]).expect("removed");
-    tokio::time::timeout(Duration::from_secs(30), writing).await.expect("it works then").expect("no panic");
+    let written = tokio::time::timeout(Duration::from_secs(30), writing.join_next()).await;
+    written.expect("it works then").expect("a task").expect("no panic");
     let ramp = scene.worker.ramp(&name(), &id()).expect("the ramp");
     assert_eq!(names(&ramp.stages[0]), ["stage_5.png", "gates_stage_5.json"]);
 }
@@ -332,105 +259,4 @@ async fn a_ramp_that_ended_gets_its_stages_and_then_its_record_in_one_folder() {
     assert_eq!(scene.evidence().list_ramps().expect("listed").len(), 1);
     // A second worker that is asked for the same finds nothing to do.
     assert_eq!(scene.write(Some(0)).await.evidence, ramp.evidence);
-}
-
-#[test]
-fn every_question_to_prometheus_has_a_panel_in_every_stage_with_what_its_stage_says_of_it() {
-    let ramp = ramp_of(plan());
-    let span = StageSpan {
-        began_at: start(),
-        now: start() + TimeDelta::minutes(15),
-        duration_seconds: 900,
-        step_seconds: 15,
-    };
-    let answer = |criterion: &Criterion| match &criterion.question {
-        Question::Query(query) => Answer::Range(constant(query, &span)),
-        _ => unreachable!("all ask Prometheus"),
-    };
-    let gate = |criterion: Criterion| {
-        let answer = answer(&criterion);
-        Gate { judgement: judge_answer(&answer, &criterion, &span), answer, criterion }
-    };
-    let round = Round { span: span.clone(), gates: vec![gate(criterion("p95"))], kept: Vec::new() };
-    let others = panels::not_asked(&ramp, &round);
-    assert_eq!(others.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["lag"]);
-    let others: Vec<_> = others.into_iter().map(|one| (one, answer(one))).collect();
-    let picture = panels::picture(&ramp, &ramp.stages[0], &round, &others);
-    let panels: Vec<_> =
-        picture.panels.iter().map(|panel| (panel.title.as_str(), panel.note.as_deref())).collect();
-    let passes = Some("passes: 0.5 s < 1 s; 0 of 57 values outside");
-    assert_eq!(panels, [("p95 < 1 s", passes), ("lag < 1 s", Some("not asked in this stage"))]);
-    assert_eq!(picture.title, "spark-trading-ramp-20261124-030000: stage 1 of 2");
-    assert!(picture::draw(&picture).expect("drawn").starts_with(b"\x89PNG"));
-}
-
-#[test]
-fn a_counter_is_drawn_by_what_it_is_judged_by() {
-    let span = StageSpan {
-        began_at: start(),
-        now: start() + TimeDelta::seconds(60),
-        duration_seconds: 900,
-        step_seconds: 15,
-    };
-    let Question::Query(query) = criterion("errors").question else { unreachable!("it is a query") };
-    let query = RangeQuery { since_stage_began: true, window_seconds: 0, ..query };
-    let first = start().timestamp();
-    #[expect(clippy::cast_precision_loss, reason = "a time of this century")]
-    let series = |values: &[f64]| Series {
-        labels: BTreeMap::new(),
-        points: (0..).map(|number: i64| (first + number * 15) as f64).zip(values.iter().copied()).collect(),
-    };
-    let series = vec![series(&[700.0, 700.0, 702.0, 702.0, 1.0])];
-    let answer = RangeAnswer { series, ..RangeAnswer::default() };
-    let grown = crate::ramp::judged_growth(&answer, &query, &span).expect("a counter");
-    assert_eq!(grown.iter().map(|(_, value)| *value).collect::<Vec<_>>(), [0.0, 0.0, 2.0, 2.0, 3.0]);
-    let not_a_counter = RangeQuery { since_stage_began: false, ..query };
-    assert_eq!(crate::ramp::judged_growth(&answer, &not_a_counter, &span), None);
-}
-
-fn ramp_of(plan: RampPlan) -> Ramp {
-    let started = RampStarted {
-        plan: Arc::new(plan),
-        plan_sha256: String::new(),
-        actor: "ada".to_owned(),
-        through: "command line".to_owned(),
-        again_because: None,
-        warnings: Vec::new(),
-    };
-    let mut state = crate::incident::RolloutState::default();
-    let event = Event::Ramp { ramp: id(), happened: RampEvent::Started(started) };
-    state.apply(&StoredAs { at: start(), rollout: name(), incident: None, event });
-    Ramp::clone(&state.ramp.expect("a ramp"))
-}
-
-#[test]
-fn the_pods_of_the_last_stage_are_named_with_who_changed_them() {
-    use crate::incident::{Autoscaler, LastChange, Observation, Pods, Workloads};
-    let pods = |wanted, ready| Pods { wanted, available: ready, ready_endpoints: ready };
-    let observed = Observation {
-        workloads: Some(Workloads { stable: pods(3, 3), canary: pods(4, 2) }),
-        revision: Some(Revision::new("v1.4.0")),
-        autoscaler: Some(Autoscaler {
-            object: "HorizontalPodAutoscaler api".to_owned(),
-            min_replicas: 3,
-            max_replicas: 9,
-        }),
-        changes: vec![LastChange {
-            object: "Deployment api-canary".to_owned(),
-            manager: "kubectl\nRead: x".to_owned(),
-            at: Some(start()),
-        }],
-        ..Observation::of_share(Share::ALL)
-    };
-    let expected = "Read: 2026-11-24T03:00:00Z
-Traffic On Canary: 100 %
-Version On Canary: v1.4.0
-        WANTED  AVAILABLE  READY
-stable  3       3          3
-canary  4       2          2
-Autoscaler: HorizontalPodAutoscaler api, 3 to 9 replicas
-Last Changed: Deployment api-canary by kubectl\\nRead: x at 2026-11-24T03:00:00Z
-";
-    assert_eq!(pods::text(start(), &observed).as_deref(), Some(expected));
-    assert_eq!(pods::text(start(), &Observation::of_share(Share::ALL)), None);
 }
