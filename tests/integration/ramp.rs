@@ -6,7 +6,7 @@ use backstop::demo::trading_api::TradingApi;
 use backstop::web::RampView;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::ChildStdout;
+use tokio::process::{Child, ChildStdout};
 
 use crate::support::{MATCH, PATIENCE, Site, binary, rollout_toml, wait_for};
 
@@ -39,6 +39,16 @@ async fn rollout(site: &Site, arguments: &[&str]) -> (i32, String, String) {
 
 async fn ramp(site: &Site, what: &str, wanted: impl Fn(&RampView) -> bool) -> RampView {
     wait_for(what, || async { site.read::<RampView>(RAMP).await.filter(&wanted) }).await
+}
+
+/// `backstop rollout status --watch`, and the lines that it prints.
+fn watch(site: &Site) -> (Child, Lines<BufReader<ChildStdout>>) {
+    let mut command = binary();
+    command.args(["rollout", "status", "--watch", "--output=json", "--config"]).arg(&site.config);
+    command.stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    let mut child = command.spawn().expect("it starts");
+    let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    (child, lines)
 }
 
 /// Reads what `--watch` prints, a line each, up to what is waited for.
@@ -80,18 +90,10 @@ async fn a_ramp_is_started_paused_approved_promoted_and_aborted_by_the_command_l
     let seen = ramp(&site, "the first stage", |ramp| ramp.stage_began_at.is_some()).await;
     assert_eq!((api.share(), seen.started_by.as_str()), (1, "ada"));
     assert_eq!(seen.started_through, "command line");
-    let mut watch = binary()
-        .args(["rollout", "status", "--watch", "--output=json", "--config"])
-        .arg(&site.config)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("it starts");
-    let mut watched = BufReader::new(watch.stdout.take().expect("piped")).lines();
+    let (mut watch, mut watched) = watch(&site);
     watched_until(&mut watched, |view| view.state == "stage_running").await;
     let (code, text, _) = rollout(&site, &["status"]).await;
-    assert!(code == 0 && text.contains("waits for a person: backstop rollout approve"), "{text}");
+    assert!(code == 0 && text.contains("it needs a person's approval: backstop rollout approve"), "{text}");
     let status = binary().arg("status").arg("--config").arg(&site.config).output().await.expect("run");
     let status = String::from_utf8_lossy(&status.stdout).into_owned();
     assert!(status.contains("  ramp of v1.4.0  stage 1 of 3 (1 %)  stage running"), "{status}");
@@ -139,6 +141,38 @@ async fn a_ramp_is_started_paused_approved_promoted_and_aborted_by_the_command_l
     assert_eq!(seen.again_because.as_deref(), Some("the fault is mended"));
     server.kill().await.expect("killed");
     assert_eq!(rollout(&site, &["status"]).await.0, 1, "without a server");
+}
+
+#[tokio::test]
+async fn a_ramp_survives_a_kill_and_so_does_whoever_watches_it() {
+    let api = TradingApi::start(0, 10).await.expect("started");
+    let site = site(&api);
+    let mut server = site.spawn().await;
+    site.share_read(0).await;
+    assert_eq!(site.ask(RAMP, begin("v1.4.0")).await.0, 201);
+    let before = ramp(&site, "the first stage", |ramp| ramp.stage_began_at.is_some()).await;
+    let (mut watch, mut watched) = watch(&site);
+    watched_until(&mut watched, |view| view.state == "stage_running").await;
+    let pause = json!({ "actor": "bob", "reason": "lunch" });
+    assert_eq!(site.ask(&format!("{RAMP}/pause"), pause).await.0, 200);
+    watched_until(&mut watched, |view| view.paused.is_some()).await;
+    server.kill().await.expect("killed");
+    let (code, _, said) = rollout(&site, &["resume"]).await;
+    assert!(code == 1 && said.contains("no server answers"), "{code} {said}");
+
+    let mut server = site.spawn().await;
+    let after = ramp(&site, "the ramp again", |ramp| ramp.is_running).await;
+    assert_eq!((&after.id, after.stage_began_at), (&before.id, before.stage_began_at));
+    assert_eq!(after.paused.map(|paused| paused.actor).as_deref(), Some("bob"));
+    assert_eq!(api.sets(), [1], "nothing is set again");
+    assert_eq!(rollout(&site, &["resume"]).await.0, 0);
+    watched_until(&mut watched, |view| view.paused.is_none()).await;
+    // Somebody else's deed ends it, and whoever watches is told.
+    api.set_share(0);
+    watched_until(&mut watched, |view| view.state == "ended_outside").await;
+    let ended = tokio::time::timeout(PATIENCE, watch.wait()).await.expect("it ends with the ramp");
+    assert_eq!(ended.expect("its end").code(), Some(1));
+    server.kill().await.expect("killed");
 }
 
 #[tokio::test]

@@ -106,7 +106,7 @@ fn people(ramp: &RampView) -> Vec<String> {
             lines.push(format!("  approved by {who} ({through})"));
         }
         None if ramp.needs_approval => {
-            lines.push(style::warning("  waits for a person: backstop rollout approve"));
+            lines.push(style::warning("  it needs a person's approval: backstop rollout approve"));
         }
         None => {}
     }

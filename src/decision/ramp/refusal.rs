@@ -30,7 +30,7 @@ pub enum RampRefusal {
     WatchdogSilent(u64),
     #[error("a freeze window is open: {0}")]
     Frozen(String),
-    #[error("these criteria can't be judged: {}; mend their questions, or switch them off", .0.join(" "))]
+    #[error("these criteria can't be judged: {} Mend their questions, or switch them off", .0.join(" "))]
     Unanswered(Vec<String>),
     #[error("{} is on canary, not {}: deploy the revision that is to be ramped, or name the one that is there", shown(.seen), shown(.wanted))]
     OtherRevision { seen: String, wanted: String },

@@ -13,7 +13,7 @@ use super::{Api, ApiError, Asked, Through, ask, text, understood};
 use crate::config::stages_of;
 use crate::decision::{RampRefusal, RampRequest, Refusal};
 use crate::incident::Revision;
-use crate::pipeline::RampWanted;
+use crate::pipeline::{NoPlan, RampWanted};
 use crate::ramp::PlanChanges;
 use crate::web::RampView;
 
@@ -56,7 +56,11 @@ pub(super) async fn start(
                 "nothing was started: what is asked before had no answer within {seconds} s; see `backstop doctor`"
             ))
         })?
-        .map_err(|error| ApiError::BadRequest(error.to_string()))?;
+        .map_err(|error| match error {
+            NoPlan::Revision(_) | NoPlan::TooShort(..) | NoPlan::TooLong(_) => ApiError::BadRequest(error.to_string()),
+            // Nothing is wrong with what was asked for: it can be asked for again once that is mended.
+            NoPlan::Criteria(_) | NoPlan::Unwritten(_) => ApiError::Unavailable(error.to_string()),
+        })?;
     let view = ask(&api, &rollout, &actor, RampRequest::Start(Box::new(start))).await?;
     Ok((StatusCode::CREATED, view))
 }
