@@ -2,6 +2,7 @@
 
 mod cluster;
 mod people;
+mod ramp;
 mod record;
 mod scenes;
 mod timeline;
@@ -20,7 +21,7 @@ use super::{Common, Outcome};
 use crate::clock::{Clock, SystemClock};
 use crate::demo::monitoring::{INSTALL_HINT, Programs};
 use crate::demo::served::Served;
-use crate::demo::stage::{REQUESTS_PER_SECOND, Stage};
+use crate::demo::stage::{Play, REQUESTS_PER_SECOND, Stage};
 use crate::web::IncidentView;
 
 /// The whole demo has to fit into a minute; what takes longer than this has failed.
@@ -36,6 +37,7 @@ const POLL: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   backstop demo --keep
+  backstop demo --ramp
   backstop demo --kubernetes --kubeconfig ~/.kube/config")]
 pub(super) struct DemoArgs {
     /// Leave everything running afterwards, until Ctrl-C.
@@ -47,6 +49,10 @@ pub(super) struct DemoArgs {
     /// Show a rollback in a cluster, in a namespace that is made for it and deleted at the end.
     #[arg(long, requires = "kubeconfig")]
     kubernetes: bool,
+    /// Show ramps instead of a rollback: one that succeeds, one that holds and is aborted, one that is rolled
+    /// back. Takes some minutes, and the real Prometheus and Alertmanager.
+    #[arg(long, conflicts_with_all = ["kubernetes", "without_monitoring"])]
+    ramp: bool,
     #[command(flatten)]
     cluster: cluster::ClusterArgs,
 }
@@ -67,9 +73,24 @@ pub(super) async fn run(args: DemoArgs, common: &Common) -> Outcome {
     if let (true, Some(kubeconfig)) = (args.kubernetes, &args.cluster.kubeconfig) {
         return cluster::run(&args, kubeconfig, common, &mut signals, told).await;
     }
-    // Ctrl-C ends the show; everything that was started is dropped with it, and so ends too.
+    if args.ramp {
+        played(ramp::show(told), ramp::LIMIT, &args, common, &mut signals).await
+    } else {
+        played(show(&args, told), LIMIT, &args, common, &mut signals).await
+    }
+}
+
+/// Plays it within its limit and ends everything. Ctrl-C ends the show: everything that was started is dropped
+/// with it, and so ends too.
+async fn played<S: serde::Serialize>(
+    show: impl Future<Output = anyhow::Result<(Stage, PathBuf, S)>>,
+    limit: Duration,
+    args: &DemoArgs,
+    common: &Common,
+    signals: &mut Signals,
+) -> Outcome {
     let shown = tokio::select! {
-        shown = tokio::time::timeout(LIMIT, show(&args, told)) => shown,
+        shown = tokio::time::timeout(limit, show) => shown,
         () = signals.next() => return fail("interrupted; everything is stopped", Outcome::Failed),
     };
     match shown {
@@ -78,12 +99,12 @@ pub(super) async fn run(args: DemoArgs, common: &Common) -> Outcome {
                 print_json(&summary);
             }
             if args.keep {
-                keep(&stage, &folder, &mut signals).await;
+                keep(&stage, &folder, signals).await;
             }
             end(stage, &folder).await
         }
         Ok(Err(error)) => fail(format!("{error:#}"), Outcome::Failed),
-        Err(_) => fail(format!("not done within {} s", LIMIT.as_secs()), Outcome::Failed),
+        Err(_) => fail(format!("not done within {} s", limit.as_secs()), Outcome::Failed),
     }
 }
 
@@ -143,7 +164,7 @@ async fn show(args: &DemoArgs, told: fn(&str)) -> anyhow::Result<(Stage, PathBuf
     if programs.is_none() {
         told(&format!("to see the real chain: {INSTALL_HINT}"));
     }
-    let stage = Stage::set(&folder, programs.as_ref()).await?;
+    let stage = Stage::set(&folder, programs.as_ref(), Play::Rollback).await?;
     let mut timeline = Timeline::new(started, told);
     timeline.say(&format!("canary v1.4.0 serves 25 % of {REQUESTS_PER_SECOND} requests a second, and well"));
     tokio::time::sleep(WARM_UP).await;

@@ -14,7 +14,7 @@ use super::client::Client;
 use super::output::fail;
 use super::{Common, Outcome, check_config};
 use asking::{abort, ask, start, stopped};
-pub(super) use text::{ended_line, ramp_lines};
+pub(super) use text::{ended_line, progress_lines, ramp_lines};
 
 /// Before a ramp starts the server asks everybody who will have to answer later, for half a minute at most.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(35);

@@ -68,6 +68,17 @@ impl Served {
         Ok(self.operator.get_json(url).await?)
     }
 
+    /// Asks for something through Backstop's API, as a person would.
+    ///
+    /// # Errors
+    /// In words: no answer, or what it was refused for.
+    pub async fn ask(&self, path: &str, body: &serde_json::Value) -> anyhow::Result<()> {
+        let url = format!("http://{}{path}", self.app.listen).parse()?;
+        let reply = self.operator.post_json(url, body.to_string()).await?;
+        anyhow::ensure!(reply.is_success(), "refused ({}): {}", reply.status, reply.kept_text());
+        Ok(())
+    }
+
     /// Posts a webhook body to Backstop's receiver, as Alertmanager would.
     ///
     /// # Errors

@@ -28,6 +28,21 @@ pub const GRACE: Duration = Duration::from_secs(25);
 /// How many requests a second the application has.
 pub const REQUESTS_PER_SECOND: u32 = 400;
 
+/// How long each stage of the demo's ramp lasts, shortened from the protocol's quarter of an hour.
+pub const RAMP_STAGE: Duration = Duration::from_secs(10);
+
+/// The ramp's criteria: the shipped ones look back at minutes.
+const RAMP_CRITERIA: (&str, &str) = ("criteria.toml", include_str!("ramp_criteria.toml"));
+
+/// What is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Play {
+    /// A canary with a quarter of the traffic is rolled back.
+    Rollback,
+    /// A canary without traffic is ramped; its series are told from stable's.
+    Ramp,
+}
+
 /// The two servers of the real monitoring; dropped, both are killed.
 #[derive(Debug)]
 pub struct RealMonitoring {
@@ -49,8 +64,18 @@ impl Stage {
     ///
     /// # Errors
     /// In words: what did not start.
-    pub async fn set(folder: &Path, programs: Option<&Programs>) -> anyhow::Result<Self> {
-        let api = TradingApi::start(25, REQUESTS_PER_SECOND).await.context("the trading API can't start")?;
+    pub async fn set(folder: &Path, programs: Option<&Programs>, play: Play) -> anyhow::Result<Self> {
+        let share = match play {
+            Play::Rollback => 25,
+            Play::Ramp => 0,
+        };
+        let api = TradingApi::start(share, REQUESTS_PER_SECOND).await;
+        let api = api.context("the trading API can't start")?;
+        if play == Play::Ramp {
+            api.tell_versions_apart();
+            let (name, text) = RAMP_CRITERIA;
+            std::fs::write(folder.join(name), text).context("the criteria can't be written")?;
+        }
         // Alertmanager has to know where Backstop will listen, and Backstop where Alertmanager does.
         let listen = free_port().context("no free port")?;
         let tokens = Tokens::write(folder)?;
@@ -58,7 +83,10 @@ impl Stage {
             Some(programs) => Some(start_monitoring(folder, programs, &tokens, listen, api.address()).await?),
             None => None,
         };
-        let sections = sections(&api, monitoring.as_ref());
+        let mut sections = sections(&api, monitoring.as_ref());
+        if play == Play::Ramp {
+            sections += &ramp_section();
+        }
         let served = Served::start(folder, listen, &tokens, &sections).await?;
         Ok(Self { served, api, monitoring })
     }
@@ -101,6 +129,19 @@ async fn start_monitoring(
     };
     let prometheus = programs.prometheus(folder, &prometheus).await?;
     Ok(RealMonitoring { alertmanager, prometheus })
+}
+
+fn ramp_section() -> String {
+    format!(
+        "[rollouts.ramp]
+stage_duration = \"{seconds}s\"
+last_stage_duration = \"{seconds}s\"
+judge_interval = \"1s\"
+criteria_files = [\"{file}\"]
+",
+        seconds = RAMP_STAGE.as_secs(),
+        file = RAMP_CRITERIA.0,
+    )
 }
 
 fn sections(api: &TradingApi, monitoring: Option<&RealMonitoring>) -> String {

@@ -139,6 +139,11 @@ impl TradingApi {
         self.shared.lock().requests_per_second = f64::from(requests_per_second);
     }
 
+    /// Gives each version's requests a label of their own, as a ramp needs them.
+    pub fn tell_versions_apart(&self) {
+        self.shared.lock().traffic.is_told_apart = true;
+    }
+
     /// Makes the canary misbehave, or behave again.
     pub fn inject(&self, regression: Regression) {
         self.shared.lock().traffic.regression = regression;

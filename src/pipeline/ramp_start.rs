@@ -12,7 +12,7 @@ use super::{Rollout, Worker};
 use crate::decision::RampStart;
 use crate::incident::{Criterion, GateReason, GateVerdict, Question, RampPlan, Revision, UnfitRevision};
 use crate::ramp::detection_floor::Counted;
-use crate::ramp::{PlanChanges, RampOffer, STEP_SECONDS, StageSpan, StagedCriterion};
+use crate::ramp::{PlanChanges, RampOffer, StageSpan, StagedCriterion};
 use crate::signals::{RuleSource, SignalError};
 use crate::text::shown;
 
@@ -22,6 +22,9 @@ const LONGEST_STAGE_SECONDS: u32 = 7 * 24 * 3_600;
 
 /// How long ago the last rollback may be, real or as a drill, before a person is reminded to try one.
 const DRILL_WITHIN: TimeDelta = TimeDelta::days(30);
+
+/// How far back an API or a log is asked before a ramp.
+const JUST_NOW: TimeDelta = TimeDelta::seconds(60);
 
 /// What a person asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,12 +144,7 @@ impl Worker {
     /// What is asked of an API or a log has to answer now. A program is not run for that: it may take minutes.
     async fn unanswered_elsewhere(&self, rollout: &Rollout, plan: &RampPlan) -> Vec<String> {
         let now = self.clock.now();
-        let span = StageSpan {
-            began_at: now - TimeDelta::seconds(i64::from(STEP_SECONDS)),
-            now,
-            duration_seconds: STEP_SECONDS,
-            step_seconds: STEP_SECONDS,
-        };
+        let span = StageSpan::new(now - JUST_NOW, now, 1);
         let mut asked: Vec<&Criterion> = Vec::new();
         for criterion in plan.stages.iter().flat_map(|stage| &stage.criteria) {
             let is_asked = matches!(criterion.question, Question::Http(_) | Question::Logs(_));

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use super::Criteria;
 use super::detection_floor::{Counted, DetectionFloor, detection_floor};
-use crate::incident::{RampPlan, Revision, Share, StagePlan, UnfitRevision};
+use crate::incident::{Question, RampPlan, Revision, Share, StagePlan, UnfitRevision};
 use crate::text::shown;
 
 /// A rollout's configuration, as far as its ramps are made of it. It is read as one starts: a file of criteria
@@ -122,6 +122,12 @@ impl RampOffer {
             let of_stage = |one: &super::StagedCriterion| {
                 let is_asked = stage.criteria.iter().any(|asked| asked.name == one.criterion.name);
                 let floor = detection_floor(one.statistic.filter(|_| is_asked)?, stage.share, counted);
+                // What is taken for enough is the criterion's own.
+                let requests_needed = match &one.criterion.question {
+                    Question::Query(query) => query.min_samples,
+                    _ => floor.requests_needed,
+                };
+                let floor = DetectionFloor { requests_needed, ..floor };
                 let is_late = floor.enough_after(rate).is_none_or(|after| after > duration);
                 is_late.then_some((floor.requests_needed, floor))
             };

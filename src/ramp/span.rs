@@ -8,6 +8,9 @@ use crate::incident::RangeQuery;
 /// The pause between two points, in seconds: the protocol's monitoring scrapes at it.
 pub const STEP_SECONDS: u32 = 15;
 
+/// A stage has at least so many points: a shorter one, in a test or a demonstration, has them closer together.
+const LEAST_POINTS: u32 = 20;
+
 /// What is in the last five minutes has to be right, whatever was before.
 const RECENT_SECONDS: i64 = 300;
 
@@ -42,6 +45,13 @@ pub struct Grid {
 }
 
 impl StageSpan {
+    /// A stage that began then, of this length, as of `now`.
+    #[must_use]
+    pub fn new(began_at: DateTime<Utc>, now: DateTime<Utc>, duration_seconds: u32) -> Self {
+        let step_seconds = STEP_SECONDS.min(duration_seconds / LEAST_POINTS).max(1);
+        Self { began_at, now: now.max(began_at), duration_seconds, step_seconds }
+    }
+
     /// What is asked for a question; none while the stage is younger than what the question looks back at.
     ///
     /// A point is judged once its window lies in the stage. Only as much time counts as the stage lasts:

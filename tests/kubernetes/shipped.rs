@@ -91,16 +91,26 @@ pub(crate) fn routes(client: Client, namespace: &str) -> Api<DynamicObject> {
 /// Binds the shipped policies to the namespace's account, which has the shipped rights. Returns once they
 /// count.
 pub(crate) async fn limit(cluster: &ControlPlane, namespace: &str, router: Router, kubeconfig: &Path) {
-    let manifests = renamed(&render(cluster, &folder("admission")).await, namespace)
+    limit_by(cluster, namespace, router, (kubeconfig, "admission")).await;
+}
+
+/// The same with the policies of this folder.
+pub(crate) async fn limit_by(
+    cluster: &ControlPlane,
+    namespace: &str,
+    router: Router,
+    (kubeconfig, policies): (&Path, &str),
+) {
+    let manifests = renamed(&render(cluster, &folder(policies)).await, namespace)
         .replace(": backstop-", &format!(": {namespace}-backstop-"))
         .replace("serviceaccount:backstop:", &format!("serviceaccount:{namespace}:"));
     kubectl(cluster, &["create"], &manifests).await;
 
     let account = Workloads::new(connect(kubeconfig).await, namespace);
     let dry_run = PatchParams { dry_run: true, ..PatchParams::default() };
-    let scaled = Patch::Merge(json!({ "spec": { "replicas": 999 } }));
+    let scaled = Patch::Merge(json!({ "spec": { "replicas": 1 } }));
     wait_for("the policy of replicas", || async {
-        account.api::<Deployment>().patch_scale("canary", &dry_run, &scaled).await.err()
+        account.api::<Deployment>().patch_scale("stable", &dry_run, &scaled).await.err()
     })
     .await;
     let labelled = Patch::Merge(json!({ "metadata": { "labels": { "foreign": "yes" } } }));

@@ -10,16 +10,7 @@ use crate::web::{CriterionView, RampView};
 
 /// The ramp whole: the first line says where it stands, the others are below it.
 pub(in crate::cli) fn ramp_lines(ramp: &RampView) -> Vec<String> {
-    let mut lines = vec![headline(ramp), format!("  {}", shown(&ramp.state_sentence))];
-    if let Some(detail) = &ramp.hold_detail {
-        let since = ramp.holds_since.map(|since| format!("since {}: ", since_when(since, ramp.now)));
-        lines.push(format!("  {}{}", since.unwrap_or_default(), shown(detail)));
-    }
-    if ramp.is_running {
-        lines.push(format!("  {}", time_left(ramp)));
-        lines.extend(people(ramp));
-        lines.extend(ramp.criteria.iter().map(criterion));
-    }
+    let mut lines = progress_lines(ramp);
     lines.push(format!("  stages: {}", stages(ramp)));
     let (id, who) = (shown(&ramp.id), shown(&ramp.started_by));
     let through = shown(&ramp.started_through);
@@ -30,6 +21,21 @@ pub(in crate::cli) fn ramp_lines(ramp: &RampView) -> Vec<String> {
         lines.push(style::alarm(
             "  NOT STORED: the store can't be written; if Backstop ends before it can, this is forgotten",
         ));
+    }
+    lines
+}
+
+/// Its stage, what holds it, how long it lasts, and each criterion.
+pub(in crate::cli) fn progress_lines(ramp: &RampView) -> Vec<String> {
+    let mut lines = vec![headline(ramp), format!("  {}", shown(&ramp.state_sentence))];
+    if let Some(detail) = &ramp.hold_detail {
+        let since = ramp.holds_since.map(|since| format!("since {}: ", since_when(since, ramp.now)));
+        lines.push(format!("  {}{}", since.unwrap_or_default(), shown(detail)));
+    }
+    if ramp.is_running {
+        lines.push(format!("  {}", time_left(ramp)));
+        lines.extend(people(ramp));
+        lines.extend(ramp.criteria.iter().map(criterion));
     }
     lines
 }

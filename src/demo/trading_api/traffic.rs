@@ -45,20 +45,29 @@ pub struct Regression {
     pub pool_active: f64,
 }
 
-/// Counters since the start, in requests and parts of requests.
+/// All requests since the start.
 #[derive(Debug, Default)]
 pub(super) struct Traffic {
     pub(super) regression: Regression,
+    /// Whether each version's requests are series of their own, by the label `track`.
+    pub(super) is_told_apart: bool,
+    canary: Counters,
+    stable: Counters,
+    on_canary: bool,
+}
+
+/// Of one version, or of both, in requests and parts of requests.
+#[derive(Debug, Clone, Default)]
+struct Counters {
     ok: f64,
     failed: f64,
     latency: Histogram,
     queries: Histogram,
     conflicts: f64,
     csp_violations: f64,
-    on_canary: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Histogram {
     buckets: [f64; BUCKETS.len()],
     count: f64,
@@ -69,17 +78,8 @@ impl Traffic {
     /// Serves this many requests with the canary at `share` per cent.
     pub(super) fn serve(&mut self, requests: f64, share: u8) {
         let on_canary = requests * f64::from(share) / 100.0;
-        let failed = on_canary * self.regression.error_ratio;
-        let slow = on_canary * self.regression.slow_ratio;
-        self.failed += failed;
-        self.ok += requests - failed;
-        self.latency.observe(requests - slow, HEALTHY_SECONDS);
-        self.latency.observe(slow, self.regression.slow_seconds);
-        let slow_queries = on_canary * self.regression.slow_query_ratio;
-        self.queries.observe(requests - slow_queries, HEALTHY_QUERY_SECONDS);
-        self.queries.observe(slow_queries, SLOW_QUERY_SECONDS);
-        self.conflicts += on_canary * self.regression.conflict_ratio;
-        self.csp_violations += on_canary * self.regression.csp_violations_per_request;
+        self.canary.serve(on_canary, self.regression);
+        self.stable.serve(requests - on_canary, Regression::default());
         self.on_canary = share > 0;
     }
 
@@ -98,19 +98,76 @@ impl Traffic {
             }
             let _infallible = writeln!(text, "{name} {value}");
         };
-        put("counter", "http_requests_total{status=\"200\",route=\"/orders\"}", self.ok.floor());
-        put("counter", "http_requests_total{status=\"500\",route=\"/orders\"}", self.failed.floor());
-        put("counter", "idempotency_conflict_total", self.conflicts.floor());
-        put("counter", "csp_violations_total", self.csp_violations.floor());
+        for (track, counters) in self.series() {
+            let with = |more: &str| match (track, more) {
+                ("", "") => String::new(),
+                ("", more) => format!("{{{more}}}"),
+                (track, "") => format!("{{{track}}}"),
+                (track, more) => format!("{{{more},{track}}}"),
+            };
+            let of = |name: &str, labels: &str| format!("{name}{}", with(labels));
+            let status =
+                |status: &str| of("http_requests_total", &format!("status=\"{status}\",route=\"/orders\""));
+            put("counter", &status("200"), counters.ok.floor());
+            put("counter", &status("500"), counters.failed.floor());
+            put("counter", &of("idempotency_conflict_total", ""), counters.conflicts.floor());
+            put("counter", &of("csp_violations_total", ""), counters.csp_violations.floor());
+        }
         put("gauge", "spark_bist_staleness_seconds", self.gauge(self.regression.bist_staleness_seconds, 3.0));
         put("gauge", "pgbouncer_pools_server_active", self.gauge(self.regression.pool_active, 4.0));
         put("gauge", "pgbouncer_pools_server_total", 20.0);
         for (kind, name, value) in HEALTHY {
             put(kind, name, value);
         }
-        self.latency.render("http_request_duration_seconds", &mut text);
-        self.queries.render("database_query_duration_seconds", &mut text);
+        for (name, histogram) in HISTOGRAMS {
+            let _infallible = writeln!(text, "# TYPE {name} histogram");
+            for (track, counters) in self.series() {
+                histogram(&counters).render(name, track, &mut text);
+            }
+        }
         text
+    }
+
+    /// What is exported under which label: each version, or both together.
+    fn series(&self) -> Vec<(&'static str, Counters)> {
+        if self.is_told_apart {
+            vec![("track=\"canary\"", self.canary.clone()), ("track=\"stable\"", self.stable.clone())]
+        } else {
+            vec![("", self.canary.plus(&self.stable))]
+        }
+    }
+}
+
+/// The histograms by their names.
+const HISTOGRAMS: [(&str, fn(&Counters) -> &Histogram); 2] = [
+    ("http_request_duration_seconds", |counters| &counters.latency),
+    ("database_query_duration_seconds", |counters| &counters.queries),
+];
+
+impl Counters {
+    fn serve(&mut self, requests: f64, regression: Regression) {
+        let failed = requests * regression.error_ratio;
+        let slow = requests * regression.slow_ratio;
+        self.failed += failed;
+        self.ok += requests - failed;
+        self.latency.observe(requests - slow, HEALTHY_SECONDS);
+        self.latency.observe(slow, regression.slow_seconds);
+        let slow_queries = requests * regression.slow_query_ratio;
+        self.queries.observe(requests - slow_queries, HEALTHY_QUERY_SECONDS);
+        self.queries.observe(slow_queries, SLOW_QUERY_SECONDS);
+        self.conflicts += requests * regression.conflict_ratio;
+        self.csp_violations += requests * regression.csp_violations_per_request;
+    }
+
+    fn plus(&self, other: &Self) -> Self {
+        Self {
+            ok: self.ok + other.ok,
+            failed: self.failed + other.failed,
+            latency: self.latency.plus(&other.latency),
+            queries: self.queries.plus(&other.queries),
+            conflicts: self.conflicts + other.conflicts,
+            csp_violations: self.csp_violations + other.csp_violations,
+        }
     }
 }
 
@@ -125,14 +182,24 @@ impl Histogram {
         }
     }
 
-    fn render(&self, name: &str, text: &mut String) {
+    fn plus(&self, other: &Self) -> Self {
+        let mut buckets = self.buckets;
+        buckets.iter_mut().zip(other.buckets).for_each(|(count, more)| *count += more);
+        Self { buckets, count: self.count + other.count, seconds: self.seconds + other.seconds }
+    }
+
+    fn render(&self, name: &str, track: &str, text: &mut String) {
         let count = self.count.floor();
-        let _infallible = writeln!(text, "# TYPE {name} histogram");
+        let (of_bucket, of_all) = if track.is_empty() {
+            (String::new(), String::new())
+        } else {
+            (format!(",{track}"), format!("{{{track}}}"))
+        };
         for (bound, below) in BUCKETS.iter().zip(self.buckets) {
-            let _infallible = writeln!(text, "{name}_bucket{{le=\"{bound}\"}} {}", below.floor());
+            let _infallible = writeln!(text, "{name}_bucket{{le=\"{bound}\"{of_bucket}}} {}", below.floor());
         }
-        let _infallible = writeln!(text, "{name}_bucket{{le=\"+Inf\"}} {count}");
-        let _infallible = writeln!(text, "{name}_sum {}\n{name}_count {count}", self.seconds);
+        let _infallible = writeln!(text, "{name}_bucket{{le=\"+Inf\"{of_bucket}}} {count}");
+        let _infallible = writeln!(text, "{name}_sum{of_all} {}\n{name}_count{of_all} {count}", self.seconds);
     }
 }
 
@@ -162,6 +229,18 @@ mod tests {
         ] {
             assert!(text.contains(&format!("{line}\n")), "{line} in\n{text}");
         }
+        traffic.is_told_apart = true;
+        let text = traffic.render();
+        for line in [
+            "http_requests_total{status=\"500\",route=\"/orders\",track=\"canary\"} 100",
+            "http_requests_total{status=\"500\",route=\"/orders\",track=\"stable\"} 0",
+            "http_request_duration_seconds_bucket{le=\"0.25\",track=\"canary\"} 125",
+            "http_request_duration_seconds_count{track=\"stable\"} 750",
+        ] {
+            assert!(text.contains(&format!("{line}\n")), "{line} in\n{text}");
+        }
+        assert_eq!(text.matches("# TYPE http_requests_total ").count(), 1);
+        traffic.is_told_apart = false;
         traffic.serve(1_000.0, 0);
         assert!(
             traffic.render().contains("status=\"500\",route=\"/orders\"} 100\n"),

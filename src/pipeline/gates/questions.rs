@@ -9,9 +9,7 @@ use futures_util::{StreamExt, stream};
 
 use crate::incident::{Criterion, CriterionName, Question, Ramp, StageRecord};
 use crate::pipeline::{Rollout, Worker};
-use crate::ramp::{
-    Answer, ApprovalAnswer, Asked, Gate, KeptFile, Round, STEP_SECONDS, StageSpan, judge_answer,
-};
+use crate::ramp::{Answer, ApprovalAnswer, Asked, Gate, KeptFile, Round, StageSpan, judge_answer};
 
 /// Questions of one round that are asked together: few enough that a hundred ramps are no storm on one
 /// Prometheus.
@@ -32,7 +30,7 @@ pub(super) fn asked_every(criterion: &Criterion) -> Option<Duration> {
 pub(super) fn span(ramp: &Ramp, stage: usize, now: DateTime<Utc>) -> Option<StageSpan> {
     let began_at = record(ramp, stage)?.began_at?;
     let duration_seconds = ramp.plan.stages.get(stage)?.duration_seconds;
-    Some(StageSpan { began_at, now: now.max(began_at), duration_seconds, step_seconds: STEP_SECONDS })
+    Some(StageSpan::new(began_at, now, duration_seconds))
 }
 
 fn record(ramp: &Ramp, stage: usize) -> Option<&StageRecord> {

@@ -14,8 +14,8 @@ fn offer() -> RampOffer {
         unit: Unit::Ratio,
         window_seconds: 300,
         since_stage_began: false,
-        samples: None,
-        min_samples: 0,
+        samples: Some("requests".to_owned()),
+        min_samples: 300,
     };
     let metric = |name: &str| Needs::Metric(name.to_owned());
     let errors = Needs::Any(vec![metric("errors"), metric("requests")]);

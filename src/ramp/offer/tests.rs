@@ -12,8 +12,8 @@ fn staged(name: &str, stages: &[u8], statistic: Option<Statistic>) -> StagedCrit
         unit: Unit::Ratio,
         window_seconds: 300,
         since_stage_began: false,
-        samples: None,
-        min_samples: 0,
+        samples: Some("requests".to_owned()),
+        min_samples: 300,
     });
     let criterion = Criterion {
         name: CriterionName::new(name),

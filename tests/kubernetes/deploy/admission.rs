@@ -18,9 +18,14 @@ const TRIED: PatchParams =
 
 /// A rollout, and the same namespace as the account sees it.
 async fn limited(namespace: &str, router: Router) -> (Rollout, Workloads) {
+    limited_by(namespace, router, "admission").await
+}
+
+/// The same under the policies of this folder.
+async fn limited_by(namespace: &str, router: Router, policies: &str) -> (Rollout, Workloads) {
     let rollout = Rollout::new(namespace, router, 2).await;
     let kubeconfig = shipped::apply(shared().await, namespace, router).await;
-    shipped::limit(shared().await, namespace, router, &kubeconfig).await;
+    shipped::limit_by(shared().await, namespace, router, (&kubeconfig, policies)).await;
     let account = Workloads::new(connect(&kubeconfig).await, namespace);
     (rollout, account)
 }
@@ -54,6 +59,51 @@ async fn replicas_of_stable_go_up_and_those_of_the_canary_to_0_alone() {
         judge(&format!("{deployment} to {replicas}"), ours, refusal);
         // People are not limited.
         rollout.workloads.api::<Deployment>().patch_scale(deployment, &TRIED, &patch).await.expect("allowed");
+    }
+}
+
+#[tokio::test]
+async fn where_ramps_are_the_canary_goes_up_too_and_stable_still_not_down() {
+    let (_rollout, account) = limited_by("limited-ramp", Router::Nginx, "admission-for-ramps").await;
+    let (up, zero, number) = ("may only scale up", "may only scale its canary to 0", "may only lower");
+    for (deployment, replicas, refusal) in
+        [("stable", 1, up), ("stable", 0, up), ("canary", 0, ""), ("canary", 1, ""), ("canary", 3, "")]
+    {
+        let patch = Patch::Merge(json!({ "spec": { "replicas": replicas } }));
+        let answer = account.api::<Deployment>().patch_scale(deployment, &TRIED, &patch).await;
+        judge(&format!("{deployment} to {replicas}"), answer, refusal);
+    }
+    let three = Patch::Merge(json!({ "spec": { "replicas": 3 } }));
+    account.api::<Deployment>().patch_scale("canary", &PatchParams::default(), &three).await.expect("scaled");
+    let two = Patch::Merge(json!({ "spec": { "replicas": 2 } }));
+    let answer = account.api::<Deployment>().patch_scale("canary", &TRIED, &two).await;
+    judge("canary from 3 to 2", answer, zero);
+    for (weight, refusal) in [("26", ""), ("100", ""), ("0", ""), ("-1", number), ("many", number)] {
+        let annotations = json!({ "nginx.ingress.kubernetes.io/canary-weight": weight });
+        let patch = Patch::Merge(json!({ "metadata": { "annotations": annotations } }));
+        judge(weight, account.api::<Ingress>().patch("api", &TRIED, &patch).await, refusal);
+    }
+    let foreign = json!({ "nginx.ingress.kubernetes.io/configuration-snippet": "return 200;" });
+    let patch = Patch::Merge(json!({ "metadata": { "annotations": foreign } }));
+    judge(
+        "a snippet",
+        account.api::<Ingress>().patch("api", &TRIED, &patch).await,
+        "may not set any annotation",
+    );
+}
+
+#[tokio::test]
+async fn where_ramps_are_the_canarys_part_of_an_http_route_goes_up_too_and_never_to_nothing() {
+    let (rollout, account) = limited_by("limited-ramp-route", Router::Gateway, "admission-for-ramps").await;
+    let ours = routes(account.client, "limited-ramp-route");
+    let params = PostParams { dry_run: true, ..PostParams::default() };
+    for (stable, canary, refusal) in
+        [(74, 26, ""), (0, 100, ""), (100, 0, ""), (0, 0, "may only lower the canary's part")]
+    {
+        let mut route = rollout.routes().get("api").await.expect("an HTTPRoute");
+        set(&mut route.data["spec"], "rules/0/backendRefs/0/weight", json!(stable));
+        set(&mut route.data["spec"], "rules/0/backendRefs/1/weight", json!(canary));
+        judge(&format!("{stable} and {canary}"), ours.replace("api", &params, &route).await, refusal);
     }
 }
 
