@@ -14,8 +14,14 @@ use crate::ports::own_port;
 use crate::shipped::{folder, kubectl, render};
 
 /// The folders that `kubectl apply -k` is meant for.
-const FOLDERS: [&str; 5] =
-    ["base", "rollout/ingress-nginx", "rollout/gateway-api", "admission", "monitoring"];
+const FOLDERS: [&str; 6] = [
+    "base",
+    "rollout/ingress-nginx",
+    "rollout/gateway-api",
+    "admission",
+    "admission-for-ramps",
+    "monitoring",
+];
 
 /// A copy of what is shipped, with the files that everybody makes for themselves.
 fn with_secrets() -> tempfile::TempDir {
