@@ -1,8 +1,8 @@
 //! The whole chain: a canary's bad metrics, scraped and judged by the real Prometheus, told by the real
 //! Alertmanager, end in the real cluster, and in what people see.
 
-mod monitored;
-mod users;
+pub(crate) mod monitored;
+pub(crate) mod users;
 
 use backstop::demo::trading_api::Regression;
 use backstop::incident::{CheckName, CheckOutcome, Verdict};
@@ -10,7 +10,7 @@ use backstop::web::IncidentView;
 use k8s_openapi::api::events::v1::Event;
 use kube::api::ListParams;
 
-use self::monitored::{CHANNEL, Monitored};
+use self::monitored::{Beginning, CHANNEL, Monitored};
 use crate::controlplane::{PATIENCE, wait_for};
 use crate::incidents::told;
 use crate::rollouts::{Rollout, Router};
@@ -22,7 +22,8 @@ const GATEWAY: &str = "chain-gateway";
 /// same time, as the account that is shipped.
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_metrics_end_in_the_cluster_and_in_what_people_see() {
-    let world = Monitored::start(&[(NGINX, Router::Nginx), (GATEWAY, Router::Gateway)]).await;
+    let world =
+        Monitored::start(&[(NGINX, Router::Nginx), (GATEWAY, Router::Gateway)], &Beginning::usual()).await;
     let healthy = Regression::default();
     world.users[0].inject(Regression { error_ratio: 0.5, ..healthy });
     world.users[1].inject(Regression { slow_ratio: 1.0, slow_seconds: 0.28, ..healthy });

@@ -14,31 +14,54 @@ use futures_util::future::join_all;
 use super::users::Users;
 use crate::controlplane::{shared, wait_for};
 use crate::gateway::Gateway;
-use crate::rollouts::{Rollout, Router};
+use crate::rollouts::{Rollout, Router, Setup, Traffic};
 use crate::served::{Configured, Served, Site};
 use crate::shipped;
 
-pub(super) const CHANNEL: &str = "spark-incidents";
+pub(crate) const CHANNEL: &str = "spark-incidents";
 
 /// Seconds where a real configuration has minutes.
 const SETTINGS: &str = "grace = \"8s\"\nverify.guard = \"1s\"";
 
-pub(super) struct Monitored {
-    pub(super) rollouts: Vec<Rollout>,
-    pub(super) users: Vec<Users>,
-    pub(super) people: People,
-    pub(super) served: Served,
-    prometheus: Server,
+pub(crate) struct Monitored {
+    pub(crate) rollouts: Vec<Rollout>,
+    pub(crate) users: Vec<Users>,
+    pub(crate) people: People,
+    pub(crate) served: Served,
+    /// The account of each, as kubeconfigs.
+    pub(crate) ways: Vec<PathBuf>,
+    pub(crate) prometheus: Server,
     _alertmanager: Server,
     _gateway: Gateway,
 }
 
+/// How the rollouts are when a test begins.
+pub(crate) struct Beginning {
+    /// The canary's share, in per cent.
+    pub(crate) share: u8,
+    /// Further sections of `[[rollouts]]`.
+    pub(crate) sections: &'static str,
+    /// A file beside the configuration, and its text.
+    pub(crate) file: Option<(&'static str, &'static str)>,
+}
+
+impl Beginning {
+    /// A canary with a quarter of the traffic.
+    pub(crate) fn usual() -> Self {
+        Self { share: 25, sections: "", file: None }
+    }
+}
+
 impl Monitored {
     /// One rollout of each router, which has the whole name of its namespace.
-    pub(super) async fn start(all: &[(&str, Router)]) -> Self {
+    pub(crate) async fn start(all: &[(&'static str, Router)], beginning: &Beginning) -> Self {
         let cluster = shared().await;
-        let rollouts =
-            join_all(all.iter().map(|(namespace, router)| Rollout::new(namespace, *router, 2))).await;
+        let set_up = |(namespace, router): &(&'static str, Router)| {
+            let traffic = Traffic::Weight(beginning.share);
+            let setup = Setup { router: *router, traffic, wanted: 2, ready: 2 };
+            Rollout::set_up(cluster, namespace, setup)
+        };
+        let rollouts = join_all(all.iter().map(set_up)).await;
         let ways =
             join_all(all.iter().map(|(namespace, router)| shipped::apply(cluster, namespace, *router))).await;
         let observer = cluster.kubeconfig();
@@ -48,8 +71,16 @@ impl Monitored {
         let people = People::start().await.expect("a free port");
         let site = Site::new();
         std::fs::write(site.folder().join("slack-token"), BOT_TOKEN).expect("written");
-        let text: String =
-            all.iter().zip(&ways).map(|((namespace, router), way)| toml(namespace, *router, way)).collect();
+        if let Some((name, text)) = beginning.file {
+            std::fs::write(site.folder().join(name), text).expect("written");
+        }
+        let section =
+            |namespace: &str, router, way: &PathBuf| toml(namespace, router, way) + beginning.sections;
+        let text: String = all
+            .iter()
+            .zip(&ways)
+            .map(|((namespace, router), way)| section(namespace, *router, way))
+            .collect();
         site.configure(&text);
         let (alertmanager, prometheus) = monitoring(&site, &rollouts, &users).await;
         let sections = format!(
@@ -61,25 +92,28 @@ impl Monitored {
         );
         site.configure(&sections);
         let served = Served::at(site).await;
-        join_all(all.iter().map(|(namespace, _)| served.share_is(namespace, 25))).await;
+        join_all(all.iter().map(|(namespace, _)| served.share_is(namespace, beginning.share))).await;
         let this = Self {
             rollouts,
             users,
             people,
             served,
+            ways,
             prometheus,
             _alertmanager: alertmanager,
             _gateway: gateway,
         };
-        this.serves_well().await;
+        this.serves_well(if beginning.share > 0 { "canary" } else { "stable" }).await;
         this
     }
 
-    /// Waits until Prometheus has seen every canary serve.
-    async fn serves_well(&self) {
+    /// Waits until Prometheus has seen this version of every rollout serve.
+    async fn serves_well(&self, track: &str) {
         let query = format!("{}/api/v1/query", self.prometheus.url());
-        let healthy = "count(sum by (namespace) (increase(http_requests_total{track=\"canary\"}[5s])) > 200)";
-        let query = reqwest::Url::parse_with_params(&query, [("query", healthy)]).expect("a URL");
+        let healthy = format!(
+            "count(sum by (namespace) (increase(http_requests_total{{track=\"{track}\"}}[5s])) > 200)"
+        );
+        let query = reqwest::Url::parse_with_params(&query, [("query", &healthy)]).expect("a URL");
         let wanted = self.rollouts.len().to_string();
         wait_for("healthy traffic in Prometheus", || async {
             let answer: serde_json::Value = reqwest::get(query.clone()).await.ok()?.json().await.ok()?;

@@ -13,16 +13,16 @@ use crate::rollouts::{Rollout, target};
 const REQUESTS_PER_SECOND: u32 = 800;
 
 /// Ends when it is dropped.
-pub(super) struct Users {
-    pub(super) stable: SocketAddr,
-    pub(super) canary: SocketAddr,
+pub(crate) struct Users {
+    pub(crate) stable: SocketAddr,
+    pub(crate) canary: SocketAddr,
     misbehaves: tokio::sync::watch::Sender<Regression>,
     _going: JoinSet<()>,
 }
 
 impl Users {
     /// Of a rollout that is observed by this kubeconfig.
-    pub(super) async fn of(rollout: &Rollout, kubeconfig: &std::path::Path) -> Self {
+    pub(crate) async fn of(rollout: &Rollout, kubeconfig: &std::path::Path) -> Self {
         let stable = TradingApi::start(0, 0).await.expect("started");
         let canary = TradingApi::start(100, 0).await.expect("started");
         let (misbehaves, mut how) = tokio::sync::watch::channel(Regression::default());
@@ -47,7 +47,7 @@ impl Users {
     }
 
     /// The canary misbehaves from now on.
-    pub(super) fn inject(&self, regression: Regression) {
+    pub(crate) fn inject(&self, regression: Regression) {
         self.misbehaves.send_replace(regression);
     }
 }
