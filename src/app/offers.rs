@@ -5,6 +5,9 @@ use std::time::Duration;
 use crate::config::RolloutConfig;
 use crate::ramp::{Offers, RampOffer, StartQuestions};
 
+/// The protocol's window.
+const RATE_OVER: Duration = Duration::from_secs(300);
+
 /// One configured rollout. Its files of criteria are read each time.
 #[derive(Debug)]
 pub(super) struct Configured(pub(super) RolloutConfig);
@@ -13,6 +16,8 @@ impl Offers for Configured {
     fn offer(&self) -> Result<RampOffer, String> {
         let RolloutConfig { ramp, metrics, .. } = &self.0;
         let criteria = ramp.criteria.load(&self.0).map_err(|report| report.to_string())?;
+        // As long as a stage, where that is shorter: what was before the traffic came says nothing of it.
+        let over = ramp.stage_duration.min(RATE_OVER);
         Ok(RampOffer {
             stages: ramp.stages.clone(),
             stage_duration_seconds: seconds(ramp.stage_duration),
@@ -26,7 +31,7 @@ impl Offers for Configured {
             criteria,
             questions: StartQuestions {
                 told_apart: metrics.told_apart_query(),
-                requests_per_second: metrics.requests_per_second_query(),
+                requests_per_second: metrics.requests_per_second_query(over.as_secs()),
             },
         })
     }

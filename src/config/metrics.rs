@@ -73,11 +73,11 @@ impl MetricsConfig {
         Some(format!("count({})", series(self.requests.as_ref()?, &[&self.selector, &carried.join(",")])))
     }
 
-    /// PromQL of the requests that people make per second, of canary and stable together.
+    /// PromQL of the requests that people make per second, of canary and stable together, over a time in seconds.
     #[must_use]
-    pub fn requests_per_second_query(&self) -> Option<String> {
+    pub fn requests_per_second_query(&self, over_seconds: u64) -> Option<String> {
         let counter = series(self.requests.as_ref()?, &[&self.selector, &self.user_requests]);
-        Some(format!("sum(rate({counter}[5m]))"))
+        Some(format!("sum(rate({counter}[{over_seconds}s]))"))
     }
 
     pub(super) fn read(reader: &Reader<'_>, rollout: &str, matching: &BTreeMap<String, String>) -> Self {

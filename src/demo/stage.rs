@@ -28,6 +28,13 @@ pub const GRACE: Duration = Duration::from_secs(25);
 /// How many requests a second the application has.
 pub const REQUESTS_PER_SECOND: u32 = 400;
 
+/// The rules' window, and what it is in a ramp: a canary's errors are to be over before the next one begins.
+const RULE_WINDOWS: (&str, &str) = ("5m", "15s");
+
+/// For how long a rollback is verified: by the canary's own counter that is a minute and a half.
+const VERIFY_WINDOW: Duration = Duration::from_secs(40);
+const VERIFY_WINDOW_OF_RAMPS: Duration = Duration::from_secs(110);
+
 /// How long each stage of the demo's ramp lasts, shortened from the protocol's quarter of an hour.
 pub const RAMP_STAGE: Duration = Duration::from_secs(10);
 
@@ -80,10 +87,12 @@ impl Stage {
         let listen = free_port().context("no free port")?;
         let tokens = Tokens::write(folder)?;
         let monitoring = match programs {
-            Some(programs) => Some(start_monitoring(folder, programs, &tokens, listen, api.address()).await?),
+            Some(programs) => {
+                Some(start_monitoring(folder, programs, &tokens, (listen, api.address()), play).await?)
+            }
             None => None,
         };
-        let mut sections = sections(&api, monitoring.as_ref());
+        let mut sections = sections(&api, monitoring.as_ref(), play);
         if play == Play::Ramp {
             sections += &ramp_section();
         }
@@ -96,12 +105,14 @@ async fn start_monitoring(
     folder: &Path,
     programs: &Programs,
     tokens: &Tokens,
-    listen: SocketAddr,
-    api: SocketAddr,
+    (listen, api): (SocketAddr, SocketAddr),
+    play: Play,
 ) -> anyhow::Result<RealMonitoring> {
     let mut rule_files = Vec::new();
     for (name, text) in RULES {
         let file = folder.join(name);
+        let (minutes, seconds) = RULE_WINDOWS;
+        let text = if play == Play::Ramp { text.replace(minutes, seconds) } else { text.to_owned() };
         std::fs::write(&file, text).with_context(|| format!("{} can't be written", file.display()))?;
         rule_files.push(file);
     }
@@ -144,7 +155,11 @@ criteria_files = [\"{file}\"]
     )
 }
 
-fn sections(api: &TradingApi, monitoring: Option<&RealMonitoring>) -> String {
+fn sections(api: &TradingApi, monitoring: Option<&RealMonitoring>, play: Play) -> String {
+    let window = match play {
+        Play::Rollback => VERIFY_WINDOW,
+        Play::Ramp => VERIFY_WINDOW_OF_RAMPS,
+    };
     let (alertmanagers, prometheus) = monitoring.map_or_else(Default::default, |monitoring| {
         (
             format!("urls = [\"{}\"]", monitoring.alertmanager.url()),
@@ -163,7 +178,7 @@ grace = \"{grace}s\"
 verify.healthz_url = \"{healthz}\"
 verify.metrics_url = \"{metrics}\"
 verify.stable_version = \"{STABLE_VERSION}\"
-verify.window = \"40s\"
+verify.window = \"{window}s\"
 verify.interval = \"1s\"
 [rollouts.traffic]
 kind = \"feature-flag\"
@@ -172,6 +187,7 @@ feature = \"{CANARY_VERSION}\"
 read_url = \"{rollout_url}?feature={CANARY_VERSION}\"
 ",
         grace = GRACE.as_secs(),
+        window = window.as_secs(),
         healthz = api.url("/api/healthz"),
         metrics = api.url("/api/public/metrics.prom"),
     )

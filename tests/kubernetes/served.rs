@@ -14,6 +14,9 @@ use crate::controlplane::{shared, wait_for};
 use crate::ports::own_port;
 use crate::rollouts::Router;
 
+/// The file beside a configuration that names an operator.
+pub(crate) const OPERATOR_TOKEN: &str = "operator-token";
+
 /// A rollout of the configuration, named as its namespace.
 pub(crate) struct Configured<'a> {
     pub(crate) namespace: &'a str,
@@ -144,18 +147,26 @@ impl Served {
     }
 
     async fn is_up(&self) {
-        let url = self.site.url("/api/v1/rollouts");
         wait_for("backstop to answer", || {
             let ended = self.process().try_wait().expect("asked");
             assert!(ended.is_none(), "it has ended: {ended:?}");
-            async { reqwest::get(&url).await.ok()?.error_for_status().ok().map(drop) }
+            async { self.get("/api/v1/rollouts").send().await.ok()?.error_for_status().ok().map(drop) }
         })
         .await;
     }
 
+    /// As an operator, where there is one.
+    fn get(&self, path: &str) -> reqwest::RequestBuilder {
+        let request = reqwest::Client::new().get(self.site.url(path));
+        match std::fs::read_to_string(self.site.folder().join(OPERATOR_TOKEN)) {
+            Ok(token) => request.bearer_auth(token.trim()),
+            Err(_) => request,
+        }
+    }
+
     /// What its API answers; `None`: nothing.
     pub(crate) async fn read(&self, path: &str) -> Option<Value> {
-        reqwest::get(self.site.url(path)).await.ok()?.json().await.ok()
+        self.get(path).send().await.ok()?.json().await.ok()
     }
 
     /// Waits until it knows the canary's share, in per cent.

@@ -14,12 +14,12 @@ use crate::demo::monitoring::{INSTALL_HINT, Programs};
 use crate::demo::stage::{Play, RAMP_STAGE, REQUESTS_PER_SECOND, Stage};
 use crate::demo::trading_api::{CANARY_VERSION, Regression};
 use crate::evidence::EvidenceDir;
-use crate::incident::HoldReason;
+use crate::incident::{HoldReason, Verdict};
 use crate::text::shown;
 use crate::web::{IncidentView, RampView, RolloutView};
 
 /// Eleven stages, each with its rounds and two rollbacks; what takes longer than this has failed.
-pub(super) const LIMIT: Duration = Duration::from_secs(360);
+pub(super) const LIMIT: Duration = Duration::from_secs(480);
 
 /// How long the monitoring watches before the first ramp: rates need something to begin with.
 const WARM_UP: Duration = Duration::from_secs(7);
@@ -175,10 +175,15 @@ impl Show {
         let is_written =
             |incident: &IncidentView| incident.evidence.iter().any(|file| file.name.ends_with("_after.prom"));
         let is_another = |incident: &IncidentView| before.is_none_or(|before| before.id != incident.id);
+        self.timeline
+            .say("(a rollback is verified once the canary's own counter has shown no request for a minute)");
         let done = self.timeline.until(&self.stage.served, |incident| {
             is_another(incident) && incident.state == "rolled_back" && is_written(incident)
         });
         let done = done.await?;
+        let verdict = done.verification.as_ref().map(|verification| verification.verdict);
+        let words = verdict.map_or("there is no verdict", Verdict::sentence);
+        ensure!(verdict == Some(Verdict::Verified), "the rollback is not verified: {words}");
         ensure!(self.stage.api.share() == 0, "the canary has traffic although it was rolled back");
         Ok(done)
     }

@@ -74,7 +74,7 @@ fn time_left(ramp: &RampView) -> String {
         (None, ..) => "its share is not read back yet, so its time has not begun".to_owned(),
         (Some(_), None, Some(left)) => format!("its clock stands still: {left} s are left"),
         (Some(_), Some(ends_at), Some(1..)) => {
-            format!("it lasts at least until then, {}", due(ends_at, ramp.now))
+            format!("it can be left {}", due(ends_at, ramp.now))
         }
         (Some(began_at), ..) => {
             format!("it has lasted its time; it began {}", since_when(began_at, ramp.now))

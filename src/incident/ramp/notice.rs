@@ -91,8 +91,14 @@ impl RampFact {
             }
             RampSaid::GoesOn => format!("nothing is in the way of {revision} any more at {}", self.share),
             RampSaid::Succeeded { started_at, stages } => {
-                let minutes = (at - *started_at).num_minutes();
-                format!("{revision} has all of the traffic: {stages} stages passed in {minutes} minutes")
+                let took = at - *started_at;
+                let took = match took.num_minutes() {
+                    0 => format!("{} seconds", took.num_seconds()),
+                    minutes => format!("{minutes} minutes"),
+                };
+                format!(
+                    "the ramp of {revision} has passed its {stages} stages in {took}: it has all of the traffic"
+                )
             }
             RampSaid::Ended { how } => {
                 format!("the ramp of {revision} has ended at {}: {}", self.share, shown(how))

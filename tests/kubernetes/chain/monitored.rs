@@ -15,7 +15,7 @@ use super::users::Users;
 use crate::controlplane::{shared, wait_for};
 use crate::gateway::Gateway;
 use crate::rollouts::{Rollout, Router, Setup, Traffic};
-use crate::served::{Configured, Served, Site};
+use crate::served::{Configured, OPERATOR_TOKEN, Served, Site};
 use crate::shipped;
 
 pub(crate) const CHANNEL: &str = "spark-incidents";
@@ -71,6 +71,7 @@ impl Monitored {
         let people = People::start().await.expect("a free port");
         let site = Site::new();
         std::fs::write(site.folder().join("slack-token"), BOT_TOKEN).expect("written");
+        std::fs::write(site.folder().join(OPERATOR_TOKEN), "a-token-of-operators\n").expect("written");
         if let Some((name, text)) = beginning.file {
             std::fs::write(site.folder().join(name), text).expect("written");
         }
@@ -84,7 +85,7 @@ impl Monitored {
         site.configure(&text);
         let (alertmanager, prometheus) = monitoring(&site, &rollouts, &users).await;
         let sections = format!(
-            "[alertmanager]\nurls = [\"{}\"]\npoll_interval = \"1s\"\n[prometheus]\nurl = \"{}\"\n\
+            "auth.operator_token_files = [\"{OPERATOR_TOKEN}\"]\n[alertmanager]\nurls = [\"{}\"]\npoll_interval = \"1s\"\n[prometheus]\nurl = \"{}\"\n\
              [slack]\ntoken_file = \"slack-token\"\nchannel = \"#{CHANNEL}\"\napi_url = \"{}\"\n{text}",
             alertmanager.url(),
             prometheus.url(),

@@ -39,7 +39,7 @@ fn a_ramp_that_holds_says_why_since_when_and_what_of_its_stage_is_left() {
 ramp of v1.4.0  stage 2 of 3 (25 %)  stage holding
   It holds. A pass criterion does not hold.
   since 2026-11-04 03:20:10 UTC (3 min ago): API P95 < 200 ms: A value of the last five minutes is outside.
-  it lasts at least until then, in 420 s (2026-11-04 03:30:10 UTC)
+  it can be left in 420 s (2026-11-04 03:30:10 UTC)
   FAILS    API P95 < 200 ms: 0.31 s, and has to be < 0.2 s
   stages: 1 % passed at 03:15:08 UTC, 25 % now, 100 %
   spark-trading-ramp-20261104-030000, started 2026-11-04 03:00:00 UTC (23 min ago) by ada (command line)
