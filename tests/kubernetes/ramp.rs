@@ -83,7 +83,8 @@ fn each_stage_had_its_time(ramp: &RampView) {
 }
 
 async fn evidence_is_whole(world: &Monitored) {
-    for arguments in [&["evidence", "verify"][..], &["evidence", "replay"]] {
+    let folder = world.served.evidence().display().to_string();
+    for arguments in [&["evidence", "verify"][..], &["evidence", "replay", &folder]] {
         let checked = world.served.command(arguments).await;
         let said =
             [&checked.stdout, &checked.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());

@@ -138,8 +138,10 @@ impl Traffic {
     }
 }
 
+type HistogramOf = fn(&Counters) -> &Histogram;
+
 /// The histograms by their names.
-const HISTOGRAMS: [(&str, fn(&Counters) -> &Histogram); 2] = [
+const HISTOGRAMS: [(&str, HistogramOf); 2] = [
     ("http_request_duration_seconds", |counters| &counters.latency),
     ("database_query_duration_seconds", |counters| &counters.queries),
 ];
