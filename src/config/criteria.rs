@@ -5,7 +5,9 @@
 
 mod built;
 mod entry;
+mod files;
 mod needs;
+mod passwords;
 mod placeholders;
 
 use std::path::{Path, PathBuf};
@@ -77,6 +79,7 @@ impl CriteriaConfig {
                 Err(found) => problems.extend(found.into_iter().map(|problem| self.placed(problem))),
             }
         }
+        problems.extend(files::of_one_file(&criteria, &entries));
         if problems.is_empty() { Ok(criteria) } else { Err(ConfigReport::new(problems)) }
     }
 

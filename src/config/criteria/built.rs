@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::entry::{Entry, Kind, OF_KINDS};
 use super::needs::{needs_of, quantile_of};
+use super::passwords::has_password;
 use super::placeholders::{ALL, Names, Unfilled};
 use crate::config::report::{Level, Problem};
 use crate::incident::{
@@ -252,17 +253,6 @@ impl Build<'_> {
             }
         }
     }
-}
-
-/// Whether there is something like `scheme://user:password@` in it.
-fn has_password(text: &str) -> bool {
-    text.match_indices("://").any(|(at, mark)| {
-        let rest = &text[at + mark.len()..];
-        let authority =
-            rest.split(|c: char| c == '/' || c == '?' || c.is_whitespace()).next().unwrap_or(rest);
-        // A password may itself have an @ in it.
-        authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':') && !user.ends_with(':'))
-    })
 }
 
 /// Of ratios as many as show the threshold, of everything else as many as a P95 takes.

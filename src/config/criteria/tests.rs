@@ -54,8 +54,9 @@ fn the_protocols_criteria_are_built_in_each_at_its_stage() {
     }
     assert_eq!(of_stage(&criteria, Share::ALL, Share(50)).len(), 13, "all previous ones maintained");
     let left_out: Vec<_> = criteria.left_out.iter().map(|one| one.name.as_str()).collect();
-    let off = ["database-pool", "contract-spot-checks", "memory", "cpu", "idempotency-service", "logs-clean"];
-    assert_eq!(left_out, [&off[..], &["user-feedback", "p95-against-stable"]].concat());
+    let off = ["ci", "database-pool", "contract-spot-checks", "memory", "cpu", "backup-dashboard"];
+    let later = ["idempotency-service", "logs-clean", "user-feedback", "p95-against-stable"];
+    assert_eq!(left_out, [&off[..], &later].concat());
     assert!(criteria.left_out.iter().all(|one| one.why.contains("enabled = false")));
 }
 
@@ -177,4 +178,25 @@ fn each_kind_is_read_with_its_defaults() {
         ]
     );
     assert_eq!(of_stage(&criteria, Share(1), Share::ZERO).len(), 3, "all stages");
+}
+
+#[test]
+fn what_programs_and_logs_leave_in_a_stages_evidence_has_the_protocols_names() {
+    let on = |name: &str| format!("[[rollouts.ramp.criteria]]\nname = {name:?}\nenabled = true\n");
+    let criteria = load(&["ci", "contract-spot-checks", "backup-dashboard", "logs-clean"].map(on).concat());
+    let files = |share, previous| -> Vec<String> {
+        let asked = of_stage(&criteria, Share(share), Share(previous));
+        let file = |one: &Criterion| match &one.question {
+            Question::Command(check) => check.file.clone(),
+            Question::Logs(check) => check.file.clone(),
+            Question::Query(_) | Question::Http(_) | Question::Approval => None,
+        };
+        asked.iter().filter_map(file).collect()
+    };
+    assert_eq!(files(1, 0), ["ci_stage_1.txt"]);
+    assert_eq!(files(5, 1), [""; 0]);
+    assert_eq!(files(25, 5), ["contract_spot_stage_25.txt"]);
+    assert_eq!(files(50, 25), ["db_stage_50.txt"]);
+    let all = ["ci_stage_100.txt", "contract_spot_stage_100.txt", "db_stage_100.txt", "logs_100.txt"];
+    assert_eq!(files(100, 50), all);
 }

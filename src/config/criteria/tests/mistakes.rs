@@ -145,6 +145,18 @@ fn each_mistake_names_its_key_its_line_and_the_remedy() {
 }
 
 #[test]
+fn two_criteria_that_would_write_one_file_are_named() {
+    let one = |name: &str| {
+        format!("name = {name:?}\nkind = \"command\"\nargv = [\"x\"]\nfile = \"x_{{stage}}.txt\"\n")
+    };
+    let found = problems(&format!("{}[[rollouts.ramp.criteria]]\n{}", one("a"), one("b")));
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0].key, "rollouts[0].ramp.criteria[1].file");
+    assert!(found[0].message.contains("(of \"b\"), and so is that of \"a\""), "{found:#?}");
+    assert!(found[0].line.is_some());
+}
+
+#[test]
 fn an_address_without_a_password_is_no_mistake() {
     for argument in ["https://host:8443/a@b:c", "postgres://spark@db:5432/spark", "x://user:@host", "a:b@c"] {
         let lines = format!("name = \"a\"\nkind = \"command\"\nargv = [\"x\", {argument:?}]");
