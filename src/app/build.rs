@@ -28,6 +28,7 @@ use crate::pipeline::{
 use crate::randomness::Randomness;
 use crate::signals::{AlertSource, Alertmanager, GrafanaRenderer, Prometheus, RENDER_TIMEOUT, RuleSource};
 use crate::store::{IncidentStore, Loaded, StoreError};
+use crate::tagging::Tagger;
 use crate::verification::Application;
 
 /// The longest one request to Alertmanager or Prometheus may take (reference notes on Alertmanager,
@@ -241,6 +242,11 @@ fn build_rollout(
         freeze: rollout.freeze.clone(),
         offers: Arc::new(Configured(rollout.clone())),
         judge: Arc::new(judges),
+        tagger: rollout.ramp.git_tag.as_ref().map(|tag| Tagger {
+            commands: systems.commands().clone(),
+            repository: tag.repository.clone(),
+            push: tag.push,
+        }),
         judge_interval: rollout.ramp.judge_interval,
         verify_interval: verify.interval,
     })

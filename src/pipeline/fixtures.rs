@@ -82,6 +82,7 @@ pub(super) fn rollout(flag: Arc<Flag>) -> Rollout {
         freeze: crate::ramp::freeze::FreezeWindows::default(),
         offers: Arc::new(NothingOffered { why: "no ramp is configured".to_owned() }),
         judge: Arc::new(NobodyAnswers { why: "nobody can be asked".to_owned() }),
+        tagger: None,
         judge_interval: Duration::from_secs(15),
         verify_interval: Duration::from_secs(1),
     }

@@ -8,6 +8,7 @@ mod fixtures;
 mod panels;
 mod pods;
 mod snapshot;
+mod success_tag;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,6 +98,11 @@ impl Worker {
         };
         self.metrics.evidence_written(true, found.is_empty());
         problems.extend(found);
+        if stage.is_none() {
+            // Unreported, it is all done again by the next process; each part changes nothing then.
+            let Ok(untagged) = success_tag::tag_success(rollout, &ramp).await else { return };
+            problems.extend(untagged);
+        }
         for problem in &problems {
             tracing::warn!(ramp = %id, problem, "a ramp's evidence is written, but not all is well with it");
         }

@@ -9,6 +9,7 @@ use crate::execution::{Lane, StepLimits};
 use crate::incident::{Alert, RolloutName};
 use crate::ramp::freeze::FreezeWindows;
 use crate::ramp::{Judge, Offers};
+use crate::tagging::Tagger;
 use crate::verification::{Application, Verifier};
 
 /// One configured rollout: its policy, and the adapters that act and read for it.
@@ -28,6 +29,8 @@ pub struct Rollout {
     pub offers: Arc<dyn Offers>,
     /// Asks the criteria of its ramps.
     pub judge: Arc<dyn Judge>,
+    /// Tags a ramp's success; `None`: nobody wants that.
+    pub tagger: Option<Tagger>,
     /// The pause between two rounds of a stage's criteria.
     pub judge_interval: Duration,
     /// The pause between two rounds of a verification.

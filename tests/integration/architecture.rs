@@ -68,6 +68,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "incident",
             "clock",
+            "commands",
             "decision",
             "evidence",
             "execution",
@@ -79,6 +80,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "randomness",
             "signals",
             "store",
+            "tagging",
             "text",
             "verification",
         ],

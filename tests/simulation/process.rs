@@ -109,6 +109,7 @@ fn rollout(world: &World, plan: &Plan, site: usize, deployments: u32) -> Rollout
         lane,
         offers: Arc::new(NothingOffered { why: "no ramp is configured".to_owned() }),
         judge: Arc::new(NobodyAnswers { why: "nobody can be asked".to_owned() }),
+        tagger: None,
         judge_interval: Duration::from_secs(2),
         step_limits: StepLimits {
             deadline: Duration::from_secs(3),

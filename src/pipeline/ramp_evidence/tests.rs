@@ -20,6 +20,7 @@ use crate::pipeline::{Journal, JournalParts, Observed, Rollouts, Rounds, Severit
 use crate::ramp::{Answer, Gate, RangeAnswer, StageSpan, judge_answer};
 use crate::randomness::Randomness;
 use crate::store::{Batch, IncidentStore, MemoryStore};
+use crate::tagging::Tagger;
 use crate::verification::Application;
 
 #[derive(Debug)]
@@ -43,6 +44,10 @@ struct Scene {
 
 impl Scene {
     async fn after(told: Vec<RampEvent>, judge: Constant) -> Self {
+        Self::tagging(told, judge, None).await
+    }
+
+    async fn tagging(told: Vec<RampEvent>, judge: Constant, tagger: Option<Tagger>) -> Self {
         let store = Arc::new(MemoryStore::default());
         let started = RampStarted {
             plan: Arc::new(plan()),
@@ -63,7 +68,7 @@ impl Scene {
         store.append(Batch { events, ..Batch::default() }).await.expect("appended");
 
         let clock = Arc::new(SteppedClock::starting_at(start() + TimeDelta::hours(2)));
-        let rollout = Rollout { judge: Arc::new(judge), ..rollout(Flag::new(Some(Share(5)))) };
+        let rollout = Rollout { judge: Arc::new(judge), tagger, ..rollout(Flag::new(Some(Share(5)))) };
         let rollouts = Rollouts::new([rollout]);
         let metrics = Metrics::new(&[name()], &[]);
         let watchdog = crate::decision::Watchdog::named("Watchdog");
@@ -259,4 +264,32 @@ async fn a_ramp_that_ended_gets_its_stages_and_then_its_record_in_one_folder() {
     assert_eq!(scene.evidence().list_ramps().expect("listed").len(), 1);
     // A second worker that is asked for the same finds nothing to do.
     assert_eq!(scene.write(Some(0)).await.evidence, ramp.evidence);
+}
+
+#[tokio::test]
+async fn with_the_record_of_a_success_its_tag_is_at_the_remote_and_with_a_stages_evidence_it_is_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let git = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("git");
+        let identity = ["-c", "user.name=a", "-c", "user.email=a@b.example"];
+        let output = command.current_dir(folder.path()).args(identity).args(arguments).output().expect("git");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    git(&["init", "--quiet", "--bare", "origin"]);
+    git(&["init", "--quiet", "repository"]);
+    git(&["-C", "repository", "commit", "--quiet", "--allow-empty", "--message", "first"]);
+    git(&["-C", "repository", "tag", "v1.4.0"]);
+    git(&["-C", "repository", "remote", "add", "origin", "../origin"]);
+    let commands = crate::commands::Commands::default();
+    let tagger = Tagger { commands, repository: folder.path().join("repository"), push: true };
+    let passed = RampEvent::StagePassed { stage: 0, judgements: Vec::new() };
+    let told = vec![passed, RampEvent::Succeeded];
+    let scene = Scene::tagging(told, Constant::default(), Some(tagger)).await;
+    let at_the_remote = || git(&["-C", "origin", "tag", "--list"]);
+    scene.write(Some(0)).await;
+    assert_eq!(at_the_remote(), "");
+    let ramp = scene.write(None).await;
+    assert!(!ramp.evidence.is_empty());
+    assert_eq!(at_the_remote(), "v1.4.0");
 }

@@ -72,6 +72,7 @@ pub(crate) fn rollout(target: Arc<dyn Target>) -> Rollout {
         lane: Lane::new(target, Reach { call: EVERY, unanswered: EVERY }),
         offers: Arc::new(NothingOffered { why: "no ramp is configured".to_owned() }),
         judge: Arc::new(NobodyAnswers { why: "nobody can be asked".to_owned() }),
+        tagger: None,
         judge_interval: EVERY,
         step_limits: StepLimits::default(),
         freeze: backstop::ramp::freeze::FreezeWindows::default(),
