@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 
 use super::{Rollout, Worker};
 use crate::decision::{Input, MessageId, Sending};
-use crate::incident::{Deliveries, DeliveryEnd, Queue, Waiting};
+use crate::incident::{Deliveries, DeliveryEnd, NoticeFact, Queue, Waiting};
 use crate::notification::{CALL_TIMEOUT, Channel, Message, SendError, Sent, Subject};
 
 /// Beyond a call's own time limit: what a channel does before and after its request.
@@ -43,7 +43,7 @@ impl Worker {
     fn message(&self, rollout: &Rollout, id: &MessageId) -> Option<(Message, u32)> {
         let states = self.journal.states();
         let state = states.get(&rollout.name)?;
-        let (subject, deliveries): (Subject, &Deliveries) = match &id.incident {
+        let (mut subject, deliveries): (Subject, &Deliveries) = match &id.incident {
             None => {
                 let revision = rollout.policy.revision_now(state, None).clone();
                 let (name, ramp) = (rollout.name.clone(), state.ramp.clone());
@@ -58,6 +58,10 @@ impl Worker {
         let first = queue.waiting.first().filter(|waiting| waiting.notice.id == Some(id.notice))?;
         let may_have_arrived = first.may_have_arrived();
         let Waiting { notice, done, attempts, .. } = first.clone();
+        if let (Subject::Rollout { ramp, .. }, Some(NoticeFact::Ramp(fact))) = (&mut subject, &notice.fact) {
+            // What is told late of an earlier ramp is no place for what the one that runs now allows.
+            *ramp = ramp.take().filter(|ramp| ramp.id == fact.ramp);
+        }
         let message = Message {
             subject,
             notice,

@@ -4,6 +4,7 @@
 mod clicks;
 mod killed;
 mod leaks;
+mod ramps;
 mod troubles;
 mod world;
 

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 
 use super::scene::{START, Scene, rollout, until};
 use crate::incident::fixtures::{RampStory, raised};
-use crate::incident::{GateVerdict, HoldReason, NoticeFact, Ramp, RampFact, RampSaid, RolloutState, Share};
+use crate::incident::{
+    GateVerdict, HoldReason, NoticeFact, Ramp, RampFact, RampId, RampSaid, RolloutState, Share,
+};
 use crate::notification::slack::RampButton;
 
 struct Ramping(Scene);
@@ -13,6 +15,11 @@ struct Ramping(Scene);
 impl Ramping {
     /// In the first of three stages, which waits for a person's approval; ana may press every button.
     async fn new() -> Self {
+        Self::told_of(None).await
+    }
+
+    /// The same, where the message that is to be posted is about another ramp, if one is named.
+    async fn told_of(another: Option<&str>) -> Self {
         let now: DateTime<Utc> = START.parse().expect("a time");
         let mut story = RampStory::started_at(now - TimeDelta::seconds(1_000), &[1, 25, 100], true);
         story.stage_begins();
@@ -20,6 +27,7 @@ impl Ramping {
         story.judged(GateVerdict::Pass, "0.12 s < 0.2 s");
         story.holds(&[HoldReason::ApprovalMissing], "");
         let (ramp, revision) = (story.ramp().id.clone(), story.ramp().plan.revision.clone());
+        let ramp = another.map_or(ramp, RampId::new);
         let said =
             RampSaid::Started { actor: "ada".to_owned(), shares: vec![Share(1)], warnings: Vec::new() };
         let fact = NoticeFact::Ramp(RampFact { ramp, revision, share: Share(1), said });
@@ -111,4 +119,14 @@ async fn strangers_other_messages_and_other_ramps_are_refused_privately() {
     assert!(told.iter().any(|text| text.contains("not known here")), "{told:?}");
     let still = ramping.ramp();
     assert!(still.paused.is_none() && !still.phase.has_ended(), "{:?}", still.phase);
+}
+
+#[tokio::test]
+async fn what_is_told_late_of_an_earlier_ramp_has_no_button_of_the_one_that_runs() {
+    for (another, has_buttons) in [(None, true), (Some("spark-trading-ramp-20260101-000000"), false)] {
+        let ramping = Ramping::told_of(another).await;
+        let posted = ramping.0.fake.asked("chat.postMessage").remove(0);
+        let has_them = posted["blocks"].to_string().contains("abort_ramp");
+        assert_eq!(has_them, has_buttons, "{another:?}: {}", posted["blocks"]);
+    }
 }
