@@ -34,9 +34,14 @@ pub(crate) struct FlagApi {
 impl FlagApi {
     /// As many flags as that, each at 25 %.
     pub(crate) async fn start(count: usize) -> Self {
+        Self::start_at(count, 25).await
+    }
+
+    /// The same at another share.
+    pub(crate) async fn start_at(count: usize, share: u8) -> Self {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let flags: Flags = Arc::new(Mutex::new(vec![Flag { share: 25, ..Flag::default() }; count]));
+        let flags: Flags = Arc::new(Mutex::new(vec![Flag { share, ..Flag::default() }; count]));
         let routes =
             Router::new().route("/flag/{number}", get(read).post(set)).with_state(Arc::clone(&flags));
         let mut tasks = JoinSet::new();
@@ -51,6 +56,16 @@ impl FlagApi {
     /// Waits until every flag was read: from then on a critical needn't read first.
     pub(crate) async fn all_polled(&self) {
         until("every share is polled", || lock(&self.flags).iter().all(|flag| flag.reads > 0)).await;
+    }
+
+    /// How often any was read.
+    pub(crate) fn reads(&self) -> u64 {
+        lock(&self.flags).iter().map(|flag| flag.reads).sum()
+    }
+
+    /// Waits until every flag is at this share.
+    pub(crate) async fn all_at(&self, share: u8) {
+        until("every flag is set", || lock(&self.flags).iter().all(|flag| flag.share == share)).await;
     }
 
     /// Waits until the flag was set and the setter has read it back; returns when both were.

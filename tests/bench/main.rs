@@ -22,6 +22,7 @@ mod growth;
 mod notifiers;
 mod own_commit;
 mod profile;
+mod ramps;
 mod report;
 mod site;
 mod storm;
@@ -96,6 +97,7 @@ const PARTS: &[(&str, Part)] = &[
     ("body", |plan, report| Box::pin(storm::one_body(plan, report))),
     ("sockets", |plan, report| Box::pin(storm::many_sockets(plan, report))),
     ("footprint", |plan, report| Box::pin(footprint::run(plan, report))),
+    ("ramps", |plan, report| Box::pin(ramps::run(plan, report))),
     ("growth", |plan, report| Box::pin(growth::run(plan, report))),
     ("closed", |plan, report| Box::pin(closed::run(plan, report))),
 ];

@@ -1,0 +1,157 @@
+//! What ramps cost while they wait: requests a minute to each system, and processor time, beside the same
+//! rollouts without ramps.
+
+use std::time::{Duration, Instant};
+
+use backstop::demo::monitoring::{
+    INSTALL_HINT, Programs, PrometheusSettings, ScrapeTarget, Server, free_port,
+};
+use serde_json::json;
+
+use crate::Plan;
+use crate::flag_api::FlagApi;
+use crate::report::{Report, mebibytes, shown};
+use crate::site::{Served, Site};
+
+const OPERATOR: &str = "operator-token";
+
+/// As many as the protocol's stages have in the middle.
+const CRITERIA: usize = 8;
+
+/// What one system was asked in a window.
+#[derive(Debug, Clone, Copy)]
+struct Cost {
+    flag_reads: f64,
+    prometheus: f64,
+    processor: Duration,
+    memory: u64,
+}
+
+pub(crate) async fn run(plan: &Plan, report: &mut Report) {
+    let count = plan.samples(100, 20);
+    let window = Duration::from_secs(plan.samples(45, 16) as u64);
+    let api = FlagApi::start_at(count, 0).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let prometheus = prometheus(folder.path()).await;
+    let site = site(&api, count, &prometheus);
+    let served = site.serve().await;
+    api.all_polled().await;
+    let without = cost(&served, &api, &prometheus, window).await;
+    let one = {
+        start(&served, 0).await;
+        cost(&served, &api, &prometheus, window).await
+    };
+    for number in 1..count {
+        start(&served, number).await;
+    }
+    api.all_at(50).await;
+    let all = cost(&served, &api, &prometheus, window).await;
+    let mut table = vec![vec![
+        String::new(),
+        "without ramps".to_owned(),
+        "1 ramp".to_owned(),
+        format!("{count} ramps"),
+        format!("each of {count}"),
+    ]];
+    let each = |of_all: f64, of_none: f64| (of_all - of_none) / count as f64;
+    for (what, of) in [
+        ("reads of the flag API a minute", (|cost: &Cost| cost.flag_reads) as fn(&Cost) -> f64),
+        ("questions to Prometheus a minute", |cost| cost.prometheus),
+    ] {
+        let numbers = [of(&without), of(&one), of(&all), each(of(&all), of(&without))];
+        table.push(std::iter::once(what.to_owned()).chain(numbers.map(|n| format!("{n:.1}"))).collect());
+    }
+    let processor = [without.processor, one.processor, all.processor];
+    let of_each = (all.processor.saturating_sub(without.processor)) / u32::try_from(count).expect("few");
+    let processor = processor.into_iter().chain([of_each]).map(|time| shown(time) + " a minute");
+    table.push(std::iter::once("processor".to_owned()).chain(processor).collect());
+    let memory = [without.memory, one.memory, all.memory].map(mebibytes);
+    table.push(std::iter::once("memory".to_owned()).chain(memory).collect());
+    report.table(
+        &format!("What ramps cost while they wait ({CRITERIA} criteria each, asked every 15 s)"),
+        table,
+    );
+}
+
+/// The real one, which scrapes itself: every criterion has something to look at.
+async fn prometheus(folder: &std::path::Path) -> Server {
+    let programs = Programs::find().unwrap_or_else(|| panic!("Prometheus is needed: {INSTALL_HINT}"));
+    let settings = PrometheusSettings {
+        targets: vec![ScrapeTarget {
+            job: "itself".to_owned(),
+            // Nobody is there: `up` is 0, which is a value, too.
+            address: free_port().expect("a port"),
+            path: "/metrics".to_owned(),
+            labels: Vec::new(),
+        }],
+        rule_files: Vec::new(),
+        alertmanagers: Vec::new(),
+        interval: Duration::from_secs(5),
+        resend_delay: Duration::from_secs(60),
+        alert_relabel_configs: Vec::new(),
+    };
+    programs.prometheus(folder, &settings).await.expect("Prometheus")
+}
+
+fn site(api: &FlagApi, count: usize, prometheus: &Server) -> Site {
+    let mut text = format!(
+        "auth.operator_token_files = [\"operator\"]\n[alertmanager]\npoll_interval = \"20s\"\n\
+         [prometheus]\nurl = \"{}\"\n",
+        prometheus.url()
+    );
+    for number in 0..count {
+        let url = format!("http://{}/flag/{number}", api.address);
+        text += &format!(
+            "[[rollouts]]\nname = \"r{number}\"\nrevision = \"v1.4.0\"\nmatch = {{ rollout = \"r{number}\" }}\n\
+             [rollouts.traffic]\nkind = \"feature-flag\"\nurl = \"{url}\"\nread_url = \"{url}\"\nfeature = \"v1.4.0\"\n\
+             [rollouts.ramp]\nstages = [50, 100]\nstage_duration = \"1h\"\ncriteria_files = [\"criteria.toml\"]\n"
+        );
+    }
+    let site = Site::of(&text);
+    let criteria: String = (0..CRITERIA)
+        .map(|number| {
+            format!(
+                "[[criteria]]\nname = \"c{number}\"\nquery = \"sum(up) + {number} * 0\"\nat_most = 1\nwindow = \"1m\"\n"
+            )
+        })
+        .collect();
+    std::fs::write(site.folder.path().join("criteria.toml"), criteria).expect("written");
+    std::fs::write(site.folder.path().join("operator"), OPERATOR).expect("written");
+    site
+}
+
+/// Starts a rollout's ramp.
+async fn start(served: &Served, number: usize) {
+    let url = served.url(&format!("/api/v1/rollouts/r{number}/ramp"));
+    let body = json!({ "actor": "bench", "revision": "v1.4.0", "yes": true });
+    let answer = reqwest::Client::new().post(url).bearer_auth(OPERATOR).json(&body).send().await;
+    let answer = answer.expect("an answer");
+    let (status, text) = (answer.status(), answer.text().await.unwrap_or_default());
+    assert!(status.is_success(), "{status}: {text}");
+}
+
+/// What is spent in a window, as a minute.
+async fn cost(served: &Served, api: &FlagApi, prometheus: &Server, window: Duration) -> Cost {
+    let before = (api.reads(), asked(prometheus).await, served.processor(), Instant::now());
+    tokio::time::sleep(window).await;
+    let minutes = before.3.elapsed().as_secs_f64() / 60.0;
+    let questions = asked(prometheus).await - before.1;
+    #[expect(clippy::cast_precision_loss, reason = "few")]
+    let flag_reads = (api.reads() - before.0) as f64 / minutes;
+    Cost {
+        flag_reads,
+        prometheus: (questions / minutes).max(0.0),
+        processor: (served.processor() - before.2).div_f64(minutes),
+        memory: served.memory("VmRSS"),
+    }
+}
+
+/// Questions that Prometheus has answered.
+async fn asked(prometheus: &Server) -> f64 {
+    let text = reqwest::get(format!("{}/metrics", prometheus.url())).await.expect("an answer");
+    let text = text.text().await.expect("text");
+    let counted = text.lines().filter(|line| {
+        line.starts_with("prometheus_http_requests_total{") && line.contains("handler=\"/api/v1/query")
+    });
+    counted.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+}
