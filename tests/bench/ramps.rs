@@ -28,8 +28,9 @@ struct Cost {
 }
 
 pub(crate) async fn run(plan: &Plan, report: &mut Report) {
+    let _second_is_an_error = rustls::crypto::ring::default_provider().install_default();
     let count = plan.samples(100, 20);
-    let window = Duration::from_secs(plan.samples(45, 16) as u64);
+    let window = Duration::from_secs(plan.samples(45, 15) as u64);
     let api = FlagApi::start_at(count, 0).await;
     let folder = tempfile::tempdir().expect("a folder");
     let prometheus = prometheus(folder.path()).await;
@@ -95,7 +96,7 @@ async fn prometheus(folder: &std::path::Path) -> Server {
 
 fn site(api: &FlagApi, count: usize, prometheus: &Server) -> Site {
     let mut text = format!(
-        "auth.operator_token_files = [\"operator\"]\n[alertmanager]\npoll_interval = \"20s\"\n\
+        "auth.operator_token_files = [\"operator\"]\n[alertmanager]\npoll_interval = \"15s\"\n\
          [prometheus]\nurl = \"{}\"\n",
         prometheus.url()
     );
@@ -111,7 +112,7 @@ fn site(api: &FlagApi, count: usize, prometheus: &Server) -> Site {
     let criteria: String = (0..CRITERIA)
         .map(|number| {
             format!(
-                "[[criteria]]\nname = \"c{number}\"\nquery = \"sum(up) + {number} * 0\"\nat_most = 1\nwindow = \"1m\"\n"
+                "[[criteria]]\nname = \"c{number}\"\nquery = \"sum(up) + {number} * 0\"\nat_most = 1\nwindow = \"1s\"\n"
             )
         })
         .collect();
