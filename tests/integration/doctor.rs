@@ -93,6 +93,31 @@ async fn prometheus_is_asked_for_the_rules_their_metrics_and_whom_it_tells() {
     assert_eq!(message("clocks")[0].0, "fine", "{found:?}");
     assert_eq!(message("rules")[0].0, "fine", "{found:?}");
 
+    // What nobody measures stops a ramp, until its criterion is turned off.
+    let text = std::fs::read_to_string(&chain.site.config).expect("read");
+    let own = "[[rollouts.ramp.criteria]]\nname = \"own-gauge\"\nquery = \"max(no_such_gauge)\"\nbelow = 1\n";
+    let of_own = |findings: &[Value]| -> Vec<Value> {
+        let about = |one: &&Value| one["message"].as_str().is_some_and(|text| text.contains("own-gauge"));
+        findings.iter().filter(about).cloned().collect()
+    };
+    std::fs::write(&chain.site.config, format!("{text}\n{own}")).expect("written");
+    let (code, findings) = doctor(&chain.site, &["--only", "ramp"]).await;
+    let missing = of_own(&findings);
+    assert_eq!((code, missing.len()), (0, 1), "{findings:#?}");
+    let said = ["severity", "message", "remedy"].map(|part| missing[0][part].as_str().unwrap_or_default());
+    assert_eq!(
+        said[..2],
+        ["warning", "own-gauge: no ramp can start, since Prometheus has no no_such_gauge."]
+    );
+    assert!(said[2].contains("name = \"own-gauge\" and enabled = false"), "{said:?}");
+    let unborn = "no money_precision_errors_total. That is as it should be for a counter that is born";
+    assert!(of(&findings, "note").iter().any(|text| text.contains(unborn)), "{findings:#?}");
+    std::fs::write(&chain.site.config, format!("{text}\n{own}enabled = false\n")).expect("written");
+    let (_, findings) = doctor(&chain.site, &["--only", "ramp"]).await;
+    let left = of_own(&findings);
+    assert!(left.len() == 1 && left[0]["severity"] == "note", "it is off, and named so: {left:?}");
+    std::fs::write(&chain.site.config, text).expect("written");
+
     chain.site.edit("{ rollout = \"spark-trading\"", "{ rollout = \"another\"");
     let (_, findings) = doctor(&chain.site, &["--only", "prometheus"]).await;
     let rules: Vec<_> = findings.iter().filter(|one| one["check"] == "rules").collect();

@@ -31,26 +31,56 @@ pub(super) async fn look(
         let message = "The criteria can't be asked: a client can't be built.";
         return vec![check.warning(message, "Mend what is said of the configuration.")];
     };
-    let criteria = match rollout.ramp.criteria.load(rollout) {
+    // Files and parsers take their time, and every other check runs on this thread.
+    let of_rollout = rollout.clone();
+    let loaded = tokio::task::spawn_blocking(move || of_rollout.ramp.criteria.load(&of_rollout)).await;
+    let loaded = loaded.map_err(|error| error.to_string());
+    let criteria = match loaded.and_then(|loaded| loaded.map_err(|report| report.to_string())) {
         Ok(criteria) => criteria,
-        Err(report) => {
-            let message = format!("No ramp can start: {report}");
+        Err(why) => {
+            let message = format!("No ramp can start: {why}");
             return vec![check.warning(message, "Mend the file, and see `backstop check-config`.")];
         }
     };
     let known = match prometheus {
-        Some(prometheus) => known_metrics(prometheus, &criteria).await.ok(),
-        None => None,
+        Some(prometheus) => known_metrics(prometheus, &criteria)
+            .await
+            .map_err(|error| format!("Prometheus can't be asked: {error}")),
+        None => Err("no Prometheus is configured".to_owned()),
     };
-    let span = made_up_span(rollout);
-    let looks: Vec<_> =
-        criteria.all.iter().map(|one| one_of(check, one, &judge, &span, known.as_ref())).collect();
+    looked(check, &criteria, &judge, &made_up_span(rollout), known).await
+}
+
+/// `known` are the metrics that Prometheus has, or why nobody knows.
+async fn looked(
+    check: Check<'_>,
+    criteria: &Criteria,
+    judge: &Arc<dyn Judge>,
+    span: &StageSpan,
+    known: Result<BTreeSet<String>, String>,
+) -> Vec<Finding> {
+    let is_query = |one: &&StagedCriterion| matches!(one.criterion.question, Question::Query(_));
+    let mut found = Vec::new();
+    let unasked = match &known {
+        Ok(_) => 0,
+        Err(_) => criteria.all.iter().filter(is_query).count(),
+    };
+    // Once, and not for each of them.
+    if let Err(why) = &known
+        && unasked > 0
+    {
+        let message = format!("No ramp can start: {why}, and {unasked} criteria ask it.");
+        found.push(check.warning(message, "Set url in [prometheus] to one that answers."));
+    }
+    let known = known.ok();
+    let asked = criteria.all.iter().filter(|one| known.is_some() || !is_query(one));
+    let looks: Vec<_> = asked.map(|one| one_of(check, one, judge, span, known.as_ref())).collect();
+    let of_asked = looks.len();
     let looked: Vec<Option<Finding>> = stream::iter(looks).buffered(AT_ONCE).collect().await;
-    let of_all = looked.len();
-    let mut found: Vec<Finding> = looked.into_iter().flatten().collect();
-    let fine = of_all - found.len();
+    let fine = looked.iter().filter(|finding| finding.is_none()).count();
+    found.extend(looked.into_iter().flatten());
     if fine > 0 {
-        found.push(check.fine(format!("{fine} of {of_all} criteria are as they should be.")));
+        found.push(check.fine(format!("{fine} of {} criteria are as they should be.", of_asked + unasked)));
     }
     let off: Vec<_> = criteria.left_out.iter().map(|one| shown(&one.title)).collect();
     if !off.is_empty() {
@@ -172,7 +202,7 @@ fn judged(check: Check<'_>, criterion: &Criterion, judgement: &Judgement) -> Opt
         (GateVerdict::Unknown, GateReason::NoData) if matches!(criterion.question, Question::Query(_)) => {
             Some(check.note(
                 format!(
-                    "{title}: nothing carries the canary's labels now. That is right while no canary runs."
+                    "{title}: nothing answers it now. That is right while no canary has run for long enough."
                 ),
                 "Compare its query with the labels of a canary's series, once there is one.",
             ))

@@ -40,6 +40,7 @@ fn what_a_ramp_would_leave_behind_without_is_a_warning_with_what_to_mend() {
 
 #[tokio::test]
 async fn each_rollout_is_looked_at_and_a_repository_and_a_renderer_where_they_are_configured() {
+    let _second_is_an_error = rustls::crypto::ring::default_provider().install_default();
     let folder = tempfile::tempdir().expect("a folder");
     let of = |more: &str, grafana: &str| {
         let toml = format!(

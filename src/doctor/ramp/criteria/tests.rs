@@ -68,7 +68,7 @@ fn what_keeps_a_criterion_from_being_judged_is_a_warning_and_what_comes_with_a_c
             Some(Severity::Note),
             "would hold a ramp now: what was seen.",
         ),
-        (query(), Unknown, GateReason::NoData, Some(Severity::Note), "right while no canary runs"),
+        (query(), Unknown, GateReason::NoData, Some(Severity::Note), "right while no canary has run"),
         (query(), Unknown, GateReason::TooFewSamples, Some(Severity::Note), "can't be judged now"),
         (query(), Unknown, GateReason::NoAnswer, Some(Severity::Warning), "can't be judged: what was seen."),
         (query(), Unknown, GateReason::SeveralSeries, Some(Severity::Warning), "can't be judged"),
@@ -169,8 +169,12 @@ async fn every_criterion_is_asked_over_the_last_stages_time_but_what_names_the_r
     );
     let config = Config::parse(&toml, FilePath::new("/etc/backstop/backstop.toml")).expect("valid");
     let rollout = &config.rollouts[0];
-    assert_eq!(made_up_span(rollout).duration_seconds, 2_400);
-    let found = look(rollout, Some(Arc::new(Always(2.0))), None).await;
+    let span = &made_up_span(rollout);
+    assert_eq!(span.duration_seconds, 2_400);
+    let criteria = rollout.ramp.criteria.load(rollout).expect("valid");
+    let judge: Arc<dyn Judge> = Arc::new(Always(2.0));
+    let look_at = |known| looked(check(), &criteria, &judge, span, known);
+    let found = look_at(Ok(BTreeSet::from(["x".to_owned()]))).await;
     let said: Vec<_> = found.iter().map(|one| (one.severity, one.message.as_str())).collect();
     assert_eq!(said.len(), 4, "{said:#?}");
     assert_eq!(said[0].0, Severity::Note);
@@ -178,6 +182,11 @@ async fn every_criterion_is_asked_over_the_last_stages_time_but_what_names_the_r
     assert!(said[1].1.starts_with("c: it names the revision"), "{said:#?}");
     assert_eq!(said[2], (Severity::Fine, "3 of 5 criteria are as they should be."));
     assert_eq!(said[3], (Severity::Note, "Not judged, since they are off: Off."));
+    let silent = look_at(Err("Prometheus can't be asked: nobody".to_owned())).await;
+    let said: Vec<_> = silent.iter().map(|one| (one.severity, one.message.as_str())).collect();
+    let why = "No ramp can start: Prometheus can't be asked: nobody, and 2 criteria ask it.";
+    assert_eq!(said[0], (Severity::Warning, why), "once for both");
+    assert_eq!(said[2], (Severity::Fine, "2 of 5 criteria are as they should be."));
     let unasked = look(rollout, None, None).await;
     assert_eq!((unasked.len(), unasked[0].severity), (1, Severity::Warning));
 }
