@@ -179,6 +179,11 @@ impl Journal {
         answer.await.unwrap_or(Err(JournalError::ShuttingDown))
     }
 
+    /// Waits until everything that was decided so far is durable, or until that has taken too long; whether it is.
+    pub async fn is_durable(&self) -> bool {
+        self.submit(Submission::default()).await.is_ok_and(|receipt| receipt.durable)
+    }
+
     /// Submits one input, such as a person's request: see [`Journal::report`].
     ///
     /// # Errors

@@ -12,6 +12,10 @@
 //! ```text
 //! SIMULATION_CLUSTER=4711 cargo test --test simulation in_a_cluster -- --nocapture
 //! ```
+//! and `SIMULATION_RAMPS` and `SIMULATION_RAMP` for those with ramps:
+//! ```text
+//! SIMULATION_RAMP=4711 cargo test --test simulation with_ramps -- --nocapture
+//! ```
 
 #![allow(
     clippy::expect_used,
@@ -36,6 +40,8 @@ mod people;
 mod plan;
 mod probes;
 mod process;
+mod ramp_ledger;
+mod ramping;
 mod reopened;
 mod rules;
 mod schedule;
@@ -47,6 +53,7 @@ mod world;
 
 use cluster_target::Plant;
 use plan::Plan;
+use ramping::RampPlant;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -55,6 +62,13 @@ const SCHEDULES: u64 = 30_000;
 
 /// Schedules in a cluster, beside those.
 const IN_A_CLUSTER: u64 = 1_000;
+
+/// Schedules with ramps, beside those: each has twice as many questions and changes.
+const WITH_RAMPS: u64 = 600;
+
+/// What has to become of ramps in some of them.
+const COURSES_OF_RAMPS: [&str; 8] =
+    ["Succeeded", "RolledBack", "Aborted", "EndedOutside", "HoldStarted", "Resumed", "Promoted", "Approved"];
 
 /// Schedules within which a planted fault has to be found; it is within a few dozen.
 const PLANTED: u64 = 1_000;
@@ -136,6 +150,50 @@ fn the_promises_hold_in_every_schedule_in_a_cluster() {
         panic!(
             "{broken}\nreplay: SIMULATION_CLUSTER={seed} cargo test --test simulation in_a_cluster -- --nocapture"
         );
+    }
+}
+
+#[test]
+fn the_promises_hold_in_every_schedule_with_ramps() {
+    let run = |seed| schedule::run_plan(seed, Plan::with_ramps(seed, None));
+    if let Some(seed) = number("SIMULATION_RAMP") {
+        println!("{}", run(seed));
+        return;
+    }
+    let until = number("SIMULATION_RAMPS").unwrap_or(WITH_RAMPS);
+    let happened = COURSES_OF_RAMPS.map(|_| AtomicU64::new(0));
+    let found = run_all(until, |seed| {
+        let story = run(seed);
+        for (count, what) in happened.iter().zip(COURSES_OF_RAMPS) {
+            count.fetch_add(u64::from(story.contains(&format!("happened: {what}"))), Ordering::Relaxed);
+        }
+    });
+    if let Some((seed, broken)) = found {
+        panic!(
+            "{broken}\nreplay: SIMULATION_RAMP={seed} cargo test --test simulation with_ramps -- --nocapture"
+        );
+    }
+    // A promise about what never happens is no promise.
+    for (count, what) in happened.iter().zip(COURSES_OF_RAMPS) {
+        println!("{what}: in {count:?} of {until} schedules");
+        assert!(count.load(Ordering::Relaxed) > 0 || until < WITH_RAMPS, "no ramp has {what}");
+    }
+}
+
+/// Each breaks a promise of its own: so the promises are known to be looked at.
+#[test]
+fn a_fault_that_is_planted_below_a_ramp_is_found() {
+    for (plant, words) in [
+        (RampPlant::AdvancesOnUnknown, "although its criteria did not pass"),
+        (RampPlant::CountsPauses, " was left after "),
+        (RampPlant::SetsLate, " is ordered although "),
+    ] {
+        let found = run_all(PLANTED, |seed| {
+            let broken = catch_unwind(|| schedule::run_plan(seed, Plan::with_ramps(seed, Some(plant))));
+            let broken = broken.err().map(|broken| self::words(broken.as_ref()));
+            assert!(!broken.is_some_and(|broken| broken.contains(words)), "found");
+        });
+        assert!(found.is_some(), "{plant:?} is not found in {PLANTED} schedules");
     }
 }
 

@@ -11,6 +11,7 @@ use backstop::decision::Mode;
 use crate::cluster::{Change, Cluster};
 use crate::cluster_target::Plant;
 use crate::people::OnSend;
+use crate::ramping::{Act, Ramping};
 use crate::traffic::{OnRead, OnSet};
 
 /// How long things go wrong; then everything is mended, and the end has to be right.
@@ -74,6 +75,7 @@ pub(crate) enum Action {
     Close(usize),
     RollBack(usize),
     Cluster(Change),
+    Ramp(Act),
 }
 
 /// How one message travels.
@@ -95,6 +97,8 @@ pub(crate) struct Plan {
     pub(crate) cluster: Option<Cluster>,
     /// A fault in Backstop itself, which has to be found.
     pub(crate) plant: Option<Plant>,
+    /// Set where the first rollout is ramped.
+    pub(crate) ramping: Option<Ramping>,
     /// Whether there is a second rollout.
     pub(crate) has_other: bool,
     pub(crate) modes: [Mode; 2],
@@ -168,6 +172,7 @@ impl Plan {
             has_prometheus,
             cluster,
             plant,
+            ramping: None,
             has_other,
             modes,
             readable,

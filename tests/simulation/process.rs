@@ -13,10 +13,10 @@ use backstop::incident::{Revision, RolloutName, SeverityMap};
 use backstop::metrics::Metrics;
 use backstop::outbound::Outbound;
 use backstop::pipeline::{
-    Journal, JournalParts, Kinds, Observed, Rollout, Rollouts, Rounds, Severities, ShareReader, Sources,
-    Submission, Watcher, Worker,
+    Gates, Journal, JournalParts, Kinds, Observed, Rollout, Rollouts, Rounds, Severities, ShareReader,
+    Sources, Submission, Watcher, Worker,
 };
-use backstop::ramp::{NobodyAnswers, NothingOffered};
+use backstop::ramp::{Judge, NobodyAnswers, NothingOffered};
 use backstop::randomness::Randomness;
 use backstop::store::IncidentStore;
 use backstop::verification::{Application, Verifier};
@@ -34,6 +34,7 @@ use crate::cluster_target::ClusterTarget;
 use crate::people;
 use crate::plan::Plan;
 use crate::probes::probes;
+use crate::ramping::SimulatedJudge;
 use crate::traffic::Flag;
 use crate::world::World;
 
@@ -94,10 +95,15 @@ fn rollout(world: &World, plan: &Plan, site: usize, deployments: u32) -> Rollout
         watchdog_timeout: TimeDelta::seconds(6),
         recipients: people::recipients(),
     };
+    let plant = plan.ramping.and_then(|ramping| ramping.plant);
+    let judge: Arc<dyn Judge> = match plan.ramping {
+        Some(_) => Arc::new(SimulatedJudge { world: world.clone(), plant }),
+        None => Arc::new(NobodyAnswers { why: "nobody can be asked".to_owned() }),
+    };
     let target: Arc<dyn Target> = if in_a_cluster {
         Arc::new(ClusterTarget { world: world.clone(), plant: plan.plant })
     } else {
-        Arc::new(Flag { world: world.clone(), site, readable: plan.readable })
+        Arc::new(Flag { world: world.clone(), site, readable: plan.readable, plant })
     };
     let reach = Reach { call: Duration::from_secs(3), unanswered: Duration::from_secs(2) };
     let lane = Lane::new(target, reach);
@@ -108,7 +114,7 @@ fn rollout(world: &World, plan: &Plan, site: usize, deployments: u32) -> Rollout
         verifier: Verifier { probes: probes(world, plan) },
         lane,
         offers: Arc::new(NothingOffered { why: "no ramp is configured".to_owned() }),
-        judge: Arc::new(NobodyAnswers { why: "nobody can be asked".to_owned() }),
+        judge,
         tagger: None,
         judge_interval: Duration::from_secs(2),
         step_limits: StepLimits {
@@ -203,6 +209,9 @@ impl Process {
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(journal_task.run(CancellationToken::new()));
+        if plan.ramping.is_some() {
+            tasks.spawn(Gates { worker: worker.clone() }.run(CancellationToken::new()));
+        }
         tasks.spawn(worker.run(CancellationToken::new(), Duration::ZERO));
         tasks.spawn(watcher.run(CancellationToken::new()));
         Self { journal, receiver, dead: CancellationToken::new(), _tasks: tasks }

@@ -17,6 +17,7 @@ use crate::people::OnSend;
 use crate::plan::{Action, Plan, TROUBLE, Travel};
 use crate::process::{Process, rollout_name};
 use crate::promises;
+use crate::ramping::Act;
 use crate::traffic::{OnRead, OnSet};
 use crate::world::{Health, World};
 
@@ -47,6 +48,7 @@ pub(crate) fn run_plan(seed: u64, mut plan: Plan) -> String {
             inner.cluster = plan.cluster.take();
             inner.monitoring.has_strange_watchdog = plan.has_strange_watchdog;
             inner.monitoring.relabelled = plan.relabelled;
+            inner.ramps.plant = plan.ramping.and_then(|ramping| ramping.plant);
         }
         Run {
             seed,
@@ -169,7 +171,9 @@ impl Run {
             self.world.lock().ledger.deployments = self.deployments;
         }
         let now = self.world.now();
-        self.world.lock().ledger.killed(now);
+        let mut inner = self.world.lock();
+        inner.ledger.killed(now);
+        inner.ramps.killed();
     }
 
     fn act(&mut self, action: Action) {
@@ -198,6 +202,15 @@ impl Run {
                 self.words += 1;
                 let reason = format!("by hand, number {}", self.words);
                 self.person(site, |_| Request::RollBack { reason, stage: None });
+            }
+            Action::Ramp(Act::OnAsk(which, on_ask)) => self.world.lock().ramps.on_ask[which] = on_ask,
+            Action::Ramp(act) => {
+                self.words += 1;
+                let (deployments, number) = (self.deployments, self.words);
+                let ramping = self.plan.ramping;
+                if let Some(request) = ramping.and_then(|ramping| act.request(ramping, deployments, number)) {
+                    self.person(0, |_| Request::Ramp(request));
+                }
             }
             simple => self.world.lock().change(simple, now),
         }
@@ -297,6 +310,7 @@ impl Run {
             (traffic.on_set, traffic.on_read) = (OnSet::Obeys, OnRead::Tells);
         }
         (inner.store_health, inner.evidence_health) = (Health::Good, Health::Good);
+        inner.ramps.on_ask = Default::default();
         inner.people.iter_mut().for_each(|people| people.on_send = OnSend::Delivers);
     }
 

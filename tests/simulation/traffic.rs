@@ -9,6 +9,7 @@ use backstop::outbound::OutboundError;
 use chrono::{DateTime, Utc};
 
 use crate::process::SITES;
+use crate::ramping::RampPlant;
 use crate::world::World;
 
 /// How it takes an order.
@@ -95,6 +96,60 @@ pub(crate) struct Flag {
     pub(crate) world: World,
     pub(crate) site: usize,
     pub(crate) readable: bool,
+    pub(crate) plant: Option<RampPlant>,
+}
+
+impl Flag {
+    /// An order of a ramp arrives.
+    fn ordered(&self, share: u8) -> OnSet {
+        let (world, now) = (&self.world, self.world.now());
+        let mut inner = world.lock();
+        let has = inner.traffic[self.site].share;
+        let promise = inner.ramps.ordered(share, has, now);
+        let on_set = inner.traffic[self.site].on_set;
+        world.keep(inner, promise);
+        on_set
+    }
+
+    /// An order to take the traffic off arrives.
+    async fn ordered_off(&self) -> OnSet {
+        let Self { world, site, .. } = self;
+        let states = world.stored_states().await;
+        let now = world.now();
+        let mut inner = world.lock();
+        inner.traffic[*site].orders += 1;
+        if *site == 0 {
+            inner.ramps.ordered_off();
+        }
+        let healthy = inner.store_health == crate::world::Health::Good;
+        let zeroed_at = inner.traffic[*site].zeroed_at;
+        let in_time = inner.ledger.acted_in_time(*site, zeroed_at, now);
+        let promise = inner.ledger.ordered(*site, &states, healthy, now).and(in_time);
+        let on_set = inner.traffic[*site].on_set;
+        world.keep(inner, promise);
+        on_set
+    }
+
+    fn takes_effect(&self, share: u8) {
+        let now = self.world.now();
+        let mut inner = self.world.lock();
+        inner.traffic[self.site].set(share, now);
+        if share > 0 {
+            inner.ramps.took_effect(share, now);
+        }
+    }
+
+    /// What a planted fault does: somebody on the way has kept the order, and sends it again.
+    #[expect(clippy::disallowed_methods, reason = "it goes on without its caller, which is the fault")]
+    fn send_again_later(&self, share: u8) {
+        let flag = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(4)).await;
+            if flag.ordered(share) == OnSet::Obeys {
+                flag.takes_effect(share);
+            }
+        });
+    }
 }
 
 #[async_trait]
@@ -106,29 +161,17 @@ impl Target for Flag {
     async fn apply(&self, step: Step) -> Result<Answer, ActError> {
         let Self { world, site, .. } = self;
         world.step().await;
-        let never =
-            if step.takes_traffic_off() { Ok(()) } else { Err("Backstop gave a canary traffic".to_owned()) };
-        world.keep(world.lock(), never);
-        let states = world.stored_states().await;
-        let now = world.now();
-        let on_set = {
-            let mut inner = world.lock();
-            inner.traffic[*site].orders += 1;
-            let healthy = inner.store_health == crate::world::Health::Good;
-            let zeroed_at = inner.traffic[*site].zeroed_at;
-            let in_time = inner.ledger.acted_in_time(*site, zeroed_at, now);
-            let promise = inner.ledger.ordered(*site, &states, healthy, now).and(in_time);
-            let on_set = inner.traffic[*site].on_set;
-            world.keep(inner, promise);
-            on_set
-        };
-        world.say(format!("{}: ordered 0 %: {on_set:?}", SITES[*site]));
+        let share = step.sets_share().map_or(0, |share| share.0);
+        let on_set = if share > 0 { self.ordered(share) } else { self.ordered_off().await };
+        world.say(format!("{}: ordered {share} %: {on_set:?}", SITES[*site]));
+        if share > 0 && self.plant == Some(RampPlant::SetsLate) {
+            self.send_again_later(share);
+        }
         if on_set == OnSet::Slow {
             tokio::time::sleep(Duration::from_millis(900)).await;
         }
         if matches!(on_set, OnSet::Obeys | OnSet::ObeysSilently | OnSet::Slow) {
-            let now = world.now();
-            world.lock().traffic[*site].set(0, now);
+            self.takes_effect(share);
         }
         world.step().await;
         match on_set {

@@ -20,6 +20,7 @@ use crate::monitoring::Monitoring;
 use crate::people::People;
 use crate::plan::Plan;
 use crate::process::SITES;
+use crate::ramp_ledger::Ramps;
 use crate::traffic::Traffic;
 
 /// How a system behind a trait behaves.
@@ -43,6 +44,7 @@ pub(crate) struct Inner {
     /// Evidence that was written: the incident, and whether it was the last.
     pub(crate) evidence: Vec<(IncidentId, bool)>,
     pub(crate) ledger: Ledger,
+    pub(crate) ramps: Ramps,
     pub(crate) people: [People; 2],
     crash_in: Option<u32>,
     pub(crate) crashed: bool,
@@ -169,7 +171,7 @@ impl World {
             People::stored(people, stored);
             let site = SITES.iter().position(|site| *site == stored.rollout.as_str()).unwrap_or_default();
             let promise = ledger.stored(stored, now, &traffic[site], monitoring);
-            let promise = promise.and(inner.decided_in_cluster(stored));
+            let promise = promise.and(inner.decided_in_cluster(stored)).and(inner.ramps.stored(stored));
             self.keep(inner, promise);
         }
     }
@@ -234,7 +236,8 @@ impl IncidentStore for World {
     }
 
     async fn load(&self) -> Result<Loaded, StoreError> {
-        self.store.load().await
+        let loaded = self.store.load().await?;
+        Ok(self.lock().ramps.read_back(loaded))
     }
 
     async fn incident(&self, id: &IncidentId) -> Result<Option<Incident>, StoreError> {

@@ -10,6 +10,10 @@ use crate::text::shown;
 pub enum RampRefusal {
     #[error("ramp {0} runs already: wait for its end, or abort it")]
     AlreadyRunning(RampId),
+    #[error(
+        "the evidence of ramp {0} is not written yet, and a new ramp would leave it so: try again in a moment, or mend the evidence folder"
+    )]
+    EvidenceUnwritten(RampId),
     #[error("no ramp runs: start one with `backstop rollout start --revision …`")]
     NotRunning,
     #[error("the rollout's mode is not \"armed\": nothing would roll the canary back; arm it first")]
@@ -52,6 +56,7 @@ named! {
     /// The name of a refusal, for machines.
     RampRefusalName {
         AlreadyRunning => "already_running", "A ramp of the rollout runs already.";
+        EvidenceUnwritten => "evidence_unwritten", "The evidence of the last ramp is not written yet.";
         NotRunning => "not_running", "No ramp runs.";
         NotArmed => "not_armed", "The rollout's mode is not `armed`: nothing would roll the canary back.";
         IncidentOpen => "incident_open", "An incident of the rollout is open.";
@@ -77,6 +82,7 @@ impl RampRefusal {
     pub fn name(&self) -> RampRefusalName {
         match self {
             Self::AlreadyRunning(_) => RampRefusalName::AlreadyRunning,
+            Self::EvidenceUnwritten(_) => RampRefusalName::EvidenceUnwritten,
             Self::NotRunning => RampRefusalName::NotRunning,
             Self::NotArmed => RampRefusalName::NotArmed,
             Self::IncidentOpen(_) => RampRefusalName::IncidentOpen,

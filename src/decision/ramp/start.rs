@@ -31,6 +31,9 @@ fn refusal(draft: &Draft<'_>, start: &RampStart) -> Option<RampRefusal> {
     if let Some(ramp) = draft.ramp() {
         return Some(RampRefusal::AlreadyRunning(ramp.id.clone()));
     }
+    if let Some(last) = draft.state.ramp.as_ref().filter(|last| last.lacks_evidence()) {
+        return Some(RampRefusal::EvidenceUnwritten(last.id.clone()));
+    }
     if context.policy.mode != Mode::Armed {
         return Some(RampRefusal::NotArmed);
     }

@@ -186,7 +186,8 @@ impl Ramp {
         let Some(paused) = self.paused.take() else { return };
         let stage = self.stage;
         if let Some(record) = self.record_of(stage).filter(|record| record.began_at.is_some()) {
-            record.paused_seconds += (at - paused.at).num_seconds().max(0);
+            // Rounded up: many short pauses must not make a stage shorter.
+            record.paused_seconds += ((at - paused.at).num_milliseconds().max(0) + 999) / 1_000;
         }
     }
 

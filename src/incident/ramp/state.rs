@@ -88,6 +88,15 @@ pub struct StageRecord {
 }
 
 impl Ramp {
+    /// Whether it has ended and part of its evidence is not written yet. The state holds one ramp: the next one
+    /// takes its place.
+    #[must_use]
+    pub fn lacks_evidence(&self) -> bool {
+        let mut begun = self.stages.iter().filter(|record| record.began_at.is_some()).peekable();
+        let is_owed = self.phase.has_ended() && begun.peek().is_some();
+        is_owed && (self.evidence.is_empty() || begun.any(|record| record.evidence.is_empty()))
+    }
+
     /// The plan of the stage that it is in.
     #[must_use]
     pub fn stage_plan(&self) -> Option<&StagePlan> {

@@ -57,6 +57,25 @@ fn a_rollout_has_one_ramp_at_a_time() {
 }
 
 #[test]
+fn a_ramp_does_not_take_the_place_of_one_whose_evidence_is_not_written() {
+    let mut scene = Scene::running();
+    scene.wait(60);
+    scene.world.share(0);
+    assert_eq!(scene.state(), "ended_outside");
+    let again = || {
+        let start = RampStart { again_because: Some("mended".to_owned()), ..start_of(plan()) };
+        RampRequest::Start(Box::new(start))
+    };
+    scene.ask(again());
+    assert_eq!(scene.refusal(), "evidence_unwritten");
+    // The stage's, and then the record of the whole.
+    scene.evidence_is_written();
+    scene.evidence_is_written();
+    scene.ask(again());
+    assert_eq!(scene.refusal(), "");
+}
+
+#[test]
 fn a_revision_that_was_rolled_back_is_ramped_again_only_with_a_reason() {
     let mut scene = Scene::at_rest();
     scene.world.share(25);
