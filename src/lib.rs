@@ -45,6 +45,8 @@
 //! - What comes from outside is bounded by count and by length, and reaches a person only through [`text`].
 //! - A notice is a fact that is stored with its decision, and a message is stored before it is sent: one
 //!   that may have arrived is looked for before it is sent again, and no channel waits for another.
+//! - A program is run as the configuration has it now, without a shell and within its time, and ends with all
+//!   that it began; a stored plan alone runs nothing.
 //! - Secrets are a type that can't be printed.
 //!
 //! # Deliberately absent

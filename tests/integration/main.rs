@@ -12,6 +12,7 @@ mod clocks;
 mod command_line;
 mod crash;
 mod crash_points;
+mod criteria_programs;
 mod dashboard;
 mod doctor;
 mod documents;
