@@ -239,3 +239,46 @@ impl StageRecord {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::incident::{Event, RampPlan, Revision, RolloutName, RolloutState, StoredAs};
+
+    #[test]
+    fn pauses_of_less_than_a_second_make_no_stage_shorter() {
+        let plan = RampPlan {
+            revision: Revision::new("v1.4.0"),
+            stages: Vec::new(),
+            max_hold_seconds: 3_600,
+            remind_every_seconds: 900,
+            watch_after_seconds: 86_400,
+            stable_down: false,
+        };
+        let started = RampStarted {
+            plan: Arc::new(plan),
+            plan_sha256: String::new(),
+            actor: "ada".to_owned(),
+            through: "API".to_owned(),
+            again_because: None,
+            warnings: Vec::new(),
+        };
+        let paused = || RampEvent::Paused { actor: "ada".to_owned(), words: None };
+        let resumed = || RampEvent::Resumed { actor: "ada".to_owned() };
+        let mut state = RolloutState::default();
+        let told = [
+            (0, RampEvent::Started(started)),
+            (0, RampEvent::StageBegan { stage: 0 }),
+            (1_000, paused()),
+            (1_300, resumed()),
+            (2_000, paused()),
+            (4_000, resumed()),
+        ];
+        for (milliseconds, happened) in told {
+            let at = DateTime::UNIX_EPOCH + TimeDelta::milliseconds(milliseconds);
+            let event = Event::Ramp { ramp: RampId::new("r-ramp-1"), happened };
+            state.apply(&StoredAs { at, rollout: RolloutName::new("r"), incident: None, event });
+        }
+        assert_eq!(state.ramp.expect("a ramp").stages[0].paused_seconds, 1 + 2);
+    }
+}

@@ -44,3 +44,29 @@ pub fn evidence_files(path: &Path) -> Result<Option<Vec<(String, EvidenceFile)>>
     }
     Ok(Some(found))
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::incident::{RampId, RolloutName};
+    use crate::store::{Batch, IncidentStore, SqliteStore};
+
+    #[tokio::test]
+    async fn the_files_of_a_ramp_are_known_by_its_id() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("backstop.db");
+        let ramp = RampId::new("r-ramp-20261124-030000");
+        let file = EvidenceFile::new(format!("{ramp}/gates_stage_1.json"), "ab".repeat(32));
+        let happened =
+            RampEvent::EvidenceWritten { stage: Some(0), files: vec![file.clone()], problems: Vec::new() };
+        let event = Event::Ramp { ramp: ramp.clone(), happened };
+        let (at, rollout) = (DateTime::UNIX_EPOCH, RolloutName::new("r"));
+        let events = vec![StoredAs { at, rollout, incident: None, event }];
+        let store = SqliteStore::open(&path).expect("opened");
+        store.append(Batch { events, ..Batch::default() }).await.expect("appended");
+        let known = evidence_files(&path).expect("read").expect("a database");
+        assert_eq!(known, [(ramp.to_string(), file)]);
+    }
+}

@@ -125,3 +125,35 @@ fn what_a_person_overruled_or_skipped_is_no_pass_and_foreign_text_makes_no_line_
     assert!(text.contains("FAIL api-p95"), "{text}");
     assert!(!text.contains("\nStages: 9/9"), "{text}");
 }
+
+#[test]
+fn another_end_has_the_same_lines_and_says_why_instead_of_calling_itself_a_success() {
+    let mut story = Story::starting_with(&[1, 100], "ada");
+    story.stage(0, 1, GateVerdict::Pass, None);
+    story.tell(RampEvent::NextStage { stage: 1, share: Share(100) });
+    story.tell(RampEvent::StageBegan { stage: 1 });
+    story.now += TimeDelta::minutes(2);
+    story.tell(RampEvent::RolledBack {
+        incident: crate::incident::IncidentId::new("spark-trading-20261124-031700-0001"),
+    });
+    let expected = "Canary Deployment: ROLLED BACK
+Version: v1.4.0
+Started: 2026-11-24T03:00:00Z
+Ended: 2026-11-24T03:17:00Z
+Duration: 17 minutes
+Stages: 1/2 PASS
+Rollbacks: 1, incident spark-trading-20261124-031700-0001
+Evidence: rollout_stage_1.txt
+
+Why: It was rolled back, see incident spark-trading-20261124-031700-0001.
+Ramp: spark-trading-ramp-20261124-030000
+Started By: ada through command line
+Plan: SHA-256 abababababababababababababababababababababababababababababababab
+
+Stage 1 (1 %): from 2026-11-24T03:00:00Z to 2026-11-24T03:15:00Z
+  PASS api-p95: 0.12 s < 0.2 s
+
+Stage 2 (100 %): from 2026-11-24T03:15:00Z to -
+";
+    assert_eq!(story.text().expect("it has ended"), expected);
+}
