@@ -31,10 +31,6 @@ pub const REQUESTS_PER_SECOND: u32 = 400;
 /// The rules' window, and what it is in a ramp: a canary's errors are to be over before the next one begins.
 const RULE_WINDOWS: (&str, &str) = ("5m", "15s");
 
-/// For how long a rollback is verified: by the canary's own counter that is a minute and a half.
-const VERIFY_WINDOW: Duration = Duration::from_secs(40);
-const VERIFY_WINDOW_OF_RAMPS: Duration = Duration::from_secs(110);
-
 /// How long each stage of the demo's ramp lasts, shortened from the protocol's quarter of an hour.
 pub const RAMP_STAGE: Duration = Duration::from_secs(10);
 
@@ -92,7 +88,7 @@ impl Stage {
             }
             None => None,
         };
-        let mut sections = sections(&api, monitoring.as_ref(), play);
+        let mut sections = sections(&api, monitoring.as_ref());
         if play == Play::Ramp {
             sections += &ramp_section();
         }
@@ -155,11 +151,7 @@ criteria_files = [\"{file}\"]
     )
 }
 
-fn sections(api: &TradingApi, monitoring: Option<&RealMonitoring>, play: Play) -> String {
-    let window = match play {
-        Play::Rollback => VERIFY_WINDOW,
-        Play::Ramp => VERIFY_WINDOW_OF_RAMPS,
-    };
+fn sections(api: &TradingApi, monitoring: Option<&RealMonitoring>) -> String {
     let (alertmanagers, prometheus) = monitoring.map_or_else(Default::default, |monitoring| {
         (
             format!("urls = [\"{}\"]", monitoring.alertmanager.url()),
@@ -178,7 +170,7 @@ grace = \"{grace}s\"
 verify.healthz_url = \"{healthz}\"
 verify.metrics_url = \"{metrics}\"
 verify.stable_version = \"{STABLE_VERSION}\"
-verify.window = \"{window}s\"
+verify.window = \"40s\"
 verify.interval = \"1s\"
 [rollouts.traffic]
 kind = \"feature-flag\"
@@ -187,7 +179,6 @@ feature = \"{CANARY_VERSION}\"
 read_url = \"{rollout_url}?feature={CANARY_VERSION}\"
 ",
         grace = GRACE.as_secs(),
-        window = window.as_secs(),
         healthz = api.url("/api/healthz"),
         metrics = api.url("/api/public/metrics.prom"),
     )
