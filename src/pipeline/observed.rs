@@ -4,6 +4,7 @@
 //! Ages are measured with the clock that nobody can set, so that a step of the wall clock makes no
 //! reading look fresh and no Watchdog silent. Times are given on the wall clock of the one who asks.
 
+mod asked;
 mod doctor_tests;
 mod glances;
 mod trying;
@@ -40,6 +41,7 @@ struct Inner {
     observations: BTreeMap<RolloutName, (Moment, Arc<Observation>)>,
     glances: BTreeMap<RolloutName, Moment>,
     listed: BTreeMap<RolloutName, Listed>,
+    asked: BTreeSet<RolloutName>,
     clocks_ahead: BTreeMap<String, TimeDelta>,
     /// By how much this clock was set since another one was last compared with it.
     set_by: TimeDelta,
@@ -73,6 +75,7 @@ impl Observed {
             observations: BTreeMap::new(),
             glances: BTreeMap::new(),
             listed: BTreeMap::new(),
+            asked: BTreeSet::new(),
             clocks_ahead: BTreeMap::new(),
             set_by: TimeDelta::zero(),
             watchdogs: Watchdogs::new(watchdog),

@@ -13,6 +13,10 @@ impl Worker {
         if !self.journal.is_durable().await {
             return;
         }
+        // What fired while nobody was there comes first: it may end the ramp.
+        if !self.observed.were_alerts_asked(&rollout.name) {
+            return;
+        }
         let command = Command::RunRampStep { ramp: ramp.clone(), step };
         let Some(step) = self.act(rollout, &command, step).await else { return };
         self.report(&rollout.name, Input::RampStepEnded { ramp, step }).await;

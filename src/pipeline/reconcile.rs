@@ -39,6 +39,7 @@ impl Watcher {
             }
         }
         self.submit(inputs).await;
+        self.worker.observed.alerts_asked(&rollout.name);
         // Only all of them together know that something is not listed.
         if readings.is_empty() || readings.len() < sources.alertmanagers.len() {
             if let Some(unlisted) = unlisted {
