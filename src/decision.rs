@@ -92,6 +92,8 @@ pub struct Context<'a> {
     pub frozen: Option<&'a str>,
     /// Seconds since the Watchdog was heard, or since the start if never; `None`: none is expected.
     pub watchdog_silent_seconds: Option<u64>,
+    /// Whether it was heard since the start. One that was lost before is lost until then.
+    pub watchdog_heard: bool,
 }
 
 /// What a person may ask for.

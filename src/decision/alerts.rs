@@ -113,7 +113,7 @@ pub(super) fn fresh(
             Reason::ShareUnread
         }
         Activity::Inactive => not_active(draft, attached, repeat),
-        Activity::Active if super::ramp::is_released(draft) => {
+        Activity::Active | Activity::Unknown if super::ramp::is_released(draft) => {
             decline(draft, attached, Reason::Released, repeat)
         }
         Activity::Active | Activity::Unknown => {

@@ -112,7 +112,8 @@ impl<'a> Draft<'a> {
     /// For how long the Watchdog has been silent, where that is too long.
     pub(super) fn watchdog_silent_seconds(&self) -> Option<u64> {
         let timeout = u64::try_from(self.context.policy.watchdog_timeout.num_seconds()).unwrap_or(0);
-        self.context.watchdog_silent_seconds.filter(|silent| *silent >= timeout)
+        let is_lost = self.state.watchdog_lost && !self.context.watchdog_heard;
+        self.context.watchdog_silent_seconds.filter(|silent| is_lost || *silent >= timeout)
     }
 
     /// Whether a reading not older than the poll's validity says 0 %.

@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::delivery::{MessageId, public_alarm};
 use super::policy::Policy;
 use crate::incident::{
-    Deliveries, Incident, IncidentId, Phase, Ramp, RampId, RampPhase, RolloutState, SnapshotPoint, Step,
+    Deliveries, Incident, IncidentId, Phase, Ramp, RampId, RolloutState, SnapshotPoint, Step,
 };
 
 /// The evidence of a rollback that takes long (an unreachable API) appears after this, before its
@@ -243,7 +243,7 @@ fn drive_ramp(ramp: &Ramp, plan: &mut Plan) {
     if let Some(retry_at) = ramp.retry_at {
         plan.at(retry_at, Command::Tick);
     }
-    let is_changing = ramp.stage_began_at().is_none() || ramp.phase == RampPhase::Finishing;
+    let is_changing = ramp.stage_began_at().is_none() || ramp.is_finishing();
     let retries = ramp.retry_at.is_some_and(|retry_at| retry_at <= plan.now);
     let waits = (ramp.holding.is_some() || ramp.retry_at.is_some()) && !retries;
     if is_changing && !waits {

@@ -104,7 +104,8 @@ pub(super) fn is_released(draft: &Draft<'_>) -> bool {
     };
     let watched = TimeDelta::seconds(i64::from(ramp.plan.watch_after_seconds));
     let is_past = ramp.ended_at.is_some_and(|ended_at| ended_at + watched <= draft.now());
-    let has_all = draft.share_read().0 == Some(Share::ALL);
+    // Where it can't be read, it is what the ramp left: what has served everybody since is no canary.
+    let has_all = draft.share_read().0.is_none_or(|share| share == Share::ALL);
     is_past && has_all && ramp.plan.revision == *draft.context.revision
 }
 

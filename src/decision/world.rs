@@ -26,6 +26,7 @@ pub(super) struct World {
     pub(super) not_before: Option<DateTime<Utc>>,
     pub(super) frozen: Option<String>,
     pub(super) watchdog_silent_seconds: u64,
+    pub(super) watchdog_heard: bool,
     pub(super) journal: Vec<StoredAs>,
     pub(super) refusal: Option<Refusal>,
     rollout: RolloutName,
@@ -64,6 +65,7 @@ impl World {
             not_before: None,
             frozen: None,
             watchdog_silent_seconds: 0,
+            watchdog_heard: true,
             journal: Vec::new(),
             refusal: None,
             rollout: RolloutName::new("spark-trading"),
@@ -89,6 +91,7 @@ impl World {
             not_before: self.not_before,
             frozen: self.frozen.as_deref(),
             watchdog_silent_seconds: Some(self.watchdog_silent_seconds),
+            watchdog_heard: self.watchdog_heard,
         };
         let decided = decide(self.state.clone(), input, &context);
         let mut folded = self.state.clone();

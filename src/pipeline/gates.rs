@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{States, Worker};
-use crate::incident::{Ramp, RampPhase, RolloutState};
+use crate::incident::{Ramp, RolloutState};
 use crate::metrics::Loop;
 use asking::Asking;
 pub use rounds::Rounds;
@@ -68,7 +68,7 @@ impl Gates {
 
 /// The ramp whose stage is judged now.
 fn watched(state: &RolloutState) -> Option<&Ramp> {
-    let is_judged = |ramp: &&Ramp| ramp.phase != RampPhase::Finishing && ramp.stage_began_at().is_some();
+    let is_judged = |ramp: &&Ramp| !ramp.is_finishing() && ramp.stage_began_at().is_some();
     state.running_ramp().filter(is_judged)
 }
 

@@ -10,7 +10,7 @@ use super::observed_target::{ActedOn, ObservedTarget};
 use super::{Rollout, Submission, Worker};
 use crate::decision::{self, Command, Input, Next, due};
 use crate::evidence::{EvidenceBlobs, Recorded};
-use crate::execution::run_step;
+use crate::execution::{StepLimits, run_step};
 use crate::incident::{
     Alert, BlobRef, Epoch, Incident, IncidentId, RolloutName, SnapshotPoint, Step, StepRecord,
 };
@@ -90,7 +90,7 @@ impl Worker {
         let command = Command::RunStep { incident: incident.clone(), attempt, step };
         let share_before = self.share_reader.before_acting(rollout).await;
         self.see_what_is_there(rollout).await;
-        let Some(record) = self.act(rollout, &command, step).await else {
+        let Some(record) = self.act(rollout, &command, step, rollout.step_limits).await else {
             return self.tell_what_is_there(rollout).await;
         };
         let step = StepRecord { share_before, ..record };
@@ -101,7 +101,13 @@ impl Worker {
 
     /// Carries the step out through the rollout's lane, for as long as the state asks for the command; `None`:
     /// it did not any more.
-    pub(super) async fn act(&self, rollout: &Rollout, command: &Command, step: Step) -> Option<StepRecord> {
+    pub(super) async fn act(
+        &self,
+        rollout: &Rollout,
+        command: &Command,
+        step: Step,
+        limits: StepLimits,
+    ) -> Option<StepRecord> {
         let permit = self.asks_for(rollout, command).and_then(|epoch| rollout.lane.enter(epoch));
         let Some(permit) = permit else {
             tracing::info!(step = step.as_str(), "it is not asked for any more: left");
@@ -111,7 +117,7 @@ impl Worker {
         let target = ObservedTarget { rollout, observed: &self.observed, clock };
         let is_asked_for = || self.asks_for(rollout, command).is_some();
         let target = ActedOn { target, permit, is_asked_for };
-        Some(run_step(&target, step, clock, rollout.step_limits, || self.randomness.jitter()).await)
+        Some(run_step(&target, step, clock, limits, || self.randomness.jitter()).await)
     }
 
     /// Observes a target that says which revision is there, unless it has said so lately: a step may have been

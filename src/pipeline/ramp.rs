@@ -2,7 +2,8 @@
 
 use super::{Rollout, Worker};
 use crate::decision::{Command, Input};
-use crate::incident::{RampId, Step};
+use crate::execution::StepLimits;
+use crate::incident::{RampId, Step, StepOutcome, StepRecord};
 
 impl Worker {
     /// One change of a ramp. It enters the rollout's lane as a rollback does, so that whatever is decided later
@@ -18,8 +19,40 @@ impl Worker {
             return;
         }
         let command = Command::RunRampStep { ramp: ramp.clone(), step };
-        let Some(step) = self.act(rollout, &command, step).await else { return };
+        // Once: whatever comes of it, the next look says whether it is still to be done. A second order could undo
+        // what a person has set in between.
+        let limits = StepLimits { max_attempts: 1, ..rollout.step_limits };
+        let ended = match self.was_changed_by_others(rollout, &ramp, step).await {
+            Some(record) => Some(record),
+            None => self.act(rollout, &command, step, limits).await,
+        };
+        let Some(step) = ended else { return };
         self.report(&rollout.name, Input::RampStepEnded { ramp, step }).await;
         self.report(&rollout.name, Input::ShareRead).await;
+    }
+
+    /// The end of a step that sets a share where the canary has neither that share nor the one before: somebody
+    /// else has set another one since it was decided, which may have been before a restart.
+    async fn was_changed_by_others(
+        &self,
+        rollout: &Rollout,
+        ramp: &RampId,
+        step: Step,
+    ) -> Option<StepRecord> {
+        let wanted = step.sets_share()?;
+        let has = self.share_reader.before_acting(rollout).await;
+        let states = self.journal.states();
+        let known = states.get(&rollout.name)?.running_ramp().filter(|known| known.id == *ramp)?;
+        let is_as_known = has.is_some_and(|share| share == wanted || share == known.share_set());
+        let now = self.clock.now();
+        (!is_as_known).then(|| StepRecord {
+            step,
+            started_at: now,
+            ended_at: now,
+            attempts: Vec::new(),
+            outcome: StepOutcome::NotNow,
+            share_before: has,
+            decided_at: None,
+        })
     }
 }

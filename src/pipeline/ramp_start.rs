@@ -98,11 +98,10 @@ impl Worker {
             warnings: Vec::new(),
         };
         let plan = Arc::clone(&start.plan);
-        let ((), known, unanswered) = tokio::join!(
-            self.read_share(rollout),
-            self.ask_prometheus(&offer, &plan),
-            self.unanswered_elsewhere(rollout, &plan),
-        );
+        let (known, unanswered) =
+            tokio::join!(self.ask_prometheus(&offer, &plan), self.unanswered_elsewhere(rollout, &plan));
+        // Last: whether it may start is decided on a reading of this moment.
+        self.read_share(rollout).await;
         start.unanswered = unanswered;
         match known {
             Ok(known) => judge(&offer, &known, &mut start),

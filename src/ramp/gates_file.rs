@@ -90,7 +90,7 @@ impl GatesFile {
     /// # Errors
     /// When a member can't be written as JSON.
     pub fn bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut bytes = serde_json::to_vec_pretty(self)?;
+        let mut bytes = serde_json::to_vec(self)?;
         bytes.push(b'\n');
         Ok(bytes)
     }
@@ -179,9 +179,9 @@ mod tests {
     #[test]
     fn a_verdict_an_answer_or_a_threshold_that_was_changed_later_no_longer_agrees() {
         let changes: [(&str, &str); 3] = [
-            ("\"verdict\": \"fail\"", "\"verdict\": \"pass\""),
+            ("\"verdict\":\"fail\"", "\"verdict\":\"pass\""),
             ("\"0.3\"", "\"0.1\""),
-            ("\"below\": 0.2", "\"below\": 0.4"),
+            ("\"below\":0.2", "\"below\":0.4"),
         ];
         let text = String::from_utf8(file(0.3).bytes().expect("JSON")).expect("text");
         for (was, is) in changes {

@@ -114,6 +114,7 @@ pub(crate) fn decided(state: RolloutState, alert: Alert, blob: &BlobRef, number:
         not_before: None,
         frozen: None,
         watchdog_silent_seconds: Some(1),
+        watchdog_heard: true,
     };
     decide(state, &Input::Alert { alert, body: Some(blob.clone()) }, &context)
 }

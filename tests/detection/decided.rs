@@ -120,6 +120,7 @@ impl Walk {
             not_before: None,
             frozen: None,
             watchdog_silent_seconds: Some(0),
+            watchdog_heard: true,
         };
         self.state = decide(std::mem::take(&mut self.state), input, &context).state;
     }

@@ -92,6 +92,7 @@ fn folds(alert: &Alert) {
         not_before: None,
         frozen: None,
         watchdog_silent_seconds: Some(1),
+        watchdog_heard: true,
     };
     let input = Input::Alert { alert: alert.clone(), body: None };
     let first = decide(RolloutState::default(), &input, &context);

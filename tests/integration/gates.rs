@@ -1,6 +1,6 @@
 //! When the criteria of a ramp's stage are asked, and what follows from the answers, in stepped time.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use crate::support::in_memory::{InMemory, name, rollout};
 
 /// A canary whose share is set and read.
 #[derive(Debug, Default)]
-struct Dial(AtomicU8);
+struct Dial(AtomicU8, AtomicBool);
 
 #[async_trait]
 impl Target for Dial {
@@ -32,6 +32,9 @@ impl Target for Dial {
     }
 
     async fn apply(&self, step: Step) -> Result<Answer, ActError> {
+        if self.1.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         if let Some(share) = step.sets_share() {
             self.0.store(share.0, Ordering::SeqCst);
         }
@@ -287,4 +290,25 @@ async fn a_restart_in_the_middle_asks_anew_and_skips_nothing() {
     scene.passes(12).await;
     assert_eq!(scene.share(), 100);
     assert!(scene.backstop.clock.now() - began_at >= TimeDelta::seconds(100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_share_that_a_person_set_to_0_stays_there_although_a_change_was_under_way_at_a_restart() {
+    let scene = Scene::new(vec![query()]).await;
+    // Its flag API hangs as the next share is set; the process is killed, and somebody takes the canary off.
+    scene.dial.1.store(true, Ordering::SeqCst);
+    scene.passes(101).await;
+    assert!(scene.ramp().step.is_some() && scene.share() == 5, "{:?}", scene.ramp());
+    let Scene { backstop, judge, dial, store } = scene;
+    let clock = backstop.clock.clone();
+    drop(backstop);
+    dial.1.store(false, Ordering::SeqCst);
+    dial.0.store(0, Ordering::SeqCst);
+    let mut backstop = InMemory::new(spark(&dial, &judge), Vec::new(), store.clone(), clock).await;
+    backstop.watch();
+    backstop.work();
+    let scene = Scene { backstop, judge, dial, store };
+    scene.passes(60).await;
+    assert_eq!(scene.share(), 0);
+    assert!(matches!(scene.ramp().phase, RampPhase::EndedOutside { .. }), "{:?}", scene.ramp());
 }

@@ -1,7 +1,15 @@
 //! The next change that takes the canary to its stage's share.
 
+use chrono::TimeDelta;
+
 use crate::decision::{Draft, OBSERVATION_VALID, PlanPolicy, Reading};
 use crate::incident::{HoldReason, Observation, Ramp, RampEvent, RampSaid, Share, Step, Workloads};
+
+/// For so long what can't be read is read again before anybody is told.
+pub(super) const READ_PATIENCE: TimeDelta = TimeDelta::seconds(10);
+
+/// For so long pods may take to get ready: images are pulled, programs start.
+const PODS_PATIENCE: TimeDelta = TimeDelta::seconds(60);
 
 /// What comes next while a stage's share is being set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,7 +17,7 @@ pub(super) enum Change {
     Do(Step),
     /// It has been read back.
     Set,
-    /// What is known is too old, or from before the last change.
+    /// What is known is too old, from before the last change, or not enough yet.
     Look,
     Hold(HoldReason, String),
     /// The canary has no traffic any more, and this ramp has not taken it off.
@@ -31,7 +39,10 @@ pub(super) fn next_change(draft: &Draft<'_>, ramp: &Ramp) -> Change {
     }
     let Reading::At { at, share } = draft.context.reading else { return Change::Look };
     let is_of_now = at + OBSERVATION_VALID >= now && ramp.last_step_ended_at.is_none_or(|ended| at > ended);
-    let Some(share) = share.filter(|_| is_of_now) else { return Change::Look };
+    if !is_of_now {
+        return Change::Look;
+    }
+    let Some(share) = share else { return unread(draft, ramp, "") };
     let (before, wanted) = (ramp.share_set(), ramp.share());
     if share == wanted {
         return Change::Set;
@@ -45,15 +56,29 @@ pub(super) fn next_change(draft: &Draft<'_>, ramp: &Ramp) -> Change {
     }
     match (draft.context.policy.plan, workloads(draft)) {
         (PlanPolicy::TrafficOnly, _) => Change::Do(Step::SetShare { share: wanted, ready_at_least: 0 }),
-        (PlanPolicy::Workloads { .. }, None) => Change::Look,
+        (PlanPolicy::Workloads { .. }, None) => unread(draft, ramp, "its pods can't be read"),
         (PlanPolicy::Workloads { replicas, .. }, Some((observed, workloads))) => {
-            with_pods(observed, workloads, wanted, replicas)
+            let has_waited = ramp.unchanged_for(now) >= PODS_PATIENCE;
+            with_pods((observed, workloads), wanted, replicas, has_waited)
         }
     }
 }
 
+/// A reading that fails once or twice is nothing to be told of; one that goes on failing is.
+fn unread(draft: &Draft<'_>, ramp: &Ramp, detail: &str) -> Change {
+    if ramp.unchanged_for(draft.now()) < READ_PATIENCE {
+        return Change::Look;
+    }
+    Change::Hold(HoldReason::ShareUnread, detail.to_owned())
+}
+
 /// The canary's pods come first: a share without pods that carry it is an outage for that share.
-fn with_pods(observed: &Observation, workloads: Workloads, wanted: Share, replicas: u16) -> Change {
+fn with_pods(
+    (observed, workloads): (&Observation, Workloads),
+    wanted: Share,
+    replicas: u16,
+    has_waited: bool,
+) -> Change {
     if let Some(owner) = &observed.owner {
         let detail = format!("{} moves this traffic itself", owner.name);
         return Change::Hold(HoldReason::StepFailed, detail);
@@ -66,6 +91,9 @@ fn with_pods(observed: &Observation, workloads: Workloads, wanted: Share, replic
         return Change::Do(Step::CanaryUp { replicas: needed });
     }
     let ready = workloads.canary.ready_endpoints;
+    if ready < needed && !has_waited {
+        return Change::Look;
+    }
     if ready < needed {
         let detail = format!("{ready} of {needed} are ready");
         return Change::Hold(HoldReason::CanaryNotReady, detail);
@@ -80,16 +108,26 @@ fn workloads<'a>(draft: &Draft<'a>) -> Option<(&'a Observation, Workloads)> {
     Some((observed, observed.workloads.filter(|_| is_of_now)?))
 }
 
-/// Carries on with what takes the canary to its stage's share; what is in the way of it comes back.
-pub(super) fn carry_on(draft: &mut Draft<'_>, ramp: &Ramp) -> Option<(HoldReason, String)> {
+/// How it goes on with what takes the canary to its stage's share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Nothing is in the way.
+    Goes,
+    /// Nobody knows yet: whatever was in the way still is, as far as anybody knows.
+    Waits,
+    Held(HoldReason, String),
+}
+
+/// Carries on with what takes the canary to its stage's share.
+pub(super) fn carry_on(draft: &mut Draft<'_>, ramp: &Ramp) -> Progress {
     match next_change(draft, ramp) {
         Change::Do(step) => draft.ramp_event(&ramp.id, RampEvent::StepStarted { step }),
         Change::Set => stage_begins(draft, ramp),
-        Change::Look => {}
-        Change::Hold(reason, detail) => return Some((reason, detail)),
+        Change::Look => return Progress::Waits,
+        Change::Hold(reason, detail) => return Progress::Held(reason, detail),
         Change::Gone => super::review::ended_outside(draft, ramp),
     }
-    None
+    Progress::Goes
 }
 
 /// Its share was read back as set.

@@ -121,11 +121,16 @@ pub(super) fn hold(draft: &mut Draft<'_>, ramp: &Ramp, in_the_way: Vec<InTheWay>
         _ => &[],
     };
     // What a person did, or is asked for, is seen at once, whatever else it holds for: these don't come and go
-    // by themselves.
+    // by themselves. So is what somebody has to do something about, as it comes.
     let of_people = [HoldReason::Paused, HoldReason::ApprovalMissing];
     let is_new = |reason: &HoldReason| reasons.contains(reason) != known.contains(reason);
-    let at_once = !known.is_empty() && of_people.iter().any(is_new);
-    if known != reasons {
+    let is_urgent = |reason: &HoldReason| counts_at_once(*reason) && !known.contains(reason);
+    let at_once = !known.is_empty() && (of_people.iter().any(is_new) || reasons.iter().any(is_urgent));
+    // Which criteria they are is said as it changes; other details change with every look.
+    let of_criteria = [HoldReason::CriterionFails, HoldReason::CriterionUnknown];
+    let is_of_criteria = reasons.iter().any(|reason| of_criteria.contains(reason));
+    let is_other = ramp.holding.as_ref().is_none_or(|holding| holding.detail != detail);
+    if known != reasons || (is_of_criteria && is_other) {
         draft.ramp_event(
             &ramp.id,
             RampEvent::HoldStarted { reasons: reasons.clone(), detail: detail.clone() },

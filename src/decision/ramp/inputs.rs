@@ -1,8 +1,8 @@
 //! What the world reports of a ramp.
 
 use super::change::stage_begins;
-use super::holds::hold;
-use super::review::{has_lasted, in_the_way};
+use super::holds::{go_on, hold};
+use super::review::{begin_anew_after_another_canary, has_lasted, in_the_way};
 use crate::decision::Draft;
 use crate::decision::draft::Opening;
 use crate::incident::{
@@ -20,7 +20,7 @@ pub(in crate::decision) fn judged(
 ) -> Option<Reason> {
     let ramp = draft.ramp_now().filter(|ramp| ramp.id == *id && ramp.stage == stage)?;
     ramp.stage_began_at()?;
-    if matches!(ramp.phase, crate::incident::RampPhase::Finishing) {
+    if ramp.is_finishing() {
         return None;
     }
     record_changes(draft, &ramp, judgements);
@@ -34,8 +34,11 @@ pub(in crate::decision) fn judged(
         promotion.as_ref().is_some_and(|promotion| promotion.in_spite_of.contains(&reason))
     };
     let left: Vec<_> = in_the_way.into_iter().filter(|(reason, _)| !is_overruled(*reason)).collect();
+    let begins_anew = begin_anew_after_another_canary(draft, &ramp, &left);
     if !left.is_empty() {
         hold(draft, &ramp, left);
+    } else if begins_anew {
+        go_on(draft, &ramp);
     } else if has_lasted(draft, &ramp) {
         pass(draft, &ramp, judgements, promotion.is_some_and(|promotion| promotion.is_full));
     }

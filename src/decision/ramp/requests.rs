@@ -6,7 +6,7 @@ use super::{RampRefusal, RampRequest};
 use crate::decision::Draft;
 use crate::decision::draft::Activity;
 use crate::decision::grace::roll_back;
-use crate::incident::{Judgement, Promotion, Ramp, RampEvent, RampPhase, RampSaid, Reason, Share};
+use crate::incident::{Judgement, Promotion, Ramp, RampEvent, RampSaid, Reason, Share};
 
 pub(in crate::decision) fn asked(
     draft: &mut Draft<'_>,
@@ -25,10 +25,10 @@ pub(in crate::decision) fn asked(
     let event = match request {
         RampRequest::Start(_) => return None,
         RampRequest::Abort { words } => return abort(draft, &ramp, actor, words),
-        RampRequest::Pause { words } => match (&ramp.phase, &ramp.paused) {
-            (RampPhase::Finishing, _) => Err(wrong("its last stage has passed: there is nothing to pause")),
-            (_, Some(_)) => Err(wrong("it is paused already")),
-            (_, None) => Ok(RampEvent::Paused { actor, words: words.clone() }),
+        RampRequest::Pause { words } => match (ramp.is_finishing(), &ramp.paused) {
+            (true, _) => Err(wrong("its last stage has passed: there is nothing to pause")),
+            (false, Some(_)) => Err(wrong("it is paused already")),
+            (false, None) => Ok(RampEvent::Paused { actor, words: words.clone() }),
         },
         RampRequest::Resume if ramp.paused.is_none() => Err(wrong("it is not paused")),
         RampRequest::Resume => Ok(RampEvent::Resumed { actor }),
@@ -66,7 +66,7 @@ fn promotion(
     if ramp.stage_began_at().is_none() {
         return Err(wrong("its stage has not begun yet"));
     }
-    if ramp.phase == RampPhase::Finishing || (ramp.is_in_last_stage() && promotion.is_full) {
+    if ramp.is_finishing() || (ramp.is_in_last_stage() && promotion.is_full) {
         return Err(wrong("it is in its last stage"));
     }
     let stage = ramp.stage + 1;

@@ -1,8 +1,8 @@
 //! Looks at a ramp after every input: what ended it, what holds it, what is to be changed.
 
-use super::change::carry_on;
+use super::change::{Progress, READ_PATIENCE, carry_on, stage_begins};
 use super::holds::{self, InTheWay, changed_to, counts_at_once, go_on, hold};
-use crate::decision::{Draft, PlanPolicy, Reading};
+use crate::decision::{Draft, OBSERVATION_VALID, PlanPolicy, Reading};
 use crate::incident::{
     Criterion, HoldReason, Judgement, Question, Ramp, RampEvent, RampPhase, RampSaid, Share, Step,
 };
@@ -13,10 +13,12 @@ pub(in crate::decision) fn review(draft: &mut Draft<'_>) {
     if ended(draft, &ramp) || ramp.step.is_some() {
         return;
     }
-    match &ramp.phase {
-        RampPhase::Finishing => finish(draft, &ramp),
-        _ if ramp.stage_began_at().is_none() => set_share(draft, &ramp),
-        _ => watch(draft, &ramp),
+    if ramp.is_finishing() {
+        finish(draft, &ramp);
+    } else if ramp.stage_began_at().is_none() {
+        set_share(draft, &ramp);
+    } else {
+        watch(draft, &ramp);
     }
 }
 
@@ -53,7 +55,12 @@ pub(super) fn ended_outside(draft: &mut Draft<'_>, ramp: &Ramp) {
 fn set_share(draft: &mut Draft<'_>, ramp: &Ramp) {
     let mut in_the_way = holds::of_the_rollout(draft, ramp);
     if in_the_way.is_empty() {
-        in_the_way.extend(carry_on(draft, ramp));
+        match carry_on(draft, ramp) {
+            Progress::Goes => {}
+            Progress::Waits if holds_for_the_change(ramp) => return,
+            Progress::Waits => {}
+            Progress::Held(reason, detail) => in_the_way.push((reason, detail)),
+        }
     }
     let Some(ramp) = draft.ramp_now() else { return };
     // An API that fails once or twice is tried again before anybody is told.
@@ -66,6 +73,20 @@ fn set_share(draft: &mut Draft<'_>, ramp: &Ramp) {
     } else if !in_the_way.iter().all(is_young) {
         hold(draft, &ramp, in_the_way);
     }
+}
+
+/// Whether it holds for something that only a new look can say is over.
+fn holds_for_the_change(ramp: &Ramp) -> bool {
+    let of_the_change = |reason: &HoldReason| {
+        matches!(
+            reason,
+            HoldReason::ShareUnread
+                | HoldReason::ShareChanged
+                | HoldReason::StepFailed
+                | HoldReason::CanaryNotReady
+        )
+    };
+    matches!(&ramp.phase, RampPhase::StageHolding { reasons } if reasons.iter().any(of_the_change))
 }
 
 /// From so many failures in a row on it is said that a share can't be set.
@@ -85,11 +106,30 @@ fn watch(draft: &mut Draft<'_>, ramp: &Ramp) {
         |reason| matches!(&ramp.phase, RampPhase::StageHolding { reasons } if reasons.contains(&reason));
     let counts = are_judged || is_held(HoldReason::CriterionUnknown);
     in_the_way.retain(|(reason, _)| counts || *reason != HoldReason::CriterionUnknown);
+    begin_anew_after_another_canary(draft, ramp, &in_the_way);
     if in_the_way.is_empty() {
         go_on(draft, ramp);
     } else {
         hold(draft, ramp, in_the_way);
     }
+}
+
+/// Where its stage held because the canary had another share, or was another revision, and does so no more, the
+/// stage begins anew with all of its time: the time before shows nothing of what the stage is for. Says whether.
+pub(super) fn begin_anew_after_another_canary(
+    draft: &mut Draft<'_>,
+    ramp: &Ramp,
+    in_the_way: &[InTheWay],
+) -> bool {
+    let is_another =
+        |reason: &HoldReason| matches!(reason, HoldReason::ShareChanged | HoldReason::RevisionChanged);
+    let was_another =
+        matches!(&ramp.phase, RampPhase::StageHolding { reasons } if reasons.iter().any(is_another));
+    let is_over = was_another && !in_the_way.iter().any(|(reason, _)| is_another(reason));
+    if is_over {
+        stage_begins(draft, ramp);
+    }
+    is_over
 }
 
 /// What is in the way of leaving the stage now; before its time is over, only what counts at once.
@@ -115,26 +155,57 @@ fn finish(draft: &mut Draft<'_>, ramp: &Ramp) {
     if ramp.record().is_none_or(|record| record.evidence.is_empty()) {
         return;
     }
-    let in_the_way = holds::of_the_rollout(draft, ramp);
+    let is_known = matches!(draft.context.reading, Reading::At { share: Some(_), .. });
+    if !is_known && ramp.unchanged_for(draft.now()) < READ_PATIENCE {
+        return;
+    }
+    let mut in_the_way = holds::of_the_rollout(draft, ramp);
+    in_the_way.extend(holds::of_the_share(draft, ramp));
     if !in_the_way.is_empty() {
-        return;
+        return hold(draft, ramp, in_the_way);
     }
-    if let Some(step) = stable_down(draft, ramp) {
-        let may_try = ramp.retry_at.is_none_or(|retry_at| retry_at <= draft.now());
-        if may_try {
-            draft.ramp_event(&ramp.id, RampEvent::StepStarted { step });
+    match stable_down(draft, ramp) {
+        StableDown::Not => {}
+        StableDown::Look => return,
+        StableDown::Do(step) => {
+            if ramp.failures >= FAILURES_TOLD {
+                hold(draft, ramp, vec![(HoldReason::StepFailed, "stable's pods are still there".to_owned())]);
+            }
+            if ramp.retry_at.is_none_or(|retry_at| retry_at <= draft.now()) {
+                draft.ramp_event(&ramp.id, RampEvent::StepStarted { step });
+            }
+            return;
         }
-        return;
     }
+    go_on(draft, ramp);
     draft.ramp_event(&ramp.id, RampEvent::Succeeded);
     let (started_at, stages) = (ramp.started_at, ramp.stages.len());
     draft.ramp_notice(RampSaid::Succeeded { started_at, stages });
 }
 
-fn stable_down(draft: &Draft<'_>, ramp: &Ramp) -> Option<Step> {
-    let PlanPolicy::Workloads { replicas, .. } = draft.context.policy.plan else { return None };
-    let (_, observed) = draft.context.observed?;
-    let is_up = observed.workloads.is_none_or(|known| known.stable.wanted > 0);
-    let ready_at_least = super::canary_replicas(ramp.share(), replicas);
-    (ramp.plan.stable_down && is_up).then_some(Step::StableDown { ready_at_least })
+/// Whether stable's pods are to go, at the very end.
+enum StableDown {
+    /// Nobody asked for it, or it is done.
+    Not,
+    /// What is known of them is too old.
+    Look,
+    Do(Step),
+}
+
+fn stable_down(draft: &Draft<'_>, ramp: &Ramp) -> StableDown {
+    let PlanPolicy::Workloads { replicas, .. } = draft.context.policy.plan else { return StableDown::Not };
+    if !ramp.plan.stable_down {
+        return StableDown::Not;
+    }
+    let of_now = draft.context.observed.filter(|(at, _)| {
+        *at + OBSERVATION_VALID >= draft.now() && ramp.last_step_ended_at.is_none_or(|ended| *at > ended)
+    });
+    match of_now.and_then(|(_, observed)| observed.workloads) {
+        None => StableDown::Look,
+        Some(known) if known.stable.wanted == 0 => StableDown::Not,
+        Some(_) => {
+            let ready_at_least = super::canary_replicas(ramp.share(), replicas);
+            StableDown::Do(Step::StableDown { ready_at_least })
+        }
+    }
 }

@@ -5,3 +5,4 @@ mod promises;
 mod scene;
 mod stages;
 mod starts;
+mod troubles;

@@ -50,7 +50,10 @@ impl Ramp {
             RampEvent::StepEnded { record } => self.step_ended(at, record),
             RampEvent::StageBegan { stage } => {
                 if let Some(record) = self.record_of(*stage) {
+                    // A stage that begins anew has nothing of what was before.
                     record.began_at = Some(at);
+                    record.paused_seconds = 0;
+                    record.judgements.clear();
                 }
                 // A pause that began before the clock did takes nothing from it.
                 if let Some(paused) = &mut self.paused {
@@ -174,6 +177,7 @@ impl Ramp {
             self.failures = 0;
             self.retry_at = None;
         } else if record.outcome == StepOutcome::NotNow {
+            self.failures += 1;
             self.retry_at = Some(at + FIRST_PAUSE);
         } else {
             let pause = FIRST_PAUSE * (1 << self.failures.min(6));
@@ -195,7 +199,13 @@ impl Ramp {
         self.holding = None;
         if let RampPhase::StageHolding { .. } = self.phase {
             let has_begun = self.stages.iter().any(|record| record.began_at.is_some());
-            self.phase = if has_begun { RampPhase::StageRunning } else { RampPhase::Starting };
+            self.phase = if self.is_finishing() {
+                RampPhase::Finishing
+            } else if has_begun {
+                RampPhase::StageRunning
+            } else {
+                RampPhase::Starting
+            };
         }
     }
 

@@ -128,6 +128,21 @@ impl Ramp {
         self.stage + 1 >= self.plan.stages.len()
     }
 
+    /// Whether its last stage has passed, and what comes last is being done.
+    #[must_use]
+    pub fn is_finishing(&self) -> bool {
+        let has_passed = self.record().is_some_and(|record| record.passed_at.is_some());
+        has_passed && self.is_in_last_stage() && !self.phase.has_ended()
+    }
+
+    /// For how long nothing of it has changed: since its start, its last change, or the end of a stage.
+    #[must_use]
+    pub fn unchanged_for(&self, now: DateTime<Utc>) -> TimeDelta {
+        let passed = self.stages.iter().filter_map(|record| record.passed_at).max();
+        let changed_at = [Some(self.started_at), self.last_step_ended_at, passed].into_iter().max().flatten();
+        now - changed_at.unwrap_or(self.started_at)
+    }
+
     /// The record of the stage that it is in.
     #[must_use]
     pub fn record(&self) -> Option<&StageRecord> {

@@ -30,7 +30,7 @@ impl Said {
                 .next("Decide: promote it with a reason, abort it, or mend what is in its way."),
             RampSaid::GoesOn => Self::new(Mark::Green, "RAMP GOES ON", what),
             RampSaid::Succeeded { .. } => Self::new(Mark::Green, "RAMP SUCCEEDED", what)
-                .done("Its evidence is complete.")
+                .done("The evidence of its stages is written.")
                 .safe("Yes. Alerts of this revision still lead to a rollback for a while."),
             RampSaid::Ended { .. } => {
                 Self::new(Mark::Yellow, "RAMP ENDED", what).next("A retry is a new ramp.")

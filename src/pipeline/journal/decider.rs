@@ -64,6 +64,7 @@ impl Decider {
             not_before,
             frozen: frozen.as_deref(),
             watchdog_silent_seconds: Some(observed.watchdog_silent_seconds(&rollout.policy.matching)),
+            watchdog_heard: observed.was_watchdog_heard(&rollout.policy.matching),
         };
         let Decided { state, events: decided, reason, incident, refusal } =
             decide(Arc::unwrap_or_clone(state), input, &context);

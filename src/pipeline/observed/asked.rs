@@ -1,4 +1,6 @@
-//! Whether this process has asked for a rollout's alerts yet.
+//! What this process has heard of a rollout's alerts at all.
+
+use std::collections::BTreeMap;
 
 use super::Observed;
 use crate::incident::RolloutName;
@@ -8,6 +10,12 @@ impl Observed {
     /// was asked, too: its silence is for the Watchdog to judge.
     pub fn alerts_asked(&self, rollout: &RolloutName) {
         self.lock().asked.insert(rollout.clone());
+    }
+
+    /// Whether a Watchdog that speaks for alerts of these labels was heard since the start.
+    #[must_use]
+    pub fn was_watchdog_heard(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.lock().watchdogs.was_heard(labels)
     }
 
     /// Whether that has happened since the start of this process.

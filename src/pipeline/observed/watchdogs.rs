@@ -39,6 +39,10 @@ impl Watchdogs {
         }
     }
 
+    pub(super) fn was_heard(&self, labels: &Labels) -> bool {
+        self.heard_at.keys().any(|alive| self.watchdog.speaks_for(alive, labels))
+    }
+
     pub(super) fn silent_seconds(&self, labels: &Labels) -> u64 {
         let speaking = self.heard_at.iter().filter(|(alive, _)| self.watchdog.speaks_for(alive, labels));
         speaking.map(|(_, at)| *at).max().unwrap_or(self.started).elapsed().as_secs()

@@ -142,7 +142,8 @@ fn audit(scene: &Scene) -> Result<(), String> {
             RampEvent::StepStarted { step: Step::SetShare { share, .. } } if !runs || *share > allowed => {
                 return Err(format!("{share} is set at {at}, and {allowed} is allowed"));
             }
-            RampEvent::StageBegan { .. } => stage.began_at = Some(at),
+            // It may begin anew, after another share or revision.
+            RampEvent::StageBegan { .. } => (stage.began_at, stage.paused_seconds) = (Some(at), 0),
             RampEvent::Paused { .. } => stage.paused_at = Some(at),
             RampEvent::Resumed { .. } => stage.resume(at),
             RampEvent::Promoted(promotion) => stage.promotion = Some(promotion.clone()),
