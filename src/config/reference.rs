@@ -165,7 +165,7 @@ reference! {
     "rollouts.ramp.criteria.every", "1m", "How often an API, a log or a program is asked";
     "rollouts.ramp.criteria.file", "{name}_stage_{stage}.txt", "The file of a stage's evidence that has what the program said, or the log's first lines; `{stage}` is the stage's share";
     "rollouts.apis.url", "required in [[rollouts.apis]]", "Scheme, host and port of an API that criteria with `kind = \"http\"` ask with credentials; others are asked without";
-    "rollouts.freeze.name", "required", "A window in which no ramp starts, shown to people; `[[rollouts.freeze]]` may be there up to 20 times";
+    "rollouts.freeze.name", "required", "A window in which no ramp starts or goes on, shown to people; `[[rollouts.freeze]]` may be there up to 20 times";
     "rollouts.freeze.cron", "none", "When it begins, such as `0 16 * * FRI`: minute, hour, day of the month, month, day of the week. A time that clocks leave out begins right after it, one that comes twice the first time";
     "rollouts.freeze.duration", "required with cron", "How long it then lasts, by a stopwatch, such as `64h`; at most 31 days";
     "rollouts.freeze.time_zone", "UTC", "Whose clocks `cron` and dates are by: an IANA name, such as `Europe/Istanbul`";
