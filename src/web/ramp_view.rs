@@ -65,6 +65,9 @@ pub struct RampView {
     pub plan_sha256: String,
     /// The record of the whole, once it is written; each stage has its own.
     pub evidence: Vec<EvidenceFile>,
+    /// What is missing of the evidence of its stages and of the whole, in sentences.
+    #[serde(default)]
+    pub evidence_problems: Vec<String>,
 }
 
 /// One pass criterion, and what became of it last.
@@ -155,8 +158,14 @@ impl RampView {
             },
             plan_sha256: ramp.plan_sha256.clone(),
             evidence: ramp.evidence.clone(),
+            evidence_problems: evidence_problems(ramp),
         }
     }
+}
+
+fn evidence_problems(ramp: &Ramp) -> Vec<String> {
+    let of_stages = ramp.stages.iter().flat_map(|record| &record.evidence_problems);
+    of_stages.chain(&ramp.evidence_problems).cloned().collect()
 }
 
 fn stages(ramp: &Ramp) -> Vec<StageView> {

@@ -17,6 +17,8 @@ pub(in crate::cli) fn ramp_lines(ramp: &RampView) -> Vec<String> {
     lines.push(format!("  {id}, started {} by {who} ({through})", since_when(ramp.started_at, ramp.now)));
     lines.extend(ramp.warnings.iter().map(|text| style::warning(&format!("  warned: {}", shown(text)))));
     lines.extend(ramp.evidence.iter().map(|file| format!("  evidence {}", shown(&file.name))));
+    let problems = ramp.evidence_problems.iter();
+    lines.extend(problems.map(|text| style::warning(&format!("  evidence: {}", shown(text)))));
     if !ramp.durable {
         lines.push(style::alarm(
             "  NOT STORED: the store can't be written; if Backstop ends before it can, this is forgotten",

@@ -21,7 +21,7 @@ struct Document {
 /// The record for tools. What it says must not depend on the record: a second try would give other bytes.
 pub(in crate::evidence) fn ramp_json(ramp: &Ramp) -> String {
     let files = ramp.stages.iter().flat_map(|record| record.evidence.clone()).collect();
-    let ramp = Ramp { evidence: Vec::new(), ..ramp.clone() };
+    let ramp = Ramp { evidence: Vec::new(), evidence_problems: Vec::new(), ..ramp.clone() };
     match serde_json::to_string_pretty(&Document { schema_version: SCHEMA_VERSION, ramp, files }) {
         Ok(text) => text + "\n",
         // Texts, numbers and times always encode; should that ever change, the text file still has it all.

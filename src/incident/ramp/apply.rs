@@ -39,6 +39,7 @@ impl Ramp {
             paused: None,
             holding: None,
             evidence: Vec::new(),
+            evidence_problems: Vec::new(),
         }
     }
 
@@ -105,7 +106,10 @@ impl Ramp {
                     record.evidence_problems.clone_from(problems);
                 }
             }
-            RampEvent::EvidenceWritten { stage: None, files, .. } => self.evidence.clone_from(files),
+            RampEvent::EvidenceWritten { stage: None, files, problems } => {
+                self.evidence.clone_from(files);
+                self.evidence_problems.clone_from(problems);
+            }
             RampEvent::Finishing => self.phase = RampPhase::Finishing,
             RampEvent::Succeeded => self.end(at, RampPhase::Succeeded),
             RampEvent::RolledBack { incident } => {

@@ -37,6 +37,9 @@ pub struct Ramp {
     pub holding: Option<Holding>,
     /// The record of the whole, once it is written.
     pub evidence: Vec<EvidenceFile>,
+    /// What is missing of it, a tag for instance, in sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence_problems: Vec<String>,
 }
 
 /// That a person paused it.

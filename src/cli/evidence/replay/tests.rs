@@ -83,7 +83,7 @@ fn a_verdict_that_does_not_follow_from_its_answer_fails_the_replay_and_is_shown_
     let (_folder, path) = written();
     let file = path.join("r-ramp-20261124-030000/gates_stage_5.json");
     let text = fs::read_to_string(&file).expect("read");
-    let forged = text.replace("\"verdict\": \"fail\"", "\"verdict\": \"pass\"");
+    let forged = text.replace("\"verdict\":\"fail\"", "\"verdict\":\"pass\"");
     assert_ne!(text, forged);
     fs::write(&file, forged).expect("written");
     assert_eq!(run(&path, Output::Json), Outcome::Failed);

@@ -81,6 +81,26 @@ fn each_line_about_time_and_people_says_what_is_so() {
 }
 
 #[test]
+fn what_is_missing_of_its_evidence_is_said_of_its_stages_and_of_the_whole() {
+    let mut story = holding();
+    let written = |stage, problem: &str| RampEvent::EvidenceWritten {
+        stage,
+        files: Vec::new(),
+        problems: vec![problem.to_owned()],
+    };
+    story.tell(written(Some(0), "stage_1.png is missing: no data"));
+    story.tell(RampEvent::Succeeded);
+    story.tell(written(None, "the release is not tagged: no such commit"));
+    let text = plain(&ramp_lines(&view(&story)));
+    for line in [
+        "  evidence: stage_1.png is missing: no data",
+        "  evidence: the release is not tagged: no such commit",
+    ] {
+        assert!(text.lines().any(|known| known == line), "{line} in\n{text}");
+    }
+}
+
+#[test]
 fn one_that_has_ended_is_one_line_of_status() {
     let mut story = holding();
     story.tell(RampEvent::EndedOutside { detail: "it is 0 %, and 25 % was set".to_owned() });
