@@ -108,9 +108,11 @@ pub(crate) async fn limit_by(
 
     let account = Workloads::new(connect(kubeconfig).await, namespace);
     let dry_run = PatchParams { dry_run: true, ..PatchParams::default() };
-    let scaled = Patch::Merge(json!({ "spec": { "replicas": 1 } }));
+    // Where ramps are the canary may go up, and what may not is stable, of which there are two, down.
+    let (refused, replicas) = if policies == "admission" { ("canary", 999) } else { ("stable", 1) };
+    let scaled = Patch::Merge(json!({ "spec": { "replicas": replicas } }));
     wait_for("the policy of replicas", || async {
-        account.api::<Deployment>().patch_scale("stable", &dry_run, &scaled).await.err()
+        account.api::<Deployment>().patch_scale(refused, &dry_run, &scaled).await.err()
     })
     .await;
     let labelled = Patch::Merge(json!({ "metadata": { "labels": { "foreign": "yes" } } }));
