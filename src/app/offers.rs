@@ -15,7 +15,7 @@ pub(super) struct Configured(pub(super) RolloutConfig);
 impl Offers for Configured {
     fn offer(&self) -> Result<RampOffer, String> {
         let RolloutConfig { ramp, metrics, .. } = &self.0;
-        let criteria = ramp.criteria.load(&self.0).map_err(|report| report.to_string())?;
+        let criteria = ramp.criteria.load_with_needs(&self.0).map_err(|report| report.to_string())?;
         // As long as a stage, where that is shorter: what was before the traffic came says nothing of it.
         let over = ramp.stage_duration.min(RATE_OVER);
         Ok(RampOffer {

@@ -53,6 +53,20 @@ impl CriteriaConfig {
         self.load_for(&rollout.metrics, &placeholders::recorded_labels(rollout))
     }
 
+    /// The same with what a ramp has to know of them before it starts. Large expressions are taken apart for that,
+    /// which no start of the server should wait for.
+    ///
+    /// # Errors
+    /// As [`CriteriaConfig::load`].
+    pub fn load_with_needs(&self, rollout: &RolloutConfig) -> Result<Criteria, ConfigReport> {
+        let mut criteria = self.load(rollout)?;
+        for one in &mut criteria.all {
+            let question = &one.criterion.question;
+            (one.needs, one.statistic) = (built::needs(question), built::statistic(question));
+        }
+        Ok(criteria)
+    }
+
     fn load_for(&self, metrics: &MetricsConfig, recorded: &str) -> Result<Criteria, ConfigReport> {
         let mut entries: Vec<Entry> = Vec::new();
         let mut problems = Vec::new();

@@ -54,20 +54,19 @@ pub(super) fn built(
     let stages = entry.stages.as_deref().unwrap_or(ALL_STAGES).iter().copied().map(Share).collect();
     let (on_fail, is_advisory) = (entry.on_fail.unwrap_or_default(), entry.advisory.unwrap_or(false));
     let criterion = Criterion { name, title, on_fail, is_advisory, question };
-    let (needs, statistic) = (needs(&criterion.question), statistic(&criterion.question));
     let metric_from = entry.metric_from;
-    Ok(Ok(StagedCriterion { criterion, stages, metric_from, needs, statistic }))
+    Ok(Ok(StagedCriterion { criterion, stages, metric_from, needs: None, statistic: None }))
 }
 
 /// A counter that is judged since the stage began counts from 0 without a series: it needs none.
-fn needs(question: &Question) -> Option<Needs> {
+pub(super) fn needs(question: &Question) -> Option<Needs> {
     let Question::Query(query) = question else { return None };
     let needs = needs_of(&query.expression);
     Some(if query.since_stage_began { Needs::Any(vec![needs, Needs::All(Vec::new())]) } else { needs })
 }
 
 /// What it judges of requests that it counts.
-fn statistic(question: &Question) -> Option<Statistic> {
+pub(super) fn statistic(question: &Question) -> Option<Statistic> {
     let Question::Query(query) = question else { return None };
     query.samples.as_ref()?;
     match (quantile_of(&query.expression), query.unit, query.bound) {

@@ -33,7 +33,8 @@ pub(super) async fn look(
     };
     // Files and parsers take their time, and every other check runs on this thread.
     let of_rollout = rollout.clone();
-    let loaded = tokio::task::spawn_blocking(move || of_rollout.ramp.criteria.load(&of_rollout)).await;
+    let loaded =
+        tokio::task::spawn_blocking(move || of_rollout.ramp.criteria.load_with_needs(&of_rollout)).await;
     let loaded = loaded.map_err(|error| error.to_string());
     let criteria = match loaded.and_then(|loaded| loaded.map_err(|report| report.to_string())) {
         Ok(criteria) => criteria,
