@@ -14,7 +14,9 @@ use super::client::Client;
 use super::output::fail;
 use super::{Common, Outcome, check_config};
 use asking::{abort, ask, start, stopped};
-pub(super) use text::{ended_line, progress_lines, ramp_lines};
+#[cfg(feature = "demo")]
+pub(super) use text::progress_lines;
+pub(super) use text::{ended_line, ramp_lines};
 
 /// Before a ramp starts the server asks everybody who will have to answer later, for half a minute at most.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(35);
@@ -143,11 +145,9 @@ impl RolloutCommand {
 
 pub(super) async fn run(args: &RolloutArgs, common: &Common) -> Outcome {
     let Some(config) = check_config::open(common) else { return Outcome::Usage };
-    let names: Vec<_> = config.rollouts.iter().map(|rollout| rollout.name.as_str()).collect();
-    let name = match (args.command.rollout(), names.as_slice()) {
-        (Some(name), _) if names.contains(&name) => name,
-        (None, [only]) => only,
-        _ => return fail(format!("name a rollout: {}", names.join(", ")), Outcome::Usage),
+    let name = match check_config::chosen(&config, args.command.rollout(), "name a rollout") {
+        Ok(rollout) => rollout.name.as_str(),
+        Err(outcome) => return outcome,
     };
     let client = match Client::patient(&config, ANSWERED_WITHIN) {
         Ok(client) => client,
