@@ -10,17 +10,14 @@ mod rounds;
 
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::worker::{LONGEST_NAP, changed};
 use super::{States, Worker};
 use crate::incident::{Ramp, RolloutState};
 use crate::metrics::Loop;
 use asking::Asking;
 pub use rounds::Rounds;
-
-/// The longest nap, for the same reason as the worker's: a clock may be set.
-const LONGEST_NAP: Duration = Duration::from_secs(1);
 
 /// Asks for every ramp whose stage has begun.
 #[derive(Debug, Clone)]
@@ -54,14 +51,14 @@ impl Gates {
     fn begin_due(&self, states: &States, asking: &mut Asking) -> Duration {
         let now = self.worker.clock.now();
         let mut nap = LONGEST_NAP;
+        // Few rollouts are ramped, and every change of any wakes this: one that is not costs a look at its state.
         for (name, state) in states {
+            let Some(ramp) = watched(state) else { continue };
             let Some(rollout) = self.worker.rollouts.get(name) else { continue };
-            match watched(state) {
-                Some(ramp) => nap = nap.min(asking.begin(&self.worker, rollout, ramp, now)),
-                None => asking.forget(name),
-            }
-            self.worker.rounds.keep_what_is_needed(name, state);
+            nap = nap.min(asking.begin(&self.worker, rollout, ramp, now));
         }
+        asking.forget_all_but(|name| states.get(name).is_some_and(|state| watched(state).is_some()));
+        self.worker.rounds.keep_what_is_needed(states);
         nap
     }
 }
@@ -70,11 +67,4 @@ impl Gates {
 fn watched(state: &RolloutState) -> Option<&Ramp> {
     let is_judged = |ramp: &&Ramp| !ramp.is_finishing() && ramp.stage_began_at().is_some();
     state.running_ramp().filter(is_judged)
-}
-
-/// Resolves when the states change; never, once nobody can change them any more.
-async fn changed(states: &mut watch::Receiver<States>) {
-    if states.changed().await.is_err() {
-        std::future::pending::<()>().await;
-    }
 }

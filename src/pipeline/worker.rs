@@ -26,7 +26,7 @@ use crate::store::IncidentStore;
 
 /// The longest nap. Deadlines are wall-clock times; a clock that is stepped forward must not leave
 /// a grace asleep until the timer of the old time.
-const LONGEST_NAP: Duration = Duration::from_secs(1);
+pub(super) const LONGEST_NAP: Duration = Duration::from_secs(1);
 
 /// The pause after a task that panicked, so that a bug that always strikes doesn't spin.
 const AFTER_PANIC: Duration = Duration::from_secs(5);
@@ -208,7 +208,7 @@ impl Worker {
 }
 
 /// Resolves when the states change; never, once nobody can change them any more.
-async fn changed(states: &mut watch::Receiver<States>) {
+pub(super) async fn changed(states: &mut watch::Receiver<States>) {
     if states.changed().await.is_err() {
         std::future::pending::<()>().await;
     }

@@ -13,9 +13,7 @@ use backstop::incident::{
     RampPhase, RampPlan, RangeQuery, Revision, Share, StagePlan, Step, Unit,
 };
 use backstop::pipeline::Rollout;
-use backstop::ramp::{
-    Answer as Answered, Asked, HttpAnswer, Judge, RangeAnswer, Series, StageSpan, judge_answer,
-};
+use backstop::ramp::{Answer as Answered, Asked, HttpAnswer, Judge, RangeAnswer, Series, StageSpan};
 use backstop::store::MemoryStore;
 use chrono::TimeDelta;
 
@@ -86,8 +84,7 @@ impl Judge for Scripted {
                 Answered::Http(answer)
             }
         };
-        let judgement = judge_answer(&answer, criterion, span);
-        Asked { answer, judgement, kept: None }
+        Asked::bare(answer)
     }
 }
 
@@ -115,8 +112,12 @@ fn query() -> Criterion {
 }
 
 fn api() -> Criterion {
+    api_asked_every(60)
+}
+
+fn api_asked_every(every_seconds: u32) -> Criterion {
     let url = "http://127.0.0.1:1/".to_owned();
-    let check = HttpCheck { url, status: 200, pointer: None, expected: None, every_seconds: 60 };
+    let check = HttpCheck { url, status: 200, pointer: None, expected: None, every_seconds };
     criterion("contract", Question::Http(check))
 }
 
@@ -248,6 +249,22 @@ async fn an_api_that_hangs_holds_up_no_query_and_is_never_a_pass() {
     assert_eq!(hanging.ramp().stage, 1, "of the second stage it has none");
     assert!(matches!(hanging.ramp().phase, RampPhase::StageRunning | RampPhase::StageHolding { .. }));
     assert!(hanging.asked().len() >= 10, "{:?}", hanging.asked());
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_a_stage_that_begins_anew_everything_is_asked_anew() {
+    let scene = Scene::new(vec![query(), api_asked_every(600)]).await;
+    scene.passes(30).await;
+    scene.dial.0.store(50, Ordering::SeqCst);
+    scene.passes(25).await;
+    assert_eq!(scene.holds_for(), [HoldReason::ShareChanged]);
+    scene.dial.0.store(5, Ordering::SeqCst);
+    scene.passes(25).await;
+    assert_eq!(scene.ramp().phase, RampPhase::StageRunning);
+    scene.passes(70).await;
+    assert_eq!(scene.share(), 5, "its hundred seconds began with the share that came back");
+    scene.passes(35).await;
+    assert_eq!(scene.share(), 100, "{:?}", scene.ramp().record());
 }
 
 #[tokio::test(start_paused = true)]

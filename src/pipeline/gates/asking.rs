@@ -75,9 +75,8 @@ impl Asking {
         if !self.stages.get(&rollout.name).is_some_and(|stage| stage.occasion.is_same_stage(&occasion)) {
             self.stages.insert(rollout.name.clone(), Stage::of(occasion.clone()));
         }
-        let criteria = ramp.stage_plan().map_or(&[] as &[_], |stage| stage.criteria.as_slice());
         let mut next = now + TimeDelta::days(1);
-        for criterion in criteria {
+        for criterion in ramp.criteria_of(ramp.stage) {
             if let Some(every) = questions::asked_every(criterion) {
                 next = next.min(self.begin_by_itself(rollout, ramp, (criterion, every), now));
             }
@@ -150,9 +149,9 @@ impl Asking {
         far
     }
 
-    /// Nothing is asked for this rollout any more.
-    pub(super) fn forget(&mut self, rollout: &RolloutName) {
-        self.stages.remove(rollout);
+    /// Nothing is asked for other rollouts any more.
+    pub(super) fn forget_all_but(&mut self, is_asked: impl Fn(&RolloutName) -> bool) {
+        self.stages.retain(|rollout, _| is_asked(rollout));
     }
 
     /// `None` while nothing is asked.

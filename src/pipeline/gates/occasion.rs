@@ -10,8 +10,10 @@ use crate::incident::{Ramp, RampId};
 /// ramp has it judged at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Occasion {
-    pub(super) ramp: RampId,
-    pub(super) stage: usize,
+    ramp: RampId,
+    stage: usize,
+    /// A stage may begin anew: what was answered before says nothing of it then.
+    began_at: Option<DateTime<Utc>>,
     is_paused: bool,
     is_approved: bool,
     is_promoted: bool,
@@ -23,15 +25,16 @@ impl Occasion {
         Self {
             ramp: ramp.id.clone(),
             stage: ramp.stage,
+            began_at: ramp.stage_began_at(),
             is_paused: ramp.paused.is_some(),
             is_approved: record.is_some_and(|record| record.approval.is_some()),
             is_promoted: record.is_some_and(|record| record.promotion.is_some()),
         }
     }
 
-    /// Whether it is about the same stage of the same ramp.
+    /// Whether it is about the same stage of the same ramp, since the same beginning.
     pub(super) fn is_same_stage(&self, other: &Self) -> bool {
-        (&self.ramp, self.stage) == (&other.ramp, other.stage)
+        (&self.ramp, self.stage, self.began_at) == (&other.ramp, other.stage, other.began_at)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, stream};
 
-use crate::incident::{Criterion, CriterionName, Question, Ramp, StageRecord};
+use crate::incident::{Criterion, CriterionName, Question, Ramp};
 use crate::pipeline::{Rollout, Worker};
 use crate::ramp::{Answer, ApprovalAnswer, Asked, Gate, KeptFile, Round, StageSpan, judge_answer};
 
@@ -28,13 +28,9 @@ pub(super) fn asked_every(criterion: &Criterion) -> Option<Duration> {
 
 /// The time of a stage that has begun, as of `now`.
 pub(super) fn span(ramp: &Ramp, stage: usize, now: DateTime<Utc>) -> Option<StageSpan> {
-    let began_at = record(ramp, stage)?.began_at?;
+    let began_at = ramp.record_of(stage)?.began_at?;
     let duration_seconds = ramp.plan.stages.get(stage)?.duration_seconds;
     Some(StageSpan::new(began_at, now, duration_seconds))
-}
-
-fn record(ramp: &Ramp, stage: usize) -> Option<&StageRecord> {
-    ramp.stages.iter().rev().find(|record| record.stage == stage)
 }
 
 /// The latest answers of what is asked by itself.
@@ -60,8 +56,7 @@ pub(super) async fn round(
 
 /// Asks all; without answers of what is asked by itself, those anew, too.
 async fn ask_all(about: &About<'_>, by_itself: Option<&ByItself>) -> Round {
-    let stage = about.ramp.plan.stages.get(about.stage);
-    let criteria = stage.map_or(&[] as &[_], |stage| stage.criteria.as_slice());
+    let criteria = about.ramp.criteria_of(about.stage);
     let questions: Vec<_> = criteria.iter().map(|criterion| ask_one(about, criterion, by_itself)).collect();
     let asked: Vec<_> = stream::iter(questions).buffered(AT_ONCE).collect().await;
     of_answers(about.span, criteria.iter().zip(asked))
@@ -77,7 +72,7 @@ async fn ask_one(about: &About<'_>, criterion: &Criterion, by_itself: Option<&By
 fn of_answers<'a>(span: &StageSpan, asked: impl Iterator<Item = (&'a Criterion, Option<Asked>)>) -> Round {
     let mut kept: Vec<KeptFile> = Vec::new();
     let gates = asked.filter_map(|(criterion, asked)| {
-        let Asked { answer, kept: file, .. } = asked?;
+        let Asked { answer, kept: file } = asked?;
         kept.extend(file);
         // Of an older answer, too, what it says now.
         let judgement = judge_answer(&answer, criterion, span);
@@ -91,11 +86,9 @@ async fn ask_now(about: &About<'_>, criterion: &Criterion) -> Asked {
     if criterion.question != Question::Approval {
         return about.rollout.judge.ask(criterion, about.span).await;
     }
-    let approval = record(about.ramp, about.stage).and_then(|record| record.approval.as_ref());
+    let approval = about.ramp.record_of(about.stage).and_then(|record| record.approval.as_ref());
     let approved_by = approval.map(|approval| approval.actor.clone());
-    let answer = Answer::Approval(ApprovalAnswer { approved_by });
-    let judgement = judge_answer(&answer, criterion, about.span);
-    Asked { answer, judgement, kept: None }
+    Asked::bare(Answer::Approval(ApprovalAnswer { approved_by }))
 }
 
 impl Worker {

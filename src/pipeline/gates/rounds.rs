@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::incident::{Ramp, RampId, RolloutName, RolloutState};
+use crate::incident::{RampId, RolloutName};
+use crate::pipeline::States;
 use crate::ramp::Round;
 
 type OfRamp = (RampId, BTreeMap<usize, Arc<Round>>);
@@ -38,16 +39,16 @@ impl Rounds {
     }
 
     /// Drops what is in the evidence.
-    pub(super) fn keep_what_is_needed(&self, rollout: &RolloutName, state: &RolloutState) {
+    pub(super) fn keep_what_is_needed(&self, states: &States) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((id, stages)) = all.get_mut(rollout) else { return };
-        let ramp: Option<&Ramp> = state.ramp.as_deref().filter(|ramp| ramp.id == *id);
-        stages.retain(|stage, _| {
-            let mut records = ramp.into_iter().flat_map(|ramp| &ramp.stages);
-            records.any(|record| record.stage == *stage && record.evidence.is_empty())
+        all.retain(|rollout, (id, stages)| {
+            let ramp = states.get(rollout).and_then(|state| state.ramp.as_ref());
+            let ramp = ramp.filter(|ramp| ramp.id == *id);
+            stages.retain(|stage, _| {
+                let record = ramp.and_then(|ramp| ramp.record_of(*stage));
+                record.is_some_and(|record| record.evidence.is_empty())
+            });
+            !stages.is_empty()
         });
-        if stages.is_empty() {
-            all.remove(rollout);
-        }
     }
 }
