@@ -7,6 +7,7 @@ mod access;
 mod apis;
 mod client_tls;
 mod criteria;
+mod durations;
 mod fingerprint;
 mod flag_request;
 mod freeze;

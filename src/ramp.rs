@@ -7,6 +7,8 @@ mod answer;
 mod asked;
 mod criteria;
 pub mod detection_floor;
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub mod freeze;
 mod gates_file;
 mod judge;

@@ -61,8 +61,7 @@ impl CriteriaConfig {
     pub fn load_with_needs(&self, rollout: &RolloutConfig) -> Result<Criteria, ConfigReport> {
         let mut criteria = self.load(rollout)?;
         for one in &mut criteria.all {
-            let question = &one.criterion.question;
-            (one.needs, one.statistic) = (built::needs(question), built::statistic(question));
+            (one.needs, one.statistic) = built::needs_and_statistic(&one.criterion.question);
         }
         Ok(criteria)
     }

@@ -4,13 +4,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::durations::{HOUR, MINUTE, SECOND};
 use super::reader::Reader;
 use super::rollout::TrafficConfig;
 use super::{Config, Level, Problem};
-
-const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3_600);
 
 /// The protocol's `--replicas=3`.
 const DEFAULT_REPLICAS: u16 = 3;

@@ -6,14 +6,10 @@ use std::time::Duration;
 
 use toml_edit::{Item, Value};
 
+use super::durations::{DAY, HOUR, MINUTE, SECOND};
 use super::reader::Reader;
 use super::{Config, CriteriaConfig, Level, Problem, TrafficConfig};
 use crate::incident::Share;
-
-const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3_600);
-const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// The protocol's stages, in per cent.
 const PROTOCOL: [u8; 5] = [1, 5, 25, 50, 100];

@@ -7,6 +7,7 @@ use reqwest::Url;
 
 use super::access::AccessConfig;
 use super::apis::ApiConfig;
+use super::durations::{HOUR, MINUTE, SECOND};
 use super::flag_request::{BodyTemplate, FlagMethod, ShareScale};
 use super::freeze;
 use super::kubernetes::KubernetesConfig;
@@ -16,10 +17,6 @@ use super::reader::Reader;
 use crate::decision::{Mode, OnUnverified, is_legacy_label_name};
 use crate::incident::Revision;
 use crate::ramp::freeze::FreezeWindows;
-
-const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3_600);
 
 /// The longest name: it is part of every incident's id, and of labels in Kubernetes later.
 const MAX_NAME: usize = 63;

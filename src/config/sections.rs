@@ -7,6 +7,7 @@ use std::time::Duration;
 use reqwest::Url;
 
 use super::access::AccessConfig;
+use super::durations::{DAY, MINUTE, SECOND};
 use super::reader::Reader;
 use super::rollout::warn_of_new_names;
 use super::secret::SecretFile;
@@ -14,10 +15,6 @@ use super::tls::TlsConfig;
 use super::token::BasicAuth;
 use crate::decision::Watchdog;
 use crate::incident::{Severity, SeverityMap};
-
-const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
-const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// `[server]`
 #[derive(Debug, Clone)]

@@ -223,16 +223,11 @@ fn drive(incident: &Incident, policy: &Policy, plan: &mut Plan) {
 /// Its change, the evidence of the stages that are over, and when people are told of a hold again.
 fn drive_ramp(ramp: &Ramp, plan: &mut Plan) {
     let id = || ramp.id.clone();
-    for record in &ramp.stages {
-        let is_over = record.passed_at.is_some() || ramp.phase.has_ended();
-        if is_over && record.began_at.is_some() && record.evidence.is_empty() {
-            plan.now(Command::WriteRampEvidence { ramp: id(), stage: Some(record.stage) });
-        }
+    for record in ramp.unwritten_stages() {
+        plan.now(Command::WriteRampEvidence { ramp: id(), stage: Some(record.stage) });
     }
     if ramp.phase.has_ended() {
-        let has_begun = ramp.stages.iter().filter(|record| record.began_at.is_some());
-        let are_written = has_begun.clone().all(|record| !record.evidence.is_empty());
-        if ramp.evidence.is_empty() && are_written && has_begun.count() > 0 {
+        if ramp.lacks_record() && ramp.unwritten_stages().next().is_none() {
             plan.now(Command::WriteRampEvidence { ramp: id(), stage: None });
         }
         return;

@@ -7,7 +7,7 @@ use prometheus_client::registry::Registry;
 
 use super::labels::{OfRollout, RolloutReason};
 use super::{Metrics, touch};
-use crate::incident::{HoldReason, Ramp, RampPhase, RolloutName, RolloutState, Stage};
+use crate::incident::{HoldReason, Ramp, RolloutName, RolloutState, Stage};
 
 /// The gauges of ramps, by rollout.
 #[derive(Debug, Default)]
@@ -76,10 +76,7 @@ impl Metrics {
         ] {
             family.get_or_create_owned(&OfRollout { rollout: rollout.to_string() }).set(value);
         }
-        let held_for = match running.map(|ramp| &ramp.phase) {
-            Some(RampPhase::StageHolding { reasons }) => reasons.as_slice(),
-            _ => &[],
-        };
+        let held_for = running.map_or(&[] as &[_], |ramp| ramp.phase.holds_for());
         for reason in HoldReason::ALL {
             let is_held = held_for.contains(reason);
             ramps.holding.get_or_create_owned(&of_reason(rollout, *reason)).set(i64::from(is_held));

@@ -118,7 +118,7 @@ impl Worker {
         let Some(stage) = stage else {
             return Some(Gathered { files: ramp_record(ramp)?, problems: Vec::new() });
         };
-        let record = ramp.stages.iter().rev().find(|record| record.stage == stage)?;
+        let record = ramp.record_of(stage)?;
         let at = record.passed_at.or(ramp.ended_at).filter(|_| record.evidence.is_empty())?;
         Some(self.gather_stage(Left { rollout, ramp, record, at, is_snapshot: false }).await)
     }

@@ -144,16 +144,10 @@ impl Worker {
     async fn unanswered_elsewhere(&self, rollout: &Rollout, plan: &RampPlan) -> Vec<String> {
         let now = self.clock.now();
         let span = StageSpan::new(now - JUST_NOW, now, 1);
-        let mut asked: Vec<&Criterion> = Vec::new();
-        for criterion in plan.stages.iter().flat_map(|stage| &stage.criteria) {
-            let is_asked = matches!(criterion.question, Question::Http(_) | Question::Logs(_));
-            if is_asked && !asked.iter().any(|known| known.name == criterion.name) {
-                asked.push(criterion);
-            }
-        }
-        let answers = join_all(asked.iter().map(|criterion| rollout.judge.ask(criterion, &span))).await;
-        let unanswered = asked.iter().zip(answers).filter_map(|(criterion, asked)| {
-            let judgement = asked.judgement;
+        let is_asked = |one: &&Criterion| matches!(one.question, Question::Http(_) | Question::Logs(_));
+        let asked: Vec<_> = plan.criteria().filter(is_asked).collect();
+        let judged = join_all(asked.iter().map(|criterion| rollout.judge.judged(criterion, &span))).await;
+        let unanswered = asked.iter().zip(judged).filter_map(|(criterion, judgement)| {
             let has_none = matches!(judgement.reason, GateReason::NoAnswer | GateReason::NoData);
             let is_unanswered = judgement.verdict == GateVerdict::Unknown && has_none;
             is_unanswered.then(|| unanswered(criterion, &judgement.detail))
@@ -184,10 +178,8 @@ async fn ask(
 
 /// The criteria that some stage of the plan is judged by.
 fn of_plan<'a>(offer: &'a RampOffer, plan: &'a RampPlan) -> impl Iterator<Item = &'a StagedCriterion> {
-    offer.criteria.all.iter().filter(|one| {
-        let asked = plan.stages.iter().flat_map(|stage| &stage.criteria);
-        asked.into_iter().any(|criterion| criterion.name == one.criterion.name)
-    })
+    let asked: BTreeSet<_> = plan.criteria().map(|criterion| &criterion.name).collect();
+    offer.criteria.all.iter().filter(move |one| asked.contains(&one.criterion.name))
 }
 
 /// What follows from what Prometheus knows.

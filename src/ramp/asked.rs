@@ -7,12 +7,11 @@ use async_trait::async_trait;
 use super::{Answer, StageSpan, judge_answer};
 use crate::incident::{Criterion, Judgement};
 
-/// One question asked: its answer, what it says, and what of it is kept beside the answer.
+/// One question asked: its answer, and what of it is kept beside the answer. What it says follows from the answer
+/// by [`judge_answer`], and nothing else: evidence is judged again by it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Asked {
     pub answer: Answer,
-    /// Of [`judge_answer`](super::judge_answer), and nothing else: evidence is judged again by it.
-    pub judgement: Judgement,
     /// The output of a program, the lines of a log.
     pub kept: Option<KeptFile>,
 }
@@ -30,6 +29,19 @@ pub struct KeptFile {
 pub trait Judge: Send + Sync + Debug {
     /// Asks what the criterion asks, as of the span's now.
     async fn ask(&self, criterion: &Criterion, span: &StageSpan) -> Asked;
+
+    /// Asks, and says what the answer says.
+    async fn judged(&self, criterion: &Criterion, span: &StageSpan) -> Judgement {
+        judge_answer(&self.ask(criterion, span).await.answer, criterion, span)
+    }
+}
+
+impl Asked {
+    /// An answer beside which nothing is kept.
+    #[must_use]
+    pub fn bare(answer: Answer) -> Self {
+        Self { answer, kept: None }
+    }
 }
 
 /// Stands for a system that is not configured: each of its answers is that, and the criterion unknown.
@@ -42,8 +54,6 @@ pub struct NobodyAnswers {
 #[async_trait]
 impl Judge for NobodyAnswers {
     async fn ask(&self, criterion: &Criterion, span: &StageSpan) -> Asked {
-        let answer = Answer::failed(&criterion.question, self.why.clone(), span.now);
-        let judgement = judge_answer(&answer, criterion, span);
-        Asked { answer, judgement, kept: None }
+        Asked::bare(Answer::failed(&criterion.question, self.why.clone(), span.now))
     }
 }

@@ -117,48 +117,12 @@ impl Replayed<'_> {
 
 #[cfg(test)]
 mod tests {
-    use chrono::{DateTime, TimeDelta, Utc};
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::incident::{Bound, CriterionName, GateVerdict, OnFail, Question, RangeQuery, Unit};
-    use crate::ramp::{RangeAnswer, STEP_SECONDS, Series};
+    use crate::incident::GateVerdict;
+    use crate::ramp::fixtures;
 
-    fn began_at() -> DateTime<Utc> {
-        "2026-11-24T03:00:00Z".parse().expect("a time")
-    }
-
-    /// One gate of a stage of a quarter of an hour, each of its values this one.
     fn file(value: f64) -> GatesFile {
-        let span = StageSpan {
-            began_at: began_at(),
-            now: began_at() + TimeDelta::minutes(15),
-            duration_seconds: 900,
-            step_seconds: STEP_SECONDS,
-        };
-        let criterion = Criterion {
-            name: CriterionName::new("api-p95"),
-            title: "API P95 < 200 ms".to_owned(),
-            on_fail: OnFail::Hold,
-            is_advisory: false,
-            question: Question::Query(RangeQuery {
-                expression: "p95".to_owned(),
-                bound: Bound::Below(0.2),
-                unit: Unit::Seconds,
-                window_seconds: 300,
-                since_stage_began: false,
-                samples: None,
-                min_samples: 0,
-            }),
-        };
-        let start = began_at().timestamp();
-        #[expect(clippy::cast_precision_loss, reason = "a time of this century")]
-        let points = (0..=60).map(|step| ((start + step * 15) as f64, value)).collect();
-        let series = vec![Series { labels: BTreeMap::new(), points }];
-        let answer = Answer::Range(RangeAnswer { series, ..RangeAnswer::default() });
-        let judgement = judge_answer(&answer, &criterion, &span);
-        let about = (RampId::new("r-ramp-1"), Revision::new("v1.4.0"), "0".repeat(64));
-        GatesFile::new(about, (2, Share(5)), span, vec![Gate { criterion, answer, judgement }])
+        fixtures::gates("r-ramp-1", (2, 5), "API P95 < 200 ms", value)
     }
 
     #[test]

@@ -88,7 +88,12 @@ impl Grid {
 
     /// The number of the point that a value of this time is for; none where it is for none.
     #[must_use]
-    #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "casts saturate, and times of this century are exact"
+    )]
     pub fn number_of(&self, unix_seconds: f64) -> Option<usize> {
         // Casts saturate: what is no number, or far away, is off by more than the tolerance.
         let number = ((unix_seconds - self.start as f64) / self.step as f64).round() as usize;

@@ -109,17 +109,13 @@ impl RampView {
     #[must_use]
     pub fn new(rollout: &RolloutName, ramp: &Ramp, latest: &[Judgement], now: DateTime<Utc>) -> Self {
         let (holding, record) = (ramp.holding.as_ref(), ramp.record());
-        let holds = match &ramp.phase {
-            RampPhase::StageHolding { reasons } => reasons.clone(),
-            _ => Vec::new(),
-        };
         let (stage_plan, elapsed) = (ramp.stage_plan(), ramp.stage_elapsed(now));
         let is_running = !ramp.phase.has_ended();
         let left = elapsed
             .zip(stage_plan)
             .filter(|_| is_running)
             .map(|(elapsed, stage)| (i64::from(stage.duration_seconds) - elapsed.num_seconds()).max(0));
-        let criteria = stage_plan.map_or(&[] as &[_], |stage| stage.criteria.as_slice());
+        let criteria = ramp.criteria_of(ramp.stage);
         Self {
             id: ramp.id.to_string(),
             rollout: rollout.to_string(),
@@ -140,7 +136,7 @@ impl RampView {
             stage_ends_at: ramp.stage_ends_at().filter(|_| is_running),
             stage_seconds_left: left,
             now,
-            holds,
+            holds: ramp.phase.holds_for().to_vec(),
             hold_detail: holding.map(|holding| holding.detail.clone()).filter(|detail| !detail.is_empty()),
             holds_since: holding.map(|holding| holding.since),
             criteria: criteria.iter().map(|one| CriterionView::new(one, record, latest)).collect(),
@@ -169,9 +165,8 @@ fn evidence_problems(ramp: &Ramp) -> Vec<String> {
 }
 
 fn stages(ramp: &Ramp) -> Vec<StageView> {
-    let of_record = |number: usize| ramp.stages.iter().rev().find(|record| record.stage == number);
     let stages = ramp.plan.stages.iter().enumerate().map(|(number, stage)| {
-        let record = of_record(number);
+        let record = ramp.record_of(number);
         StageView {
             share_percent: stage.share.0,
             duration_seconds: stage.duration_seconds,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::entry::{Entry, Kind, OF_KINDS};
-use super::needs::{needs_of, quantile_of};
+use super::needs::taken_apart;
 use super::passwords::has_password;
 use super::placeholders::{ALL, Names, Unfilled};
 use crate::config::report::{Level, Problem};
@@ -58,24 +58,20 @@ pub(super) fn built(
     Ok(Ok(StagedCriterion { criterion, stages, metric_from, needs: None, statistic: None }))
 }
 
-/// A counter that is judged since the stage began counts from 0 without a series: it needs none.
-pub(super) fn needs(question: &Question) -> Option<Needs> {
-    let Question::Query(query) = question else { return None };
-    let needs = needs_of(&query.expression);
-    Some(if query.since_stage_began { Needs::Any(vec![needs, Needs::All(Vec::new())]) } else { needs })
-}
-
-/// What it judges of requests that it counts.
-pub(super) fn statistic(question: &Question) -> Option<Statistic> {
-    let Question::Query(query) = question else { return None };
-    query.samples.as_ref()?;
-    match (quantile_of(&query.expression), query.unit, query.bound) {
+/// The metrics that its query needs, and what it judges of requests that it counts.
+pub(super) fn needs_and_statistic(question: &Question) -> (Option<Needs>, Option<Statistic>) {
+    let Question::Query(query) = question else { return (None, None) };
+    let (needs, quantile) = taken_apart(&query.expression);
+    // A counter that is judged since the stage began counts from 0 without a series: it needs none.
+    let needs = if query.since_stage_began { Needs::Any(vec![needs, Needs::All(Vec::new())]) } else { needs };
+    let statistic = match (quantile, query.unit, query.bound) {
         (Some(quantile), ..) => Some(Statistic::Quantile { quantile }),
         (None, Unit::Ratio, Bound::Below(threshold) | Bound::AtMost(threshold)) => {
             Some(Statistic::Ratio { threshold })
         }
         (None, ..) => None,
-    }
+    };
+    (Some(needs), statistic.filter(|_| query.samples.is_some()))
 }
 
 fn build_title(entry: &Entry) -> String {
@@ -264,7 +260,11 @@ fn enough(unit: Unit, bound: Bound) -> u64 {
     }
 }
 
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "it saturates, and is compared before"
+)]
 fn lines_of(lines: f64) -> Option<u64> {
     (lines <= f64::from(u32::MAX)).then_some(lines as u64)
 }

@@ -7,14 +7,10 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use toml_edit::{Item, Value};
 
+use crate::config::durations::{DAY, HOUR, MINUTE, SECOND};
 use crate::config::reader::Reader;
 use crate::incident::{Bound, OnFail, Unit};
 use crate::ramp::MetricFrom;
-
-const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3_600);
-const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// Who is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -238,7 +234,7 @@ fn bound(reader: &Reader<'_>) -> Option<Bound> {
     found
 }
 
-#[allow(clippy::cast_precision_loss)]
+#[expect(clippy::cast_precision_loss, reason = "no threshold has so many digits")]
 fn number(item: &Item) -> Option<f64> {
     let number = item.as_float().or_else(|| item.as_integer().map(|number| number as f64));
     number.filter(|number| number.is_finite())

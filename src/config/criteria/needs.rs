@@ -7,21 +7,13 @@ use crate::ramp::Needs;
 /// Stands in samples for the time that is judged; no duration, so no PromQL.
 const STAGE: &str = "$stage";
 
-/// The metrics that an expression needs; one that is no PromQL, which is reported elsewhere, needs nothing.
-pub(super) fn needs_of(expression: &str) -> Needs {
-    match parsed(expression) {
-        Some(expression) => of(&expression),
-        None => Needs::All(Vec::new()),
+/// The metrics that an expression needs, and the quantile that it computes of a histogram. One that is no PromQL,
+/// which is reported elsewhere, needs nothing.
+pub(super) fn taken_apart(expression: &str) -> (Needs, Option<f64>) {
+    match parser::parse(&expression.replace(STAGE, "1m")) {
+        Ok(expression) => (of(&expression), quantile(&expression)),
+        Err(_) => (Needs::All(Vec::new()), None),
     }
-}
-
-/// The quantile that it computes of a histogram.
-pub(super) fn quantile_of(expression: &str) -> Option<f64> {
-    quantile(&parsed(expression)?)
-}
-
-fn parsed(expression: &str) -> Option<Expr> {
-    parser::parse(&expression.replace(STAGE, "1m")).ok()
 }
 
 fn of(expression: &Expr) -> Needs {
@@ -87,7 +79,7 @@ mod tests {
             ("{__name__=~\"a.*\"}", all(&[])),
             ("no promql )", all(&[])),
         ] {
-            let found = needs_of(expression);
+            let (found, _) = taken_apart(expression);
             assert_eq!(found.metrics(), needed.metrics(), "{expression}");
             let all_but_a = needed.metrics().into_iter().filter(|name| *name != "a");
             let all_but_a = all_but_a.map(str::to_owned).collect();
@@ -102,7 +94,7 @@ mod tests {
             ("1000 * (histogram_quantile(0.5, a) or b)", Some(0.5)),
             ("quantile(0.5, a)", None),
         ] {
-            assert_eq!(quantile_of(expression), quantile, "{expression}");
+            assert_eq!(taken_apart(expression).1, quantile, "{expression}");
         }
     }
 }

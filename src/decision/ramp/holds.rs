@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use crate::decision::{Draft, Mode, Reading};
 use crate::incident::{
-    CriterionName, GateVerdict, HoldReason, Judgement, Question, Ramp, RampEvent, RampPhase, RampSaid, Share,
+    CriterionName, GateVerdict, HoldReason, Judgement, Question, Ramp, RampEvent, RampSaid, Share,
 };
 use crate::text::shown;
 
@@ -116,10 +116,7 @@ pub(super) fn hold(draft: &mut Draft<'_>, ramp: &Ramp, in_the_way: Vec<InTheWay>
     let (reasons, details): (Vec<_>, Vec<_>) = in_the_way.into_iter().unzip();
     let details: Vec<_> = details.into_iter().filter(|detail| !detail.is_empty()).collect();
     let detail = crate::text::kept(&details.join("; "));
-    let known = match &ramp.phase {
-        RampPhase::StageHolding { reasons } => reasons.as_slice(),
-        _ => &[],
-    };
+    let known = ramp.phase.holds_for();
     // What a person did, or is asked for, is seen at once, whatever else it holds for: these don't come and go
     // by themselves. So is what somebody has to do something about, as it comes.
     let of_people = [HoldReason::Paused, HoldReason::ApprovalMissing];

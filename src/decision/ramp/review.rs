@@ -3,9 +3,7 @@
 use super::change::{Progress, READ_PATIENCE, carry_on, stage_begins};
 use super::holds::{self, InTheWay, changed_to, counts_at_once, go_on, hold};
 use crate::decision::{Draft, OBSERVATION_VALID, PlanPolicy, Reading};
-use crate::incident::{
-    Criterion, HoldReason, Judgement, Question, Ramp, RampEvent, RampPhase, RampSaid, Share, Step,
-};
+use crate::incident::{Criterion, HoldReason, Judgement, Question, Ramp, RampEvent, RampSaid, Share, Step};
 
 /// Whatever was decided before, a ramp never goes on in spite of it.
 pub(in crate::decision) fn review(draft: &mut Draft<'_>) {
@@ -86,7 +84,7 @@ fn holds_for_the_change(ramp: &Ramp) -> bool {
                 | HoldReason::CanaryNotReady
         )
     };
-    matches!(&ramp.phase, RampPhase::StageHolding { reasons } if reasons.iter().any(of_the_change))
+    ramp.phase.holds_for().iter().any(of_the_change)
 }
 
 /// From so many failures in a row on it is said that a share can't be set.
@@ -100,11 +98,9 @@ fn watch(draft: &mut Draft<'_>, ramp: &Ramp) {
     let mut in_the_way = in_the_way(draft, ramp, &known);
     let is_judged =
         |criterion: &Criterion| known.iter().any(|judgement| judgement.criterion == criterion.name);
-    let criteria = ramp.stage_plan().map_or(&[] as &[_], |stage| stage.criteria.as_slice());
-    let are_judged = criteria.iter().all(|one| one.question == Question::Approval || is_judged(one));
-    let is_held =
-        |reason| matches!(&ramp.phase, RampPhase::StageHolding { reasons } if reasons.contains(&reason));
-    let counts = are_judged || is_held(HoldReason::CriterionUnknown);
+    let mut criteria = ramp.criteria_of(ramp.stage).iter();
+    let are_judged = criteria.all(|one| one.question == Question::Approval || is_judged(one));
+    let counts = are_judged || ramp.phase.holds_for().contains(&HoldReason::CriterionUnknown);
     in_the_way.retain(|(reason, _)| counts || *reason != HoldReason::CriterionUnknown);
     begin_anew_after_another_canary(draft, ramp, &in_the_way);
     if in_the_way.is_empty() {
@@ -123,8 +119,7 @@ pub(super) fn begin_anew_after_another_canary(
 ) -> bool {
     let is_another =
         |reason: &HoldReason| matches!(reason, HoldReason::ShareChanged | HoldReason::RevisionChanged);
-    let was_another =
-        matches!(&ramp.phase, RampPhase::StageHolding { reasons } if reasons.iter().any(is_another));
+    let was_another = ramp.phase.holds_for().iter().any(is_another);
     let is_over = was_another && !in_the_way.iter().any(|(reason, _)| is_another(reason));
     if is_over {
         stage_begins(draft, ramp);

@@ -3,7 +3,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::incident::{EvidenceFile, GateVerdict, HoldReason, Judgement, Ramp, RampPhase, StageRecord};
+use crate::incident::{EvidenceFile, HoldReason, Judgement, Ramp, RampPhase, StageRecord};
 use crate::text::shown;
 
 /// The version of the JSON's shape.
@@ -164,11 +164,7 @@ fn stage(record: &StageRecord) -> Vec<String> {
 }
 
 fn gate(judgement: &Judgement) -> String {
-    let verdict = match judgement.verdict {
-        GateVerdict::Pass => "PASS",
-        GateVerdict::Fail => "FAIL",
-        GateVerdict::Unknown => "UNKNOWN",
-    };
+    let verdict = judgement.verdict.as_str().to_ascii_uppercase();
     format!("{verdict} {}: {}", shown(judgement.criterion.as_str()), shown(&judgement.detail))
 }
 

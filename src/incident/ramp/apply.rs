@@ -50,7 +50,7 @@ impl Ramp {
             RampEvent::StepStarted { step } => self.step = Some(*step),
             RampEvent::StepEnded { record } => self.step_ended(at, record),
             RampEvent::StageBegan { stage } => {
-                if let Some(record) = self.record_of(*stage) {
+                if let Some(record) = self.record_mut(*stage) {
                     // A stage that begins anew has nothing of what was before.
                     record.began_at = Some(at);
                     record.paused_seconds = 0;
@@ -81,7 +81,7 @@ impl Ramp {
             }
             RampEvent::Resumed { .. } => self.resumed(at),
             RampEvent::Approved { stage, actor, through } => {
-                if let Some(record) = self.record_of(*stage) {
+                if let Some(record) = self.record_mut(*stage) {
                     let (actor, through) = (actor.clone(), through.clone());
                     record.approval = Some(Approval { at, actor, through });
                 }
@@ -89,7 +89,7 @@ impl Ramp {
             RampEvent::Promoted(promotion) => self.promote(promotion.clone()),
             RampEvent::StagePassed { stage, judgements } => {
                 self.judged(*stage, judgements);
-                if let Some(record) = self.record_of(*stage) {
+                if let Some(record) = self.record_mut(*stage) {
                     record.passed_at = Some(at);
                 }
                 self.goes_on();
@@ -101,7 +101,7 @@ impl Ramp {
                 self.retry_at = None;
             }
             RampEvent::EvidenceWritten { stage: Some(stage), files, problems } => {
-                if let Some(record) = self.record_of(*stage) {
+                if let Some(record) = self.record_mut(*stage) {
                     record.evidence.clone_from(files);
                     record.evidence_problems.clone_from(problems);
                 }
@@ -158,17 +158,17 @@ impl Ramp {
             holding.told_at = holding.told_at.map(|at| at + by);
         }
         let stage = self.stage;
-        if let Some(began_at) = self.record_of(stage).and_then(|record| record.began_at.as_mut()) {
+        if let Some(began_at) = self.record_mut(stage).and_then(|record| record.began_at.as_mut()) {
             *began_at += by;
         }
     }
 
-    fn record_of(&mut self, stage: usize) -> Option<&mut StageRecord> {
+    fn record_mut(&mut self, stage: usize) -> Option<&mut StageRecord> {
         self.stages.iter_mut().rev().find(|record| record.stage == stage)
     }
 
     fn judged(&mut self, stage: usize, judgements: &[Judgement]) {
-        let Some(record) = self.record_of(stage) else { return };
+        let Some(record) = self.record_mut(stage) else { return };
         for judgement in judgements {
             record.judgements.insert(judgement.criterion.clone(), judgement.clone());
         }
@@ -193,7 +193,7 @@ impl Ramp {
     fn resumed(&mut self, at: DateTime<Utc>) {
         let Some(paused) = self.paused.take() else { return };
         let stage = self.stage;
-        if let Some(record) = self.record_of(stage).filter(|record| record.began_at.is_some()) {
+        if let Some(record) = self.record_mut(stage).filter(|record| record.began_at.is_some()) {
             // Rounded up: many short pauses must not make a stage shorter.
             record.paused_seconds += ((at - paused.at).num_milliseconds().max(0) + 999) / 1_000;
         }
@@ -231,7 +231,7 @@ impl Ramp {
 
     fn promote(&mut self, promotion: Promotion) {
         let stage = self.stage;
-        if let Some(record) = self.record_of(stage) {
+        if let Some(record) = self.record_mut(stage) {
             record.promotion = Some(promotion);
         }
     }

@@ -52,6 +52,21 @@ impl RampPhase {
         }
     }
 
+    /// What it holds for; nothing while it does not.
+    #[must_use]
+    pub fn holds_for(&self) -> &[HoldReason] {
+        match self {
+            Self::StageHolding { reasons } => reasons,
+            Self::Starting
+            | Self::StageRunning
+            | Self::Finishing
+            | Self::Succeeded
+            | Self::RolledBack { .. }
+            | Self::Aborted { .. }
+            | Self::EndedOutside { .. } => &[],
+        }
+    }
+
     /// Whether nothing more is done for it but to write its evidence.
     #[must_use]
     pub fn has_ended(&self) -> bool {

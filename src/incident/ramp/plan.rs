@@ -1,5 +1,7 @@
 //! What a ramp was started to do. Frozen as it starts: a changed configuration changes no ramp under way.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Criterion, Question};
@@ -20,6 +22,15 @@ pub struct RampPlan {
     /// At the end the stable version is scaled to 0, as the protocol's last stage says; not before.
     #[serde(default)]
     pub stable_down: bool,
+}
+
+impl RampPlan {
+    /// What its stages are judged by, each criterion once, in the order in which it first comes.
+    pub fn criteria(&self) -> impl Iterator<Item = &Criterion> {
+        let mut known = BTreeSet::new();
+        let all = self.stages.iter().flat_map(|stage| &stage.criteria);
+        all.filter(move |criterion| known.insert(&criterion.name))
+    }
 }
 
 /// One stage.

@@ -91,13 +91,26 @@ pub struct StageRecord {
 }
 
 impl Ramp {
+    /// The stages that are over and whose evidence is not written yet.
+    pub fn unwritten_stages(&self) -> impl Iterator<Item = &StageRecord> {
+        self.stages.iter().filter(|record| {
+            let is_over = record.passed_at.is_some() || self.phase.has_ended();
+            is_over && record.began_at.is_some() && record.evidence.is_empty()
+        })
+    }
+
+    /// Whether it has ended and the record of the whole is not written yet; without a stage there is none.
+    #[must_use]
+    pub fn lacks_record(&self) -> bool {
+        let has_begun = self.stages.iter().any(|record| record.began_at.is_some());
+        self.phase.has_ended() && has_begun && self.evidence.is_empty()
+    }
+
     /// Whether it has ended and part of its evidence is not written yet. The state holds one ramp: the next one
     /// takes its place.
     #[must_use]
     pub fn lacks_evidence(&self) -> bool {
-        let mut begun = self.stages.iter().filter(|record| record.began_at.is_some()).peekable();
-        let is_owed = self.phase.has_ended() && begun.peek().is_some();
-        is_owed && (self.evidence.is_empty() || begun.any(|record| record.evidence.is_empty()))
+        self.lacks_record() || (self.phase.has_ended() && self.unwritten_stages().next().is_some())
     }
 
     /// The plan of the stage that it is in.
@@ -134,8 +147,19 @@ impl Ramp {
     /// Whether its last stage has passed, and what comes last is being done.
     #[must_use]
     pub fn is_finishing(&self) -> bool {
-        let has_passed = self.record().is_some_and(|record| record.passed_at.is_some());
-        has_passed && self.is_in_last_stage() && !self.phase.has_ended()
+        match self.phase {
+            RampPhase::Finishing => true,
+            // It may be held there, too.
+            RampPhase::StageHolding { .. } => {
+                self.is_in_last_stage() && self.record().is_some_and(|record| record.passed_at.is_some())
+            }
+            RampPhase::Starting
+            | RampPhase::StageRunning
+            | RampPhase::Succeeded
+            | RampPhase::RolledBack { .. }
+            | RampPhase::Aborted { .. }
+            | RampPhase::EndedOutside { .. } => false,
+        }
     }
 
     /// For how long nothing of it has changed: since its start, its last change, or the end of a stage.
@@ -149,7 +173,19 @@ impl Ramp {
     /// The record of the stage that it is in.
     #[must_use]
     pub fn record(&self) -> Option<&StageRecord> {
-        self.stages.iter().rev().find(|record| record.stage == self.stage)
+        self.record_of(self.stage)
+    }
+
+    /// The record of the stage at this place in the plan; `None`: it was not entered.
+    #[must_use]
+    pub fn record_of(&self, stage: usize) -> Option<&StageRecord> {
+        self.stages.iter().rev().find(|record| record.stage == stage)
+    }
+
+    /// What the stage at this place in the plan is judged by.
+    #[must_use]
+    pub fn criteria_of(&self, stage: usize) -> &[Criterion] {
+        self.plan.stages.get(stage).map_or(&[], |stage| &stage.criteria)
     }
 
     /// When its stage's clock started; `None`: its share was not read back yet.
@@ -178,6 +214,6 @@ impl Ramp {
     /// The criterion of this name in the stage that it is in.
     #[must_use]
     pub fn criterion(&self, name: &CriterionName) -> Option<&Criterion> {
-        self.stage_plan()?.criteria.iter().find(|criterion| criterion.name == *name)
+        self.criteria_of(self.stage).iter().find(|criterion| criterion.name == *name)
     }
 }

@@ -10,7 +10,7 @@ use crate::incident::{
     Bound, Criterion, CriterionName, OnFail, Question, RampId, RampPlan, RangeQuery, Revision, Share,
     StagePlan, Unit,
 };
-use crate::ramp::{Answer, Asked, Judge, RangeAnswer, Series, StageSpan, judge_answer};
+use crate::ramp::{Answer, Asked, Judge, RangeAnswer, Series, StageSpan};
 
 pub(super) fn start() -> DateTime<Utc> {
     "2026-11-24T03:00:00Z".parse().expect("a time")
@@ -72,8 +72,7 @@ impl Judge for Constant {
             Question::Query(query) if !is_down => constant(query, span),
             _ => RangeAnswer::failed("connection refused".to_owned()),
         };
-        let answer = Answer::Range(answer);
-        Asked { judgement: judge_answer(&answer, criterion, span), answer, kept: None }
+        Asked::bare(Answer::Range(answer))
     }
 }
 

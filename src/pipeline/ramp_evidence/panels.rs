@@ -10,24 +10,19 @@ use crate::ramp::{Answer, RangeAnswer, Round, Series, StageSpan, judged_growth};
 
 /// Whether there is anything to draw: a plan may ask Prometheus nothing.
 pub(super) fn are_wanted(ramp: &Ramp) -> bool {
-    let mut criteria = ramp.plan.stages.iter().flat_map(|stage| &stage.criteria);
-    criteria.any(|criterion| matches!(criterion.question, Question::Query(_)))
+    ramp.plan.criteria().any(is_query)
+}
+
+fn is_query(criterion: &Criterion) -> bool {
+    matches!(criterion.question, Question::Query(_))
 }
 
 /// The plan's questions to Prometheus that the round has no answer to: those of other stages. Who compares two
 /// stages wants the same panels in both.
 pub(super) fn not_asked<'a>(ramp: &'a Ramp, round: &Round) -> Vec<&'a Criterion> {
-    let mut known: BTreeSet<_> = round.gates.iter().map(|gate| &gate.criterion.name).collect();
-    let all = ramp.plan.stages.iter().flat_map(|stage| &stage.criteria);
-    let asked: Vec<_> = all.filter(|criterion| matches!(criterion.question, Question::Query(_))).collect();
-    let mut others = Vec::new();
-    for criterion in asked {
-        if !known.contains(&criterion.name) && others.len() < MAX_PANELS {
-            known.insert(&criterion.name);
-            others.push(criterion);
-        }
-    }
-    others
+    let known: BTreeSet<_> = round.gates.iter().map(|gate| &gate.criterion.name).collect();
+    let others = ramp.plan.criteria().filter(|one| is_query(one) && !known.contains(&one.name));
+    others.take(MAX_PANELS).collect()
 }
 
 /// What is to be drawn of a stage: its gates first, then what was asked for the picture alone.
@@ -102,7 +97,7 @@ fn line(series: &Series) -> Line {
 }
 
 /// Prometheus writes seconds with milliseconds.
-#[allow(clippy::cast_possible_truncation)]
+#[expect(clippy::cast_possible_truncation, reason = "it saturates, and is no time then")]
 fn time(unix_seconds: f64) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_millis((unix_seconds * 1_000.0).round() as i64)
 }

@@ -76,7 +76,7 @@ pub fn judge_range(answer: &RangeAnswer, query: &RangeQuery, span: &StageSpan) -
 }
 
 /// `None`: there are enough.
-#[allow(clippy::cast_precision_loss)]
+#[expect(clippy::cast_precision_loss, reason = "no stage has so many")]
 fn too_few(samples: f64, query: &RangeQuery) -> Option<Finding> {
     (query.samples.is_some() && samples < query.min_samples as f64).then(|| {
         let seen = samples.max(0.0).floor();

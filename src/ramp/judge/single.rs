@@ -42,7 +42,7 @@ pub(super) fn logs(answer: &LogAnswer, check: &LogCheck, span: &StageSpan) -> Fi
     let Some(lines) = answer.lines else {
         return Finding::unknown(GateReason::NoData, "nobody said how many lines match");
     };
-    #[allow(clippy::cast_precision_loss)]
+    #[expect(clippy::cast_precision_loss, reason = "no log has so many lines")]
     let value = Some(lines as f64);
     if lines > check.at_most {
         let detail = format!("{lines} lines match, and at most {} may", check.at_most);

@@ -42,7 +42,7 @@ fn errors() -> RangeQuery {
     RangeQuery { bound, unit: Unit::Count, window_seconds: 0, since_stage_began: true, ..p95() }
 }
 
-#[allow(clippy::cast_precision_loss)]
+#[expect(clippy::cast_precision_loss, reason = "a time of this century")]
 fn time(seconds: i64) -> f64 {
     (BEGAN + seconds) as f64
 }

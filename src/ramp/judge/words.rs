@@ -41,7 +41,12 @@ fn number(value: f64, digits: Option<usize>) -> String {
     if !magnitude.is_finite() {
         return if value == 0.0 { "0".to_owned() } else { value.to_string() };
     }
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "0 to 15"
+    )]
     let decimals = (digits as f64 - 1.0 - magnitude).clamp(0.0, 15.0) as usize;
     let text = format!("{value:.decimals$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }

@@ -152,12 +152,7 @@ fn after_its_success_alerts_of_the_revision_lead_to_a_rollback_for_a_day_and_the
         (25, 50, "v1.4.0", "critical_alert"),
         (25, 100, "v1.5.0", "critical_alert"),
     ] {
-        let mut scene = Scene::running();
-        for _ in 0..2 {
-            scene.stage_passes();
-            scene.share_is_set();
-        }
-        scene.stage_passes();
+        let mut scene = Scene::finishing();
         scene.evidence_is_written();
         assert_eq!(scene.state(), "succeeded");
         scene.world.wait(hours * 3_600);

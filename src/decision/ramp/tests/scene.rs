@@ -170,6 +170,18 @@ impl Scene {
         self.judge(GateVerdict::Pass);
     }
 
+    /// In its last stage, which has passed; no evidence is written yet.
+    pub(super) fn finishing() -> Self {
+        let mut scene = Self::running();
+        for _ in 0..2 {
+            scene.stage_passes();
+            scene.share_is_set();
+        }
+        scene.stage_passes();
+        assert_eq!(scene.state(), "finishing");
+        scene
+    }
+
     /// The evidence of every stage that is over is written.
     pub(super) fn evidence_is_written(&mut self) {
         let ramp = self.ramp().id.clone();

@@ -56,21 +56,9 @@ fn a_change_that_is_never_the_time_for_is_told_after_three_times() {
     }
 }
 
-/// All stages have passed.
-fn finishing() -> Scene {
-    let mut scene = Scene::running();
-    for _ in 0..2 {
-        scene.stage_passes();
-        scene.share_is_set();
-    }
-    scene.stage_passes();
-    assert_eq!(scene.state(), "finishing");
-    scene
-}
-
 #[test]
 fn a_ramp_does_not_succeed_with_another_share_than_all_and_says_so() {
-    let mut scene = finishing();
+    let mut scene = Scene::finishing();
     scene.world.wait(1);
     scene.world.share(50);
     scene.evidence_is_written();
@@ -83,7 +71,7 @@ fn a_ramp_does_not_succeed_with_another_share_than_all_and_says_so() {
 
 #[test]
 fn what_holds_the_end_is_told_and_told_again_and_goes_by_itself() {
-    let mut scene = finishing();
+    let mut scene = Scene::finishing();
     scene.world.frozen = Some("weekend".to_owned());
     scene.evidence_is_written();
     assert_eq!((scene.holds_for(), scene.count("ramp_holds")), (vec![HoldReason::Frozen], 1));
@@ -152,7 +140,7 @@ fn a_criterion_that_fails_after_it_was_not_known_is_told_at_once() {
 
 #[test]
 fn what_was_ramped_long_ago_is_not_rolled_back_because_its_share_cant_be_read() {
-    let mut scene = finishing();
+    let mut scene = Scene::finishing();
     scene.evidence_is_written();
     assert_eq!(scene.state(), "succeeded");
     scene.world.wait(25 * 3_600);

@@ -4,8 +4,8 @@ use chrono::TimeDelta;
 
 use super::*;
 use crate::incident::{
-    CriterionName, Event, EvidenceFile, GateReason, Promotion, RampEvent, RampId, RampPlan, RampStarted,
-    Revision, RolloutName, RolloutState, Share, StagePlan, StoredAs,
+    CriterionName, Event, EvidenceFile, GateReason, GateVerdict, Promotion, RampEvent, RampId, RampPlan,
+    RampStarted, Revision, RolloutName, RolloutState, Share, StagePlan, StoredAs,
 };
 
 /// A ramp that is told by its events, a quarter of an hour for each stage.

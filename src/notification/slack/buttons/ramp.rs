@@ -4,7 +4,7 @@
 use slack_morphism::prelude::*;
 
 use super::confirmation;
-use crate::incident::{HoldReason, Ramp, RampPhase};
+use crate::incident::{HoldReason, Ramp};
 use crate::text::shown;
 
 /// A button of a ramp.
@@ -23,23 +23,17 @@ impl RampButton {
     /// without being asked for it has no button: nothing would say when that is over.
     #[must_use]
     pub fn of(ramp: &Ramp) -> Vec<Self> {
-        let (is_held_for, can_pause) = match &ramp.phase {
-            RampPhase::Starting | RampPhase::StageRunning => (&[] as &[HoldReason], true),
-            RampPhase::StageHolding { reasons } => (reasons.as_slice(), true),
-            RampPhase::Finishing => (&[] as &[HoldReason], false),
-            RampPhase::Succeeded
-            | RampPhase::RolledBack { .. }
-            | RampPhase::Aborted { .. }
-            | RampPhase::EndedOutside { .. } => return Vec::new(),
-        };
+        if ramp.phase.has_ended() {
+            return Vec::new();
+        }
         let mut buttons = Vec::new();
-        if is_held_for.contains(&HoldReason::ApprovalMissing) {
+        if ramp.phase.holds_for().contains(&HoldReason::ApprovalMissing) {
             buttons.push(Self::Approve);
         }
-        match (&ramp.paused, can_pause) {
+        match (&ramp.paused, ramp.is_finishing()) {
             (Some(_), _) => buttons.push(Self::Resume),
-            (None, true) => buttons.push(Self::Pause),
-            (None, false) => {}
+            (None, false) => buttons.push(Self::Pause),
+            (None, true) => {}
         }
         buttons.push(Self::Abort);
         buttons
