@@ -5,7 +5,7 @@ use clap::Args;
 use super::notify::{self, Said};
 use super::output::{Output, fail, print, print_json, progress};
 use super::{Common, Outcome};
-use crate::config::{Config, Level, Problem};
+use crate::config::{Config, Level, Problem, RolloutConfig};
 use crate::doctor::metric_problems;
 use crate::text::shown;
 
@@ -71,6 +71,23 @@ pub(super) fn open(common: &Common) -> Option<Config> {
             None
         }
     }
+}
+
+/// The rollout that is named, or the only one; `how` says how one is named.
+pub(super) fn chosen<'a>(
+    config: &'a Config,
+    named: Option<&str>,
+    how: &str,
+) -> Result<&'a RolloutConfig, Outcome> {
+    let found = match (named, config.rollouts.as_slice()) {
+        (Some(named), all) => all.iter().find(|rollout| rollout.name == named),
+        (None, [only]) => Some(only),
+        (None, _) => None,
+    };
+    found.ok_or_else(|| {
+        let names: Vec<_> = config.rollouts.iter().map(|rollout| rollout.name.as_str()).collect();
+        fail(format!("{how}: {}", names.join(", ")), Outcome::Usage)
+    })
 }
 
 /// Loads the configuration for the server with its warnings, or says what is wrong with it.

@@ -65,11 +65,23 @@ struct Places {
 }
 
 pub(super) fn run(args: &EvidenceArgs, common: &Common) -> Outcome {
-    // Who has the files needs neither a configuration nor a database.
-    if let EvidenceCommand::Replay { path } = &args.command {
-        return replay::run(path, common.output);
+    let look = |look: fn(&Places, Output) -> Outcome| {
+        places(args, common).map_or(Outcome::Usage, |places| look(&places, common.output))
+    };
+    match &args.command {
+        EvidenceCommand::List => look(list),
+        EvidenceCommand::Show { name } => {
+            places(args, common).map_or(Outcome::Usage, |places| show(&places, name, common.output))
+        }
+        EvidenceCommand::Verify => look(verify),
+        // Who has the files needs neither a configuration nor a database.
+        EvidenceCommand::Replay { path } => replay::run(path, common.output),
     }
-    let places = match &args.directory {
+}
+
+/// Where to look; `None`: the configuration can't be used, and says why.
+fn places(args: &EvidenceArgs, common: &Common) -> Option<Places> {
+    Some(match &args.directory {
         Some(directory) => {
             Places { directory: EvidenceDir::new(directory.clone()), fallback: None, database: None }
         }
@@ -79,15 +91,9 @@ pub(super) fn run(args: &EvidenceArgs, common: &Common) -> Outcome {
                 fallback: Some(EvidenceDir::new(config.evidence.fallback_directory)),
                 database: Some(config.store.path),
             },
-            None => return Outcome::Usage,
+            None => return None,
         },
-    };
-    match &args.command {
-        EvidenceCommand::List => list(&places, common.output),
-        EvidenceCommand::Show { name } => show(&places, name, common.output),
-        EvidenceCommand::Verify => verify(&places, common.output),
-        EvidenceCommand::Replay { path } => replay::run(path, common.output),
-    }
+    })
 }
 
 /// What came of every folder: one that can't be read must not hide what lies in the other.

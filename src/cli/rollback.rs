@@ -47,11 +47,9 @@ pub(super) struct RollbackArgs {
 
 pub(super) async fn run(args: RollbackArgs, common: &Common) -> Outcome {
     let Some(config) = check_config::open(common) else { return Outcome::Usage };
-    let names: Vec<_> = config.rollouts.iter().map(|rollout| rollout.name.clone()).collect();
-    let name = match (&args.rollout, names.as_slice()) {
-        (Some(name), _) if names.contains(name) => name.clone(),
-        (None, [only]) => only.clone(),
-        _ => return fail(format!("name one with --rollout: {}", names.join(", ")), Outcome::Usage),
+    let name = match check_config::chosen(&config, args.rollout.as_deref(), "name one with --rollout") {
+        Ok(rollout) => rollout.name.clone(),
+        Err(outcome) => return outcome,
     };
     let ended = if args.standalone {
         crate::logging::start();

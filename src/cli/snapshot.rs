@@ -10,7 +10,7 @@ use super::output::{Output, fail, print, print_json, progress};
 use super::{Common, Outcome, check_config};
 use crate::app::{Parts, build};
 use crate::clock::{Clock, SystemClock};
-use crate::config::Config;
+use crate::config::{Config, RolloutConfig};
 use crate::evidence::{EvidenceDir, Recorded};
 use crate::incident::{RolloutName, Share};
 use crate::pipeline::StageSnapshot;
@@ -48,25 +48,22 @@ fn percent(text: &str) -> Result<u8, String> {
 
 pub(super) async fn run(args: &SnapshotArgs, common: &Common) -> Outcome {
     let Some(config) = check_config::open(common) else { return Outcome::Usage };
-    let names: Vec<_> = config.rollouts.iter().map(|rollout| rollout.name.clone()).collect();
-    let name = match (&args.rollout, names.as_slice()) {
-        (Some(name), _) if names.contains(name) => name.clone(),
-        (None, [only]) => only.clone(),
-        _ => return fail(format!("name one with --rollout: {}", names.join(", ")), Outcome::Usage),
+    let rollout = match check_config::chosen(&config, args.rollout.as_deref(), "name one with --rollout") {
+        Ok(rollout) => rollout,
+        Err(outcome) => return outcome,
     };
-    if let Err(error) = is_a_stage(&config, &name, args.stage) {
+    if let Err(error) = is_a_stage(rollout, args.stage) {
         return fail(error, Outcome::Usage);
     }
-    match snapshot(args, &config, &RolloutName::new(name)).await {
+    match snapshot(args, &config, &RolloutName::new(rollout.name.clone())).await {
         Ok(recorded) => report(&recorded, common.output),
         Err(error) => fail(shown(&error), Outcome::Failed),
     }
 }
 
-fn is_a_stage(config: &Config, rollout: &str, percent: u8) -> Result<(), String> {
-    let rollout = config.rollouts.iter().find(|configured| configured.name == rollout);
-    let stages: Vec<_> = rollout.into_iter().flat_map(|rollout| &rollout.ramp.stages).collect();
-    if stages.contains(&&Share(percent)) {
+fn is_a_stage(rollout: &RolloutConfig, percent: u8) -> Result<(), String> {
+    let stages = &rollout.ramp.stages;
+    if stages.contains(&Share(percent)) {
         return Ok(());
     }
     let stages: Vec<_> = stages.iter().map(|share| share.0.to_string()).collect();

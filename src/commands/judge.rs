@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use super::{Commands, Ended, Program, chosen};
 use crate::clock::Clock;
 use crate::incident::{CommandCheck, Criterion, Question};
-use crate::ramp::{Answer, Asked, CommandAnswer, Judge, KeptFile, StageSpan, judge_answer};
+use crate::ramp::{Answer, Asked, CommandAnswer, Judge, KeptFile, StageSpan};
 use crate::text::kept;
 
 /// Says whether the configuration has a command as it is now.
@@ -32,11 +32,9 @@ pub struct CommandJudge {
 
 #[async_trait]
 impl Judge for CommandJudge {
-    async fn ask(&self, criterion: &Criterion, span: &StageSpan) -> Asked {
-        let refused = |why: &str| {
-            let answer = Answer::failed(&criterion.question, why.to_owned(), self.clock.now());
-            answered(criterion, span, answer, None)
-        };
+    async fn ask(&self, criterion: &Criterion, _: &StageSpan) -> Asked {
+        let refused =
+            |why: &str| Asked::bare(Answer::failed(&criterion.question, why.to_owned(), self.clock.now()));
         let Question::Command(check) = &criterion.question else { return refused("it is no command") };
         let (configured, asked) = (Arc::clone(&self.configured), criterion.clone());
         let is_configured = tokio::task::spawn_blocking(move || configured.has(&asked)).await;
@@ -51,7 +49,7 @@ impl Judge for CommandJudge {
             Err(error) => (None, Some(kept(&error.to_string()))),
         };
         let answer = Answer::Command(CommandAnswer { asked_at, exit_code, error, last_line });
-        answered(criterion, span, answer, file(check, ended))
+        Asked { answer, kept: file(check, ended) }
     }
 }
 
@@ -62,11 +60,6 @@ fn program(check: &CommandCheck) -> Program {
         environment: chosen(&check.environment, &check.variables),
         limit: Duration::from_secs(check.timeout_seconds.into()),
     }
-}
-
-fn answered(criterion: &Criterion, span: &StageSpan, answer: Answer, kept: Option<KeptFile>) -> Asked {
-    let judgement = judge_answer(&answer, criterion, span);
-    Asked { answer, judgement, kept }
 }
 
 /// What it said, and how much of that is not there.

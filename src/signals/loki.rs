@@ -15,7 +15,7 @@ use super::SignalError;
 use super::error::get;
 use crate::incident::{Criterion, LogCheck, Question};
 use crate::outbound::{Outbound, under};
-use crate::ramp::{Answer, Asked, Judge, KeptFile, LogAnswer, StageSpan, judge_answer};
+use crate::ramp::{Answer, Asked, Judge, KeptFile, LogAnswer, StageSpan};
 use crate::text::{kept, shown};
 use selector::streams;
 use wire::{Found, Line, Streams, Vector, Whole};
@@ -181,8 +181,7 @@ impl Judge for Loki {
             }
             other => (Answer::failed(other, "Loki can't be asked this".to_owned(), span.now), None),
         };
-        let judgement = judge_answer(&answer, criterion, span);
-        Asked { answer, judgement, kept }
+        Asked { answer, kept }
     }
 }
 

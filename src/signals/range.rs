@@ -11,7 +11,7 @@ use super::error::answered;
 use super::{Prometheus, SignalError};
 use crate::incident::{Criterion, Question, RangeQuery};
 use crate::outbound::under;
-use crate::ramp::{Answer, Asked, Grid, Judge, RangeAnswer, Series, StageSpan, judge_answer};
+use crate::ramp::{Answer, Asked, Grid, Judge, RangeAnswer, Series, StageSpan};
 use crate::text::kept;
 
 /// What stands for the judged time of the stage in an expression that counts over it.
@@ -42,9 +42,7 @@ impl Judge for QueryJudge {
                 RangeAnswer::failed("Prometheus can't be asked this".to_owned())
             }
         };
-        let answer = Answer::Range(answer);
-        let judgement = judge_answer(&answer, criterion, span);
-        Asked { answer, judgement, kept: None }
+        Asked::bare(Answer::Range(answer))
     }
 }
 

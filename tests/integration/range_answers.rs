@@ -66,8 +66,9 @@ async fn until(
         // As the evidence has it.
         let written = serde_json::to_string(&asked.answer).expect("JSON");
         let read: Answer = serde_json::from_str(&written).expect("as written");
-        assert_eq!(judge_answer(&read, criterion, &span), asked.judgement);
-        (asked.judgement.reason == reason).then_some(asked.judgement)
+        let judgement = judge_answer(&asked.answer, criterion, &span);
+        assert_eq!(judge_answer(&read, criterion, &span), judgement);
+        (judgement.reason == reason).then_some(judgement)
     })
     .await
 }
@@ -180,13 +181,13 @@ async fn an_answer_that_is_not_whole_or_not_prometheus_is_none() {
         (503, "starting".to_owned(), GateReason::NoAnswer, "starting"),
     ] {
         let (url, _server) = stranger(status, body).await;
-        let found = judge(&url).ask(&criterion(below("x", 1.0)), &span).await.judgement;
+        let found = judge(&url).judged(&criterion(below("x", 1.0)), &span).await;
         assert!(found.reason == reason && found.detail.contains(words), "{status} {words}: {found:?}");
     }
     // The same for how many there were, which is asked by an instant query.
     let (url, _server) = stranger(200, matrix("", one)).await;
     let sampled = RangeQuery { samples: Some("y".to_owned()), min_samples: 1, ..below("x", 1.0) };
-    let found = judge(&url).ask(&criterion(sampled), &span).await.judgement;
+    let found = judge(&url).judged(&criterion(sampled), &span).await;
     assert!(
         found.reason == GateReason::NoAnswer && found.detail.contains("how many there were"),
         "{found:?}"

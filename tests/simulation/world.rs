@@ -272,6 +272,20 @@ impl IncidentStore for World {
     }
 }
 
+impl World {
+    /// The folder of evidence, as it is now.
+    async fn evidence_answers(&self) -> Result<(), EvidenceError> {
+        self.step().await;
+        let health = self.lock().evidence_health;
+        match health {
+            Health::Good => {}
+            Health::Down => return Err(EvidenceError::Busy { path: "evidence".into() }),
+            Health::Hangs(span) => tokio::time::sleep(span).await,
+        }
+        Ok(())
+    }
+}
+
 #[async_trait]
 impl EvidenceWriter for World {
     async fn record(
@@ -281,13 +295,7 @@ impl EvidenceWriter for World {
         complete: bool,
         _: DateTime<Utc>,
     ) -> Result<Recorded, EvidenceError> {
-        self.step().await;
-        let health = self.lock().evidence_health;
-        match health {
-            Health::Good => {}
-            Health::Down => return Err(EvidenceError::Busy { path: "evidence".into() }),
-            Health::Hangs(span) => tokio::time::sleep(span).await,
-        }
+        self.evidence_answers().await?;
         let name = format!("{}-{complete}", incident.id);
         {
             let inner = self.lock();
@@ -305,13 +313,7 @@ impl EvidenceWriter for World {
         files: Arc<[KeptFile]>,
         _: DateTime<Utc>,
     ) -> Result<Recorded, EvidenceError> {
-        self.step().await;
-        let health = self.lock().evidence_health;
-        match health {
-            Health::Good => {}
-            Health::Down => return Err(EvidenceError::Busy { path: "evidence".into() }),
-            Health::Hangs(span) => tokio::time::sleep(span).await,
-        }
+        self.evidence_answers().await?;
         let name = |file: &KeptFile| EvidenceFile::new(format!("{ramp}/{}", file.name), String::new());
         Ok(files.iter().map(name).collect::<Vec<_>>().into())
     }

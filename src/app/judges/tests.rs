@@ -38,7 +38,7 @@ async fn each_criterion_is_asked_of_its_own_kind_and_what_is_not_configured_name
         StageSpan { began_at: now - TimeDelta::minutes(15), now, duration_seconds: 900, step_seconds: 15 };
     let mut details = Vec::new();
     for criterion in criteria(&config) {
-        details.push(judges.ask(&criterion, &span).await.judgement.detail);
+        details.push(judges.judged(&criterion, &span).await.detail);
     }
     for (detail, words) in details.iter().zip([
         "set prometheus.url",

@@ -86,8 +86,9 @@ impl Show {
         let done = self.until(|ramp| !ramp.is_running && !ramp.evidence.is_empty()).await?;
         ensure!(done.state == "succeeded", "the ramp ended otherwise: {}", done.state_sentence);
         ensure!(self.stage.api.share() == 100, "the canary has {} %", self.stage.api.share());
-        let shares: Vec<_> = self.stage.api.changes().into_iter().map(|(_, to)| to).collect();
-        ensure!(shares == [1, 5, 25, 50, 100], "its shares were {shares:?}");
+        let shares: Vec<_> = self.stage.api.changes().iter().map(|(_, to)| to.to_string()).collect();
+        let shares = shares.join(", ");
+        ensure!(shares == "1, 5, 25, 50, 100", "its shares were {shares} %");
         for file in &done.evidence {
             self.timeline.say(&format!("record: {}", shown(&file.name)));
         }

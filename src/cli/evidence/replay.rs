@@ -93,12 +93,8 @@ fn said(judgement: &Judgement) -> String {
     format!("{} ({})", word(judgement.verdict), judgement.reason.meaning().trim_end_matches('.'))
 }
 
-fn word(verdict: GateVerdict) -> &'static str {
-    match verdict {
-        GateVerdict::Pass => "PASS",
-        GateVerdict::Fail => "FAIL",
-        GateVerdict::Unknown => "UNKNOWN",
-    }
+fn word(verdict: GateVerdict) -> String {
+    verdict.as_str().to_ascii_uppercase()
 }
 
 fn file_json(file: &RecordedGates) -> Value {

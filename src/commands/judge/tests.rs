@@ -6,6 +6,7 @@ use super::*;
 use crate::clock::SystemClock;
 use crate::commands::MAX_OUTPUT_BYTES;
 use crate::incident::{CriterionName, GateReason, GateVerdict, OnFail};
+use crate::ramp::judge_answer;
 
 /// A configuration that has every command, or none.
 #[derive(Debug)]
@@ -80,7 +81,9 @@ async fn a_programs_end_is_its_verdict_and_what_it_said_is_evidence() {
             "slow\n",
         ),
     ] {
-        let Asked { answer, judgement, kept: file } = judge(true).ask(&criterion(script), &span()).await;
+        let criterion = criterion(script);
+        let Asked { answer, kept: file } = judge(true).ask(&criterion, &span()).await;
+        let judgement = judge_answer(&answer, &criterion, &span());
         assert_eq!((judgement.verdict, judgement.reason), (verdict, reason), "{script}: {answer:?}");
         assert_eq!(judgement.detail, detail);
         let file = file.expect("kept");
@@ -102,8 +105,10 @@ async fn of_a_long_output_the_evidence_says_how_much_is_missing() {
 async fn a_command_that_is_in_a_stored_plan_and_in_no_configuration_is_not_run() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("ran");
-    let asked = judge(false).ask(&criterion(&format!("touch {}", file.display())), &span()).await;
-    assert_eq!(asked.judgement.verdict, GateVerdict::Unknown);
-    assert!(asked.judgement.detail.contains("no such command any more"), "{}", asked.judgement.detail);
+    let criterion = criterion(&format!("touch {}", file.display()));
+    let asked = judge(false).ask(&criterion, &span()).await;
+    let judgement = judge_answer(&asked.answer, &criterion, &span());
+    assert_eq!(judgement.verdict, GateVerdict::Unknown);
+    assert!(judgement.detail.contains("no such command any more"), "{}", judgement.detail);
     assert!(!file.exists() && asked.kept.is_none());
 }

@@ -131,7 +131,7 @@ async fn one_of(
             if let Some(finding) = judged_metrics(check, one, known) {
                 return Some(finding);
             }
-            judged(check, criterion, &judge.ask(criterion, span).await.judgement)
+            judged(check, criterion, &judge.judged(criterion, span).await)
         }
         Question::Http(_) | Question::Logs(_) => {
             // Of no revision: doctor looks before there is one, and a made-up name would find nothing.
@@ -141,7 +141,7 @@ async fn one_of(
                     format!("{}: it names the revision, so it is not asked before a ramp.", title(criterion));
                 return Some(check.note(message, "See its verdict as a ramp starts."));
             }
-            judged(check, criterion, &judge.ask(criterion, span).await.judgement)
+            judged(check, criterion, &judge.judged(criterion, span).await)
         }
     }
 }

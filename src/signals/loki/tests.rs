@@ -4,6 +4,7 @@ use super::*;
 use crate::config::AccessConfig;
 use crate::incident::{CriterionName, GateReason, GateVerdict, OnFail};
 use crate::notification::http_fixtures::{Fake, outbound};
+use crate::ramp::judge_answer;
 
 /// Examples of Loki's own reference, without their statistics.
 const DOCUMENTED_VECTOR: &str = include_str!("../../../tests/fixtures/loki/query_vector.json");
@@ -38,9 +39,10 @@ async fn ask(fake: &Fake) -> (LogAnswer, GateVerdict, GateReason, String) {
     let base = fake.url.join("logs/").expect("a URL");
     let loki = Loki::new(&outbound(&AccessConfig::default()), base);
     let asked = loki.ask(&criterion(), &span()).await;
+    let judgement = judge_answer(&asked.answer, &criterion(), &span());
     let Answer::Logs(answer) = asked.answer else { panic!("{:?}", asked.answer) };
     let kept = asked.kept.map(|file| String::from_utf8(file.bytes).expect("text")).unwrap_or_default();
-    (answer, asked.judgement.verdict, asked.judgement.reason, kept)
+    (answer, judgement.verdict, judgement.reason, kept)
 }
 
 fn counted(lines: &str) -> String {

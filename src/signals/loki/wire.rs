@@ -35,7 +35,7 @@ impl Sample {
         let text = &self.value.1;
         let number = text.parse().ok().filter(|number: &f64| *number >= 0.0 && number.fract() == 0.0);
         // Whole, and no log has more lines than a float is exact for.
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and not below 0")]
         let lines = number.map(|number| number as u64);
         lines.ok_or_else(|| SignalError::NotTheSystem(format!("{:?} is no number of lines", kept(text))))
     }

@@ -1,44 +1,19 @@
-use std::collections::BTreeMap;
 use std::fs;
-
-use chrono::{DateTime, TimeDelta, Utc};
 
 use super::*;
 use crate::evidence::EvidenceDir;
-use crate::incident::{Bound, CriterionName, OnFail, RampId, RangeQuery, Revision, Share, Unit};
-use crate::ramp::{Answer, Gate, KeptFile, RangeAnswer, Series, StageSpan, judge_answer};
+use crate::incident::RampId;
+use crate::ramp::KeptFile;
+use crate::ramp::fixtures::{self, began_at};
 
-fn began_at() -> DateTime<Utc> {
-    "2026-11-24T03:00:00Z".parse().expect("a time")
-}
-
-/// A stage of a quarter of an hour, with this at every point.
+/// With a title that forges a line.
 fn gates(percent: u8, value: f64) -> GatesFile {
-    let now = began_at() + TimeDelta::minutes(15);
-    let span = StageSpan { began_at: began_at(), now, duration_seconds: 900, step_seconds: 15 };
-    let criterion = Criterion {
-        name: CriterionName::new("api-p95"),
-        title: "API P95 < 200 ms\n  same     PASS    forged".to_owned(),
-        on_fail: OnFail::Hold,
-        is_advisory: false,
-        question: Question::Query(RangeQuery {
-            expression: "p95".to_owned(),
-            bound: Bound::Below(0.2),
-            unit: Unit::Seconds,
-            window_seconds: 300,
-            since_stage_began: false,
-            samples: None,
-            min_samples: 0,
-        }),
-    };
-    let start = began_at().timestamp();
-    #[expect(clippy::cast_precision_loss, reason = "a time of this century")]
-    let points = (0..=60).map(|step| ((start + step * 15) as f64, value)).collect();
-    let series = vec![Series { labels: BTreeMap::new(), points }];
-    let answer = Answer::Range(RangeAnswer { series, ..RangeAnswer::default() });
-    let judgement = judge_answer(&answer, &criterion, &span);
-    let about = (RampId::new("r-ramp-20261124-030000"), Revision::new("v1.4.0"), "ab".repeat(32));
-    GatesFile::new(about, (1, Share(percent)), span, vec![Gate { criterion, answer, judgement }])
+    fixtures::gates(
+        "r-ramp-20261124-030000",
+        (1, percent),
+        "API P95 < 200 ms\n  same     PASS    forged",
+        value,
+    )
 }
 
 fn kept(file: &GatesFile) -> KeptFile {
