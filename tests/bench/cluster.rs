@@ -98,22 +98,24 @@ impl Scene {
         Self { rollout, namespace, _site: site, served, own, last: None, _gateway: gateway }
     }
 
-    /// The floor's times and ours, one of each in turns.
-    async fn sample(&mut self, polled_before: Duration, samples: usize) -> [Times; 2] {
+    /// The floor's times and ours, one of each in turns and out of the same rest: whoever has just asked an API
+    /// server finds it faster, and a rollback that is being verified asks it ten times a second.
+    async fn sample(&mut self, rest: Duration, samples: usize) -> [Times; 2] {
         let (mut commits, mut bare, mut sent) = (Vec::new(), Vec::new(), Vec::new());
         for number in 0..samples {
             self.canary_is_back().await;
-            tokio::time::sleep(polled_before).await;
+            tokio::time::sleep(rest).await;
+            commits.push(self.own.commit("critical", WARM_UP + number).await);
+            bare.push(SystemClock.now());
+            self.bare_patch(number).await;
+
+            tokio::time::sleep(rest).await;
             let critical = single("r0", "critical", number);
             let mut wire = self.served.connect().await;
             sent.push(SystemClock.now());
             assert_eq!(wire.post(WEBHOOK, &critical).await.0, 200);
             self.last = Some((number, critical));
             self.rolled_back().await;
-
-            commits.push(self.own.commit("critical", WARM_UP + number).await);
-            bare.push(SystemClock.now());
-            self.bare_patch(number).await;
         }
         let ours = self.acknowledged("api", "fieldManager=backstop", &sent).await;
         let patches = self.acknowledged(BARE, "", &bare).await;
