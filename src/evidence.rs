@@ -31,7 +31,7 @@ pub use folders::{EvidenceFolders, known_in};
 pub use lines::ManifestLine;
 pub use ramp::{RampSummary, ramp_record};
 pub use render::{Version, render_ramp, render_text};
-pub use replay::{RecordedGates, recorded_gates};
+pub use replay::{AgainstPlan, RecordedGates, recorded_gates};
 pub use verify::{Finding, VerifyReport};
 
 use std::io::ErrorKind;

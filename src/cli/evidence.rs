@@ -28,8 +28,8 @@ use crate::text::shown;
 Exit code of verify: 0 if every folder was read, the database was asked, and nothing was changed or lost;
 1 if something was, or if a folder or the database can't be read; 3 if there is no evidence. With --directory
 no database is asked: 0 says then that every file is as the manifest lists it. Exit code of replay: 0 if
-every verdict follows again from its recorded answer; 1 if one differs or a file can't be read; 3 if no
-gates lie there.")]
+every verdict follows again from its recorded answer, and each was asked as the plan in the ramp.json beside
+it has it; 1 if one differs or a file can't be read; 3 if no gates lie there.")]
 pub(super) struct EvidenceArgs {
     #[command(subcommand)]
     command: EvidenceCommand,

@@ -30,7 +30,7 @@ const MAX_NAME_CHARS: usize = 100;
 const KINDS: [&str; 2] = ["-ramp-", "-snapshot-"];
 
 /// The record of the whole for tools, inside a ramp's folder.
-const RECORD: &str = "ramp.json";
+pub(super) const RECORD: &str = "ramp.json";
 
 /// One ramp's evidence in a listing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

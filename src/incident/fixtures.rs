@@ -4,7 +4,7 @@ mod ramp;
 
 use chrono::{DateTime, Utc};
 
-pub(crate) use ramp::RampStory;
+pub(crate) use ramp::{RampStory, criterion};
 
 use super::{Alert, AlertStatus, Fingerprint, Labels, OpenedIncident, Reason, Revision, Severity, Trigger};
 

@@ -7,12 +7,11 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 
-use super::perform::blob_ref;
 use super::{Rollout, Worker};
 use crate::decision::RampStart;
 use crate::incident::{Criterion, GateReason, GateVerdict, Question, RampPlan, Revision, UnfitRevision};
 use crate::ramp::detection_floor::Counted;
-use crate::ramp::{PlanChanges, RampOffer, StageSpan, StagedCriterion};
+use crate::ramp::{PlanChanges, RampOffer, StageSpan, StagedCriterion, plan_sha256};
 use crate::signals::{RuleSource, SignalError};
 use crate::text::shown;
 
@@ -86,9 +85,8 @@ impl Worker {
             }
         }
         let plan = offer.plan(wanted.revision, &wanted.changes)?;
-        let written = serde_json::to_vec(&plan).map_err(|error| NoPlan::Unwritten(error.to_string()))?;
         let mut start = RampStart {
-            plan_sha256: blob_ref(&written).sha256,
+            plan_sha256: plan_sha256(&plan).map_err(|error| NoPlan::Unwritten(error.to_string()))?,
             plan: Arc::new(plan),
             through: wanted.through,
             again_because: wanted.again_because,

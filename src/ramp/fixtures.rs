@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Answer, Gate, GatesFile, RangeAnswer, Series, StageSpan, judge_answer};
-use crate::incident::{
-    Bound, Criterion, CriterionName, OnFail, Question, RampId, RangeQuery, Revision, Share, Unit,
-};
+use crate::incident::fixtures::criterion;
+use crate::incident::{Criterion, RampId, Revision, Share};
 
 pub(crate) fn began_at() -> DateTime<Utc> {
     "2026-11-24T03:00:00Z".parse().expect("a time")
@@ -16,21 +15,7 @@ pub(crate) fn began_at() -> DateTime<Utc> {
 /// One gate of a stage of a quarter of an hour, which has this title and each of its values this one.
 pub(crate) fn gates(ramp: &str, (stage, percent): (usize, u8), title: &str, value: f64) -> GatesFile {
     let span = StageSpan::new(began_at(), began_at() + TimeDelta::minutes(15), 900);
-    let criterion = Criterion {
-        name: CriterionName::new("api-p95"),
-        title: title.to_owned(),
-        on_fail: OnFail::Hold,
-        is_advisory: false,
-        question: Question::Query(RangeQuery {
-            expression: "p95".to_owned(),
-            bound: Bound::Below(0.2),
-            unit: Unit::Seconds,
-            window_seconds: 300,
-            since_stage_began: false,
-            samples: None,
-            min_samples: 0,
-        }),
-    };
+    let criterion = Criterion { title: title.to_owned(), ..criterion() };
     let start = began_at().timestamp();
     #[expect(clippy::cast_precision_loss, reason = "a time of this century")]
     let points = (0..=60).map(|step| ((start + step * 15) as f64, value)).collect();

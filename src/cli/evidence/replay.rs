@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cli::Outcome;
 use crate::cli::output::{Output, fail, print, print_json};
-use crate::evidence::{RecordedGates, recorded_gates};
+use crate::evidence::{AgainstPlan, RecordedGates, recorded_gates};
 use crate::incident::{Criterion, GateVerdict, Judgement, Question};
 use crate::ramp::{GatesFile, Replayed};
 use crate::text::shown;
@@ -27,8 +27,8 @@ pub(super) fn run(path: &Path, output: Output) -> Outcome {
             print(verdict(&found));
         }
     }
-    let Count { differing, unread, .. } = count(&found);
-    match (differing + unread, found.len()) {
+    let Count { differing, departing, unread, .. } = count(&found);
+    match (differing + departing + unread, found.len()) {
         (0, 0) => Outcome::NothingToDo,
         (0, _) => Outcome::Done,
         _ => Outcome::Failed,
@@ -39,6 +39,10 @@ pub(super) fn run(path: &Path, output: Output) -> Outcome {
 struct Count {
     criteria: usize,
     differing: usize,
+    /// Files that are others than the plan of their ramp.
+    departing: usize,
+    /// Files without a ramp's record beside them.
+    alone: usize,
     /// Files that are no record of gates.
     unread: usize,
 }
@@ -48,6 +52,8 @@ fn count(found: &[RecordedGates]) -> Count {
         Ok(gates) => Count {
             criteria: count.criteria + gates.gates.len(),
             differing: count.differing + gates.replay().filter(|one| !one.agrees()).count(),
+            departing: count.departing + usize::from(matches!(file.plan, AgainstPlan::Departs(_))),
+            alone: count.alone + usize::from(file.plan == AgainstPlan::NoRecord),
             ..count
         },
         Err(_) => Count { unread: count.unread + 1, ..count },
@@ -56,13 +62,22 @@ fn count(found: &[RecordedGates]) -> Count {
 
 /// The last line, which says all that the exit code does.
 fn verdict(found: &[RecordedGates]) -> String {
-    let Count { criteria, differing, unread } = count(found);
+    let Count { criteria, differing, departing, alone, unread } = count(found);
     let unread = if unread > 0 { format!(", {unread} files can't be read") } else { String::new() };
     let agree = match differing {
         0 => "every verdict follows again from its answer".to_owned(),
         count => format!("{count} DIFFER: the answer, the verdict or the program is another one"),
     };
-    format!("{} files, {criteria} criteria: {agree}{unread}", found.len())
+    let plan = match (departing, alone) {
+        (0, 0) => ", and each was asked as its ramp's plan has it".to_owned(),
+        (0, alone) => {
+            format!(", and {alone} files have no ramp's record beside them to compare the plan with")
+        }
+        (departing, _) => {
+            format!(", {departing} files DEPART from their ramp's plan: restore them from a copy")
+        }
+    };
+    format!("{} files, {criteria} criteria: {agree}{plan}{unread}", found.len())
 }
 
 fn file_text(file: &RecordedGates) -> String {
@@ -75,8 +90,18 @@ fn file_text(file: &RecordedGates) -> String {
     let judged = span.now.format("%Y-%m-%d %H:%M:%S UTC");
     let (ramp, revision) = (shown(ramp.as_str()), shown(revision.as_str()));
     let mut lines = vec![format!("{path}: {ramp}, {revision}, stage {stage} ({share}), judged at {judged}")];
+    lines.extend(
+        departures(file).iter().map(|departure| format!("  DEPARTS  from its plan: {}", shown(departure))),
+    );
     lines.extend(gates.replay().map(|one| gate_text(&one)));
     lines.join("\n")
+}
+
+fn departures(file: &RecordedGates) -> &[String] {
+    match &file.plan {
+        AgainstPlan::Departs(departures) => departures,
+        AgainstPlan::NoRecord | AgainstPlan::AsPlanned => &[],
+    }
 }
 
 fn gate_text(one: &Replayed<'_>) -> String {
@@ -106,6 +131,8 @@ fn file_json(file: &RecordedGates) -> Value {
             "ramp": gates.ramp,
             "revision": gates.revision,
             "plan_sha256": gates.plan_sha256,
+            "plan_compared": file.plan != AgainstPlan::NoRecord,
+            "departures": departures(file),
             "stage": gates.stage,
             "share_percent": gates.share.0,
             "judged_at": gates.span.now,

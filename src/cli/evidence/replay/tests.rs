@@ -3,8 +3,10 @@ use std::fs;
 use super::*;
 use crate::evidence::EvidenceDir;
 use crate::incident::RampId;
-use crate::ramp::KeptFile;
+use crate::incident::fixtures::RampStory;
+use crate::incident::{Ramp, RampEvent};
 use crate::ramp::fixtures::{self, began_at};
+use crate::ramp::{KeptFile, plan_sha256};
 
 /// With a title that forges a line.
 fn gates(percent: u8, value: f64) -> GatesFile {
@@ -82,4 +84,76 @@ fn what_is_no_record_of_gates_fails_and_hides_no_other() {
     assert!(found[1].gates.is_ok());
     assert_eq!(run(&path, Output::Text), Outcome::Failed);
     assert!(verdict(&found).ends_with("1 files can't be read"), "{}", verdict(&found));
+}
+
+/// A ramp of two stages that succeeded, its record and its first stage's gates.
+fn succeeded(change: impl Fn(&mut GatesFile)) -> (tempfile::TempDir, std::path::PathBuf) {
+    let mut story = RampStory::started(&[1, 100]);
+    story.stage_begins();
+    story.passes();
+    story.stage_begins();
+    story.tell(RampEvent::Succeeded);
+    let sha256 = plan_sha256(&story.ramp().plan).expect("JSON");
+    let ramp = Ramp { plan_sha256: sha256, ..story.ramp().clone() };
+    let mut gates = fixtures::gates(ramp.id.as_str(), (1, 1), "API P95 < 200 ms", 0.12);
+    gates.plan_sha256.clone_from(&ramp.plan_sha256);
+    change(&mut gates);
+    let mut files = crate::evidence::ramp_record(&ramp).expect("it has ended");
+    files.push(kept(&gates));
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("evidence");
+    EvidenceDir::new(path.clone()).write_ramp(&ramp.id, &files, began_at(), &[]).expect("written");
+    (folder, path.join(ramp.id.as_str()))
+}
+
+#[test]
+fn gates_that_were_asked_by_their_ramps_plan_say_so_and_those_of_a_ramp_that_runs_say_that_nothing_was_compared()
+ {
+    let (_folder, path) = succeeded(|_| {});
+    assert_eq!(run(&path, Output::Text), Outcome::Done);
+    let found = recorded_gates(&path).expect("read");
+    assert!(verdict(&found).ends_with("each was asked as its ramp's plan has it"), "{}", verdict(&found));
+    assert_eq!(file_json(&found[0])["plan_compared"], json!(true));
+    fs::remove_file(path.join("ramp.json")).expect("removed");
+    assert_eq!(run(&path, Output::Text), Outcome::Done);
+    let found = recorded_gates(&path).expect("read");
+    assert!(verdict(&found).contains("1 files have no ramp's record beside them"), "{}", verdict(&found));
+    assert_eq!(file_json(&found[0])["plan_compared"], json!(false));
+}
+
+#[test]
+fn a_threshold_that_was_changed_with_its_verdict_fails_the_replay_and_is_named() {
+    let (_folder, path) = succeeded(|gates| {
+        let criterion = &mut gates.gates[0].criterion;
+        if let Question::Query(query) = &mut criterion.question {
+            query.bound = crate::incident::Bound::Below(0.4);
+        }
+    });
+    let found = recorded_gates(&path).expect("read");
+    assert!(found[0].gates.as_ref().is_ok_and(|gates| gates.replay().all(|one| one.agrees())));
+    for path in [path.clone(), path.join("gates_stage_1.json"), path.join("..")] {
+        assert_eq!(run(&path, Output::Text), Outcome::Failed, "{}", path.display());
+    }
+    let departs = "DEPARTS  from its plan: api-p95: its threshold is < 0.4, and the plan's is < 0.2";
+    assert!(file_text(&found[0]).contains(departs), "{}", file_text(&found[0]));
+    assert!(verdict(&found).contains("1 files DEPART from their ramp's plan"), "{}", verdict(&found));
+    assert_eq!(file_json(&found[0])["departures"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn a_record_whose_plan_is_not_the_one_of_its_hash_fails_the_replay() {
+    let (_folder, path) = succeeded(|_| {});
+    let record = path.join("ramp.json");
+    let text = fs::read_to_string(&record).expect("read");
+    for (was, is, why) in [
+        ("\"below\": 0.2", "\"below\": 0.4", "its plan has the SHA-256"),
+        ("\"plan\"", "\"plans\"", "it is no record of a ramp"),
+        ("\"started_at\"", "\"began_at\"", "that this program can read"),
+    ] {
+        assert!(text.contains(was), "{text}");
+        fs::write(&record, text.replace(was, is)).expect("written");
+        assert_eq!(run(&path, Output::Json), Outcome::Failed, "{was}");
+        let text = file_text(&recorded_gates(&path).expect("read")[0]);
+        assert!(text.contains("ramp.json beside it: ") && text.contains(why), "{was}: {text}");
+    }
 }
