@@ -91,7 +91,14 @@ impl Draft<'_> {
     /// Tells people something of the last ramp.
     pub(super) fn ramp_notice(&mut self, said: RampSaid) {
         let Some(ramp) = &self.state.ramp else { return };
-        let (id, revision, share) = (ramp.id.clone(), ramp.plan.revision.clone(), ramp.share());
+        let share = ramp.share();
+        self.ramp_notice_at(share, said);
+    }
+
+    /// The same of a stage that need not be the one that it is in.
+    pub(super) fn ramp_notice_at(&mut self, share: Share, said: RampSaid) {
+        let Some(ramp) = &self.state.ramp else { return };
+        let (id, revision) = (ramp.id.clone(), ramp.plan.revision.clone());
         self.rollout_notice(NoticeFact::Ramp(RampFact { ramp: id, revision, share, said }));
     }
 }

@@ -158,6 +158,7 @@ fn somebody_is_woken_for_what_needs_a_person_and_for_nothing_else() {
         (NoticeKind::IncidentSuperseded, false),
         (NoticeKind::IncidentClosed, false),
         (NoticeKind::EvidenceProblem, false),
+        (NoticeKind::RampRecordProblem, false),
         (NoticeKind::RepeatedRollback, true),
         (NoticeKind::WatchdogLost, true),
         (NoticeKind::WatchdogBack, false),

@@ -124,6 +124,7 @@ named! {
         RampGoesOn => "ramp_goes_on", "Nothing is in a ramp's way any more.";
         RampSucceeded => "ramp_succeeded", "A ramp has succeeded.";
         RampEnded => "ramp_ended", "A ramp ended without success.";
+        RampRecordProblem => "ramp_record_problem", "A ramp's record is written, and something of it is missing or came otherwise.";
     }
 }
 
@@ -187,7 +188,8 @@ impl NoticeKind {
             | Self::RampHolds
             | Self::RampGoesOn
             | Self::RampSucceeded
-            | Self::RampEnded => false,
+            | Self::RampEnded
+            | Self::RampRecordProblem => false,
         }
     }
 }

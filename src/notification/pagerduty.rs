@@ -143,7 +143,7 @@ impl Channel for PagerDuty {
     }
 
     fn wants(&self, kind: NoticeKind) -> bool {
-        kind != NoticeKind::EvidenceProblem
+        !matches!(kind, NoticeKind::EvidenceProblem | NoticeKind::RampRecordProblem)
     }
 
     fn next_call(&self, message: &Message) -> Option<&'static str> {

@@ -113,7 +113,8 @@ impl Channel for Teams {
             | NoticeKind::RampHoldsTooLong
             | NoticeKind::RampGoesOn
             | NoticeKind::RampSucceeded
-            | NoticeKind::RampEnded => true,
+            | NoticeKind::RampEnded
+            | NoticeKind::RampRecordProblem => true,
             NoticeKind::GraceResumed
             | NoticeKind::Acknowledged
             | NoticeKind::AlertsEnded

@@ -124,6 +124,7 @@ fn has_a_decision(kind: NoticeKind) -> bool {
         | NoticeKind::RampHoldsTooLong
         | NoticeKind::RampGoesOn
         | NoticeKind::RampSucceeded
-        | NoticeKind::RampEnded => false,
+        | NoticeKind::RampEnded
+        | NoticeKind::RampRecordProblem => false,
     }
 }

@@ -6,8 +6,8 @@ use super::review::{begin_anew_after_another_canary, has_lasted, in_the_way};
 use crate::decision::Draft;
 use crate::decision::draft::Opening;
 use crate::incident::{
-    Cause, EvidenceFile, GateVerdict, Judgement, OnFail, Ramp, RampEvent, RampId, Reason, Severity, Share,
-    StepOutcome, StepRecord, Trigger,
+    Cause, EvidenceFile, GateVerdict, Judgement, OnFail, Ramp, RampEvent, RampId, RampSaid, Reason, Severity,
+    Share, StepOutcome, StepRecord, Trigger,
 };
 use crate::text::{kept, shown};
 
@@ -126,9 +126,20 @@ pub(in crate::decision) fn evidence_written(
     stage: Option<usize>,
     (files, problems): (&[EvidenceFile], &[String]),
 ) -> Option<Reason> {
-    if draft.state.ramp.as_ref().is_some_and(|ramp| ramp.id == *id) {
-        let (files, problems) = (files.to_vec(), problems.iter().map(|problem| kept(problem)).collect());
-        draft.ramp_event(id, RampEvent::EvidenceWritten { stage, files, problems });
+    let ramp = draft.state.ramp.clone().filter(|ramp| ramp.id == *id)?;
+    let (files, problems): (_, Vec<_>) =
+        (files.to_vec(), problems.iter().map(|problem| kept(problem)).collect());
+    // Of each record once, however often it is reported.
+    let is_told = match stage.map(|stage| ramp.record_of(stage)) {
+        None => !ramp.evidence_problems.is_empty(),
+        Some(record) => record.is_none_or(|record| !record.evidence_problems.is_empty()),
+    };
+    let told = kept(&problems.join("; "));
+    draft.ramp_event(id, RampEvent::EvidenceWritten { stage, files, problems });
+    if !told.is_empty() && !is_told {
+        let share =
+            stage.and_then(|stage| ramp.plan.stages.get(stage)).map_or(ramp.share(), |stage| stage.share);
+        draft.ramp_notice_at(share, RampSaid::RecordProblem { stage, problems: told });
     }
     None
 }

@@ -2,6 +2,7 @@
 
 mod ends;
 mod promises;
+mod records;
 mod scene;
 mod stages;
 mod starts;

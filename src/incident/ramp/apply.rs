@@ -139,7 +139,8 @@ impl Ramp {
             | RampSaid::StageBegan { .. }
             | RampSaid::GoesOn
             | RampSaid::Succeeded { .. }
-            | RampSaid::Ended { .. } => {}
+            | RampSaid::Ended { .. }
+            | RampSaid::RecordProblem { .. } => {}
         }
     }
 

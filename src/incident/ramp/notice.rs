@@ -50,6 +50,14 @@ pub enum RampSaid {
     Ended {
         how: String,
     },
+    /// A record of it is written, and something is missing of it or came otherwise, which the files that lie
+    /// there may not say.
+    RecordProblem {
+        /// Counted from 0; none for the record of the whole.
+        stage: Option<usize>,
+        /// In sentences.
+        problems: String,
+    },
 }
 
 impl RampFact {
@@ -64,6 +72,7 @@ impl RampFact {
             RampSaid::GoesOn => NoticeKind::RampGoesOn,
             RampSaid::Succeeded { .. } => NoticeKind::RampSucceeded,
             RampSaid::Ended { .. } => NoticeKind::RampEnded,
+            RampSaid::RecordProblem { .. } => NoticeKind::RampRecordProblem,
         }
     }
 
@@ -102,6 +111,13 @@ impl RampFact {
             }
             RampSaid::Ended { how } => {
                 format!("the ramp of {revision} has ended at {}: {}", self.share, shown(how))
+            }
+            RampSaid::RecordProblem { stage, problems } => {
+                let of_stage = stage.map(|stage| format!("stage {} ({}) of ", stage + 1, self.share));
+                let (of_stage, problems) = (of_stage.unwrap_or_default(), shown(problems));
+                format!(
+                    "the record of {of_stage}the ramp of {revision} is written, and not all is well with it: {problems}"
+                )
             }
         }
     }

@@ -123,7 +123,7 @@ fn of_kind(message: &Message, levels: bool) -> Vec<Call> {
         | Kind::RampStarted
         | Kind::RampStageBegan
         | Kind::RampHolds => vec![Call::Change],
-        Kind::EvidenceProblem => Vec::new(),
+        Kind::EvidenceProblem | Kind::RampRecordProblem => Vec::new(),
     }
 }
 

@@ -35,6 +35,15 @@ impl Said {
             RampSaid::Ended { .. } => {
                 Self::new(Mark::Yellow, "RAMP ENDED", what).next("A retry is a new ramp.")
             }
+            RampSaid::RecordProblem { stage, .. } => {
+                Self::new(Mark::Yellow, "RECORD INCOMPLETE", what).next(match stage {
+                    Some(_) => format!(
+                        "What is missing can still be read as it is now, by `backstop snapshot {}`; mend what kept it from the record.",
+                        fact.share.0
+                    ),
+                    None => "Do by hand what is named here; the record itself is not written again.".to_owned(),
+                })
+            }
         }
     }
 }
