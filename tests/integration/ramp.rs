@@ -93,7 +93,10 @@ async fn a_ramp_is_started_paused_approved_promoted_and_aborted_by_the_command_l
     let (mut watch, mut watched) = watch(&site);
     watched_until(&mut watched, |view| view.state == "stage_running").await;
     let (code, text, _) = rollout(&site, &["status"]).await;
-    assert!(code == 0 && text.contains("it needs a person's approval: backstop rollout approve"), "{text}");
+    assert!(
+        code == 0 && text.contains("it needs a person's approval at its end: backstop rollout approve"),
+        "{text}"
+    );
     let status = binary().arg("status").arg("--config").arg(&site.config).output().await.expect("run");
     let status = String::from_utf8_lossy(&status.stdout).into_owned();
     assert!(status.contains("  ramp of v1.4.0  stage 1 of 3 (1 %)  stage running"), "{status}");
@@ -106,13 +109,13 @@ async fn a_ramp_is_started_paused_approved_promoted_and_aborted_by_the_command_l
     assert!(seen.stage_ends_at.is_none() && seen.stage_seconds_left > Some(3_000), "{seen:?}");
     watched_until(&mut watched, |view| view.paused.is_some()).await;
     assert_eq!(rollout(&site, &["resume"]).await.0, 0);
-    let (code, _, said) = rollout(&site, &["promote"]).await;
-    assert!(code == 1 && said.contains("waits for a person's approval"), "{code} {said}");
+    let (code, _, said) = rollout(&site, &["approve"]).await;
+    assert!(code == 1 && said.contains("an approval comes last"), "{code} {said}");
     assert_eq!(rollout(&site, &["promote", "--force"]).await.0, 2, "it needs a reason");
-    let (code, text, said) = rollout(&site, &["approve", "--actor=eve"]).await;
-    assert!(code == 0 && text.contains("approved by eve (command line)"), "{code} {text}{said}");
     let (code, _, said) = rollout(&site, &["promote", "--actor=eve"]).await;
     assert_eq!(code, 0, "{said}");
+    let (code, text, said) = rollout(&site, &["approve", "--actor=eve"]).await;
+    assert!(code == 0 && text.contains("approved by eve (command line)"), "{code} {text}{said}");
     ramp(&site, "the second stage", |ramp| ramp.stage == 2 && ramp.stage_began_at.is_some()).await;
     assert_eq!(api.share(), 25);
 

@@ -114,7 +114,7 @@ fn people(ramp: &RampView) -> Vec<String> {
             lines.push(format!("  approved by {who} ({through})"));
         }
         None if ramp.needs_approval => {
-            lines.push(style::warning("  it needs a person's approval: backstop rollout approve"));
+            lines.push(style::warning("  it needs a person's approval at its end: backstop rollout approve"));
         }
         None => {}
     }

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use crate::decision::{Draft, Mode, Reading};
 use crate::incident::{
-    CriterionName, GateVerdict, HoldReason, Judgement, Question, Ramp, RampEvent, RampSaid, Share,
+    Criterion, GateVerdict, HoldReason, Judgement, Question, Ramp, RampEvent, RampSaid, Share,
 };
 use crate::text::shown;
 
@@ -61,30 +61,42 @@ pub(super) fn changed_to(draft: &Draft<'_>, ramp: &Ramp, share: Share) -> String
     format!("it is {share}, and {} was set{by}", ramp.share())
 }
 
+/// The criteria of the ramp's stage that don't pass and that nobody has overruled, each with its verdict and why.
+pub(super) fn not_passing<'a>(
+    ramp: &'a Ramp,
+    judgements: &'a [Judgement],
+) -> impl Iterator<Item = (&'a Criterion, GateVerdict, &'static str)> {
+    let promotion = ramp.record().and_then(|record| record.promotion.as_ref());
+    let criteria = ramp.criteria_of(ramp.stage).iter();
+    let asked = criteria.filter(|criterion| criterion.question != Question::Approval);
+    let judged = asked.map(|criterion| {
+        let judgement = judgements.iter().find(|judgement| judgement.criterion == criterion.name);
+        judgement.map_or((criterion, GateVerdict::Unknown, "it has not been asked yet."), |judgement| {
+            (criterion, judgement.verdict, judgement.reason.meaning())
+        })
+    });
+    judged.filter(move |(criterion, verdict, _)| {
+        let is_overruled =
+            promotion.is_some_and(|promotion| promotion.overrules_criterion(&criterion.name, *verdict));
+        *verdict != GateVerdict::Pass && !is_overruled
+    })
+}
+
 /// What the gates say: failing first, then what can't be judged, then what needs a person.
 pub(super) fn of_the_gates(ramp: &Ramp, judgements: &[Judgement]) -> Vec<InTheWay> {
-    let Some(stage) = ramp.stage_plan() else { return Vec::new() };
-    let asked = stage.criteria.iter().filter(|criterion| criterion.question != Question::Approval);
-    let of = |name: &CriterionName| judgements.iter().find(|judgement| judgement.criterion == *name);
     let mut found = Vec::new();
-    let (mut failing, mut unknown) = (Vec::new(), Vec::new());
-    for criterion in asked {
-        let title = shown(&criterion.title);
-        match of(&criterion.name) {
-            Some(judgement) if judgement.verdict == GateVerdict::Pass => {}
-            Some(judgement) if judgement.verdict == GateVerdict::Fail => {
-                failing.push(format!("{title}: {}", judgement.reason.meaning()));
-            }
-            Some(judgement) => unknown.push(format!("{title}: {}", judgement.reason.meaning())),
-            None => unknown.push(format!("{title}: it has not been asked yet.")),
+    for (reason, of) in [
+        (HoldReason::CriterionFails, GateVerdict::Fail),
+        (HoldReason::CriterionUnknown, GateVerdict::Unknown),
+    ] {
+        let said = not_passing(ramp, judgements).filter(|(_, verdict, _)| *verdict == of);
+        let said: Vec<_> =
+            said.map(|(criterion, _, why)| format!("{}: {why}", shown(&criterion.title))).collect();
+        if !said.is_empty() {
+            found.push((reason, said.join(" ")));
         }
     }
-    if !failing.is_empty() {
-        found.push((HoldReason::CriterionFails, failing.join(" ")));
-    }
-    if !unknown.is_empty() {
-        found.push((HoldReason::CriterionUnknown, unknown.join(" ")));
-    }
+    let Some(stage) = ramp.stage_plan() else { return found };
     if stage.needs_a_person() && ramp.record().is_none_or(|record| record.approval.is_none()) {
         found.push((HoldReason::ApprovalMissing, String::new()));
     }
@@ -124,8 +136,7 @@ pub(super) fn hold(draft: &mut Draft<'_>, ramp: &Ramp, in_the_way: Vec<InTheWay>
     let is_urgent = |reason: &HoldReason| counts_at_once(*reason) && !known.contains(reason);
     let at_once = !known.is_empty() && (of_people.iter().any(is_new) || reasons.iter().any(is_urgent));
     // Which criteria they are is said as it changes; other details change with every look.
-    let of_criteria = [HoldReason::CriterionFails, HoldReason::CriterionUnknown];
-    let is_of_criteria = reasons.iter().any(|reason| of_criteria.contains(reason));
+    let is_of_criteria = reasons.iter().any(|reason| reason.is_of_criteria());
     let is_other = ramp.holding.as_ref().is_none_or(|holding| holding.detail != detail);
     if known != reasons || (is_of_criteria && is_other) {
         draft.ramp_event(

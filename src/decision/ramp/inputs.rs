@@ -29,17 +29,13 @@ pub(in crate::decision) fn judged(
     }
     let ramp = draft.ramp_now()?;
     let in_the_way = in_the_way(draft, &ramp, judgements);
-    let promotion = ramp.record().and_then(|record| record.promotion.clone());
-    let is_overruled = |reason: crate::incident::HoldReason| {
-        promotion.as_ref().is_some_and(|promotion| promotion.in_spite_of.contains(&reason))
-    };
-    let left: Vec<_> = in_the_way.into_iter().filter(|(reason, _)| !is_overruled(*reason)).collect();
-    let begins_anew = begin_anew_after_another_canary(draft, &ramp, &left);
-    if !left.is_empty() {
-        hold(draft, &ramp, left);
+    let begins_anew = begin_anew_after_another_canary(draft, &ramp, &in_the_way);
+    if !in_the_way.is_empty() {
+        hold(draft, &ramp, in_the_way);
     } else if begins_anew {
         go_on(draft, &ramp);
     } else if has_lasted(draft, &ramp) {
+        let promotion = ramp.record().and_then(|record| record.promotion.as_ref());
         pass(draft, &ramp, judgements, promotion.is_some_and(|promotion| promotion.is_full));
     }
     None

@@ -48,6 +48,12 @@ pub enum RampRefusal {
     GatesDontPass { stage: usize, why: String },
     #[error("stage {stage} can't be left, not by force either: {why}")]
     CantBeForced { stage: usize, why: String },
+    #[error("stage {stage} can't be approved yet, an approval comes last: {why}")]
+    ApprovedTooEarly { stage: usize, why: String },
+    #[error(
+        "stage {stage} is the last, with all of the traffic, and its time is what shows that the revision holds: to end it before all the same, say --force --reason \"…\""
+    )]
+    LastStageIsWatched { stage: usize },
     #[error("{0}")]
     WrongState(String),
 }
@@ -72,6 +78,8 @@ named! {
         NeedsReason => "needs_reason", "What overrules the criteria needs a reason.";
         GatesDontPass => "gates_dont_pass", "The stage's criteria don't pass: `--force --reason` leaves it all the same.";
         CantBeForced => "cant_be_forced", "Something is in the way that no person can overrule: the ramp would act on something else than it believes.";
+        ApprovedTooEarly => "approved_too_early", "An approval comes last: once the stage's time is over and nothing else is in its way.";
+        LastStageIsWatched => "last_stage_is_watched", "The last stage is not shortened without a reason: `--force --reason`.";
         WrongState => "wrong_state", "The ramp does not stand where that can be asked of it.";
     }
 }
@@ -98,6 +106,8 @@ impl RampRefusal {
             Self::NeedsReason => RampRefusalName::NeedsReason,
             Self::GatesDontPass { .. } => RampRefusalName::GatesDontPass,
             Self::CantBeForced { .. } => RampRefusalName::CantBeForced,
+            Self::ApprovedTooEarly { .. } => RampRefusalName::ApprovedTooEarly,
+            Self::LastStageIsWatched { .. } => RampRefusalName::LastStageIsWatched,
             Self::WrongState(_) => RampRefusalName::WrongState,
         }
     }

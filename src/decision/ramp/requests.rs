@@ -1,12 +1,12 @@
 //! What people ask of a ramp.
 
-use super::holds::InTheWay;
-use super::review::in_the_way;
+use super::holds::{InTheWay, not_passing};
+use super::review::{has_lasted, in_the_way};
 use super::{RampRefusal, RampRequest};
 use crate::decision::Draft;
 use crate::decision::draft::Activity;
 use crate::decision::grace::roll_back;
-use crate::incident::{Judgement, Promotion, Ramp, RampEvent, RampSaid, Reason, Share};
+use crate::incident::{HoldReason, Judgement, Promotion, Ramp, RampEvent, RampSaid, Reason, Share};
 
 pub(in crate::decision) fn asked(
     draft: &mut Draft<'_>,
@@ -32,15 +32,11 @@ pub(in crate::decision) fn asked(
         },
         RampRequest::Resume if ramp.paused.is_none() => Err(wrong("it is not paused")),
         RampRequest::Resume => Ok(RampEvent::Resumed { actor }),
-        RampRequest::Approve { through } => match ramp.record() {
-            Some(record) if record.approval.is_some() => Err(wrong("its stage is approved already")),
-            Some(record) if record.began_at.is_none() => Err(wrong("its stage has not begun yet")),
-            _ => Ok(RampEvent::Approved { stage: ramp.stage, actor, through: through.clone() }),
-        },
+        RampRequest::Approve { through } => approval(draft, &ramp, actor, through),
         RampRequest::Promote { is_full, is_forced, words } => promotion(
             draft,
             &ramp,
-            Promotion { actor, is_full: *is_full, words: words.clone(), in_spite_of: Vec::new() },
+            Promotion { actor, is_full: *is_full, words: words.clone(), ..Promotion::default() },
             *is_forced,
         ),
     };
@@ -53,6 +49,32 @@ pub(in crate::decision) fn asked(
 
 fn wrong(what: &str) -> RampRefusal {
     RampRefusal::WrongState(format!("that can't be done to the ramp: {what}"))
+}
+
+/// The last word on a stage: whoever gives it has seen all that the stage has shown.
+fn approval(draft: &Draft<'_>, ramp: &Ramp, actor: String, through: &str) -> Result<RampEvent, RampRefusal> {
+    let Some(record) = ramp.record().filter(|record| record.began_at.is_some()) else {
+        return Err(wrong("its stage has not begun yet"));
+    };
+    if record.approval.is_some() {
+        return Err(wrong("its stage is approved already"));
+    }
+    let stage = ramp.stage + 1;
+    if !has_lasted(draft, ramp) {
+        let left = ramp.stage_ends_at().map_or(0, |ends_at| (ends_at - draft.now()).num_seconds().max(0));
+        let why = match &ramp.paused {
+            Some(_) => "It is paused.".to_owned(),
+            None => format!("It lasts for {left} s still."),
+        };
+        return Err(RampRefusal::ApprovedTooEarly { stage, why });
+    }
+    let known: Vec<_> = record.judgements.values().cloned().collect();
+    let mut in_the_way = in_the_way(draft, ramp, &known);
+    in_the_way.retain(|(reason, _)| *reason != HoldReason::ApprovalMissing);
+    if !in_the_way.is_empty() {
+        return Err(RampRefusal::ApprovedTooEarly { stage, why: in_words(&in_the_way) });
+    }
+    Ok(RampEvent::Approved { stage: ramp.stage, actor, through: through.to_owned() })
 }
 
 /// "Enough waiting". It takes nothing but the time away: the gates are judged once more before the stage is
@@ -70,11 +92,18 @@ fn promotion(
         return Err(wrong("it is in its last stage"));
     }
     let stage = ramp.stage + 1;
+    if ramp.is_in_last_stage() && !is_forced {
+        return Err(RampRefusal::LastStageIsWatched { stage });
+    }
     let known: Vec<Judgement> =
         ramp.record().map(|record| record.judgements.values().cloned().collect()).unwrap_or_default();
     // As if its time were over: only then all that is in the way counts.
     let promoted = ramp.clone().promoted(promotion.clone());
-    let in_the_way = in_the_way(draft, &promoted, &known);
+    let mut in_the_way = in_the_way(draft, &promoted, &known);
+    if !is_forced {
+        // It comes last: the stage waits for it then.
+        in_the_way.retain(|(reason, _)| *reason != HoldReason::ApprovalMissing);
+    }
     let (overruled, left): (Vec<_>, Vec<_>) =
         in_the_way.into_iter().partition(|(reason, _)| reason.may_be_forced());
     if !left.is_empty() {
@@ -87,7 +116,10 @@ fn promotion(
         return Err(RampRefusal::NeedsReason);
     }
     let in_spite_of = overruled.into_iter().map(|(reason, _)| reason).collect();
-    Ok(RampEvent::Promoted(Promotion { in_spite_of, ..promotion }))
+    let in_spite_of_criteria = not_passing(&promoted, &known)
+        .map(|(criterion, verdict, _)| (criterion.name.clone(), verdict))
+        .collect();
+    Ok(RampEvent::Promoted(Promotion { in_spite_of, in_spite_of_criteria, ..promotion }))
 }
 
 fn in_words(in_the_way: &[InTheWay]) -> String {

@@ -127,11 +127,15 @@ pub(super) fn begin_anew_after_another_canary(
     is_over
 }
 
-/// What is in the way of leaving the stage now; before its time is over, only what counts at once.
+/// What is in the way of leaving the stage now, but for what a person has overruled; before its time is over,
+/// only what counts at once.
 pub(super) fn in_the_way(draft: &Draft<'_>, ramp: &Ramp, judgements: &[Judgement]) -> Vec<InTheWay> {
     let mut found = holds::of_the_rollout(draft, ramp);
     found.extend(holds::of_the_share(draft, ramp));
     found.extend(holds::of_the_gates(ramp, judgements));
+    if let Some(promotion) = ramp.record().and_then(|record| record.promotion.as_ref()) {
+        found.retain(|(reason, _)| !promotion.overrules(*reason));
+    }
     if !has_lasted(draft, ramp) {
         found.retain(|(reason, _)| counts_at_once(*reason));
     }

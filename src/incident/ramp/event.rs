@@ -1,11 +1,12 @@
 //! What can happen to a ramp. Stored; see [`crate::incident::Event`] for what that binds to.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HoldReason, Judgement, RampPlan};
-use crate::incident::{EvidenceFile, IncidentId, Share, Step, StepRecord};
+use super::{GateVerdict, HoldReason, Judgement, RampPlan};
+use crate::incident::{CriterionName, EvidenceFile, IncidentId, Share, Step, StepRecord};
 
 /// What a ramp starts with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,7 +26,7 @@ pub struct RampStarted {
 }
 
 /// That a person shortened a stage, or went on in spite of its gates.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Promotion {
     pub actor: String,
     /// To the last stage at once.
@@ -36,6 +37,29 @@ pub struct Promotion {
     /// What was in the way.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub in_spite_of: Vec<HoldReason>,
+    /// The criteria that did not pass, each with the verdict that the person knew.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub in_spite_of_criteria: BTreeMap<CriterionName, GateVerdict>,
+}
+
+impl Promotion {
+    /// Whether what is in the way now was in the way then. Of criteria each is asked for by its name: "in spite
+    /// of the gates" would let through what fails only later.
+    #[must_use]
+    pub fn overrules(&self, reason: HoldReason) -> bool {
+        self.in_spite_of.contains(&reason) && !reason.is_of_criteria()
+    }
+
+    /// Whether the person knew that this criterion does not pass. Who went on in spite of a failing one has
+    /// nothing to lose by one that can't be judged; who went on without a verdict has not seen it fail.
+    #[must_use]
+    pub fn overrules_criterion(&self, name: &CriterionName, verdict: GateVerdict) -> bool {
+        match self.in_spite_of_criteria.get(name) {
+            Some(GateVerdict::Fail) => true,
+            Some(GateVerdict::Unknown) => verdict != GateVerdict::Fail,
+            Some(GateVerdict::Pass) | None => false,
+        }
+    }
 }
 
 /// What can happen to a ramp.

@@ -24,6 +24,12 @@ named! {
 }
 
 impl HoldReason {
+    /// Whether it is said of criteria, which have names of their own.
+    #[must_use]
+    pub fn is_of_criteria(self) -> bool {
+        matches!(self, Self::CriterionFails | Self::CriterionUnknown)
+    }
+
     /// Whether a person may go on in spite of it, with a reason. What is not the gates' is not for a person
     /// to overrule: the ramp would act on something else than it believes.
     #[must_use]

@@ -89,6 +89,7 @@ fn a_criterion_that_was_taken_away_or_put_in_is_named_unless_a_person_or_a_rollb
         is_full: false,
         words: Some("the probe is broken".to_owned()),
         in_spite_of: vec![crate::incident::HoldReason::CriterionUnknown],
+        ..Promotion::default()
     };
     story.tell(RampEvent::Promoted(forced));
     story.tell(RampEvent::StagePassed { stage: 1, judgements: Vec::new() });

@@ -69,6 +69,7 @@ fn each_line_about_time_and_people_says_what_is_so() {
         is_full: true,
         words: Some("seen".to_owned()),
         in_spite_of: vec![HoldReason::CriterionUnknown],
+        ..Promotion::default()
     }));
     said(
         &story,

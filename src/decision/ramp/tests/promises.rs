@@ -7,7 +7,7 @@ use super::scene::{Scene, plan, start_of};
 use crate::decision::ramp::RampRequest;
 use crate::decision::{Confirmation, Input, Reading};
 use crate::incident::{
-    Event, GateVerdict, HoldReason, Judgement, Promotion, RampEvent, Revision, Share, Step, StepOutcome,
+    Event, GateVerdict, Judgement, Promotion, RampEvent, Revision, Share, Step, StepOutcome,
 };
 
 const SEEDS: u64 = 3_000;
@@ -114,11 +114,13 @@ impl Stage {
 }
 
 fn were_good(judgements: &[Judgement], promotion: Option<&Promotion>) -> bool {
-    let overruled = |reason| promotion.is_some_and(|promotion| promotion.in_spite_of.contains(&reason));
+    let known = |judgement: &Judgement| {
+        promotion.and_then(|promotion| promotion.in_spite_of_criteria.get(&judgement.criterion)).copied()
+    };
     judgements.iter().all(|judgement| match judgement.verdict {
         GateVerdict::Pass => true,
-        GateVerdict::Fail => overruled(HoldReason::CriterionFails),
-        GateVerdict::Unknown => overruled(HoldReason::CriterionUnknown),
+        GateVerdict::Fail => known(judgement) == Some(GateVerdict::Fail),
+        GateVerdict::Unknown => known(judgement).is_some(),
     })
 }
 

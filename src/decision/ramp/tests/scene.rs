@@ -143,20 +143,30 @@ impl Scene {
     }
 
     pub(super) fn judge(&mut self, verdict: GateVerdict) {
+        let judgements = vec![self.judgement("latency", verdict)];
+        self.judged(judgements);
+    }
+
+    /// The criteria `latency` and `errors`.
+    pub(super) fn judge_both(&mut self, [latency, errors]: [GateVerdict; 2]) {
+        let judgements = vec![self.judgement("latency", latency), self.judgement("errors", errors)];
+        self.judged(judgements);
+    }
+
+    fn judgement(&self, criterion: &str, verdict: GateVerdict) -> Judgement {
         let reason = match verdict {
             GateVerdict::Pass => GateReason::Within,
             GateVerdict::Fail => GateReason::OutsideNow,
             GateVerdict::Unknown => GateReason::NoData,
         };
-        let judgements = vec![Judgement {
-            criterion: CriterionName::new("latency"),
+        Judgement {
+            criterion: CriterionName::new(criterion),
             verdict,
             reason,
             value: Some(0.1),
             detail: "0.1 s".to_owned(),
             judged_at: self.world.now,
-        }];
-        self.judged(judgements);
+        }
     }
 
     pub(super) fn judged(&mut self, judgements: Vec<Judgement>) {

@@ -1,9 +1,9 @@
 //! How a ramp goes from stage to stage, and what holds it.
 
-use super::scene::{STAGE, Scene, criterion, plan};
+use super::scene::{STAGE, Scene, plan};
 use crate::decision::ramp::RampRequest;
 use crate::decision::{Command, Confirmation, Input};
-use crate::incident::{GateVerdict, HoldReason, Question, RampPlan, Revision, StepOutcome};
+use crate::incident::{GateVerdict, HoldReason, RampPlan, Revision, StepOutcome};
 
 #[test]
 fn a_good_canary_goes_through_all_stages_and_succeeds_once_its_evidence_is_written() {
@@ -103,9 +103,8 @@ fn what_a_person_did_or_is_asked_for_is_told_at_once_although_the_ramp_held_befo
     scene.world.share(share.0);
     tells_once(&mut scene, &mut told, &|scene| scene.wait(20));
     assert_eq!(scene.holds_for(), [HoldReason::CriterionFails, HoldReason::ApprovalMissing]);
-    let approve = RampRequest::Approve { through: "Slack".to_owned() };
-    tells_once(&mut scene, &mut told, &|scene| scene.ask(approve.clone()));
-    assert_eq!(scene.holds_for(), [HoldReason::CriterionFails]);
+    scene.judge(GateVerdict::Pass);
+    assert_eq!(scene.holds_for(), [HoldReason::ApprovalMissing]);
 }
 
 #[test]
@@ -153,27 +152,6 @@ fn a_pause_before_the_first_share_is_set_keeps_it_from_being_set_again() {
     scene.ask(RampRequest::Resume);
     scene.world.share(0);
     assert_eq!(scene.setting(), Some(1));
-}
-
-#[test]
-fn an_approval_is_asked_for_where_it_is_configured_and_who_gave_it_is_recorded() {
-    for as_criterion in [false, true] {
-        let mut plan = plan();
-        if as_criterion {
-            let question = Question::Approval;
-            plan.stages[0].criteria.push(crate::incident::Criterion { question, ..criterion("feedback") });
-        } else {
-            plan.stages[0].needs_approval = true;
-        }
-        let mut scene = Scene::running_with(plan);
-        scene.stage_passes();
-        assert_eq!(scene.holds_for(), [HoldReason::ApprovalMissing]);
-        scene.ask(RampRequest::Approve { through: "Slack".to_owned() });
-        scene.judge(GateVerdict::Pass);
-        assert_eq!(scene.setting(), Some(25));
-        let approval = scene.ramp().stages[0].approval.clone().expect("recorded");
-        assert_eq!((approval.actor.as_str(), approval.through.as_str()), ("ada", "Slack"));
-    }
 }
 
 #[test]
@@ -228,44 +206,6 @@ fn a_share_that_cant_be_set_is_tried_again_and_people_are_told_after_three_times
     }
     scene.share_is_set();
     assert_eq!(scene.state(), "stage_running");
-}
-
-#[test]
-fn a_promotion_takes_the_time_away_and_no_gate() {
-    let mut scene = Scene::running();
-    scene.wait(60);
-    scene.promote(false, None);
-    assert_eq!(scene.refusal(), "gates_dont_pass", "nothing is known yet");
-    scene.judge(GateVerdict::Pass);
-    scene.promote(false, None);
-    assert_eq!(scene.refusal(), "");
-    assert_eq!(scene.setting(), None, "the gates are judged once more first");
-    scene.judge(GateVerdict::Unknown);
-    assert_eq!((scene.setting(), scene.holds_for()), (None, vec![HoldReason::CriterionUnknown]));
-    scene.judge(GateVerdict::Pass);
-    assert_eq!(scene.setting(), Some(25));
-}
-
-#[test]
-fn a_person_may_overrule_the_gates_with_a_reason_and_nothing_else() {
-    let mut scene = Scene::running();
-    scene.wait(1);
-    scene.judge(GateVerdict::Fail);
-    scene.promote(false, Some(" "));
-    assert_eq!(scene.refusal(), "needs_reason");
-    scene.promote(true, Some("the probe is broken"));
-    assert_eq!(scene.refusal(), "");
-    scene.judge(GateVerdict::Fail);
-    assert_eq!(scene.setting(), Some(100), "to the last stage");
-    let promotion = scene.ramp().stages[0].promotion.clone().expect("recorded");
-    assert_eq!(promotion.in_spite_of, [HoldReason::CriterionFails]);
-
-    let mut scene = Scene::running();
-    scene.judge(GateVerdict::Pass);
-    scene.world.wait(1);
-    scene.world.share(50);
-    scene.promote(false, Some("go on"));
-    assert_eq!(scene.refusal(), "cant_be_forced", "somebody else has the share in hand");
 }
 
 #[test]

@@ -112,6 +112,7 @@ fn what_a_person_overruled_or_skipped_is_no_pass_and_foreign_text_makes_no_line_
         is_full: true,
         words: Some("the probe is broken".to_owned()),
         in_spite_of: vec![HoldReason::CriterionFails],
+        ..Promotion::default()
     };
     story.stage(0, 1, GateVerdict::Fail, Some(forced));
     story.stage(3, 100, GateVerdict::Pass, None);

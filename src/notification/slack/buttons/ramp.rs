@@ -19,15 +19,15 @@ pub enum RampButton {
 impl RampButton {
     const ALL: [Self; 4] = [Self::Pause, Self::Resume, Self::Approve, Self::Abort];
 
-    /// The buttons that a ramp has where it stands now; none once it has ended. A ramp that can be approved
-    /// without being asked for it has no button: nothing would say when that is over.
+    /// The buttons that a ramp has where it stands now; none once it has ended. An approval comes
+    /// last: it has a button where nothing else is waited for.
     #[must_use]
     pub fn of(ramp: &Ramp) -> Vec<Self> {
         if ramp.phase.has_ended() {
             return Vec::new();
         }
         let mut buttons = Vec::new();
-        if ramp.phase.holds_for().contains(&HoldReason::ApprovalMissing) {
+        if ramp.phase.holds_for() == [HoldReason::ApprovalMissing] {
             buttons.push(Self::Approve);
         }
         match (&ramp.paused, ramp.is_finishing()) {

@@ -4,11 +4,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::scene::{START, Scene, rollout, until};
+use crate::decision::Input;
 use crate::incident::fixtures::{RampStory, raised};
 use crate::incident::{
     GateVerdict, HoldReason, NoticeFact, Ramp, RampFact, RampId, RampSaid, RolloutState, Share,
 };
 use crate::notification::slack::RampButton;
+use crate::pipeline::Submission;
 
 struct Ramping(Scene);
 
@@ -33,10 +35,19 @@ impl Ramping {
         let fact = NoticeFact::Ramp(RampFact { ramp, revision, share: Share(1), said });
         story.happens(raised(1, fact, &["slack"]));
         let slack = "signing_secret_file = \"signing\"\noperators = [\"U0ANA\"]";
-        let scene = Scene::after(slack, story.events).await;
+        let scene = Scene::after((slack, "read_url = \"http://127.0.0.1:1/\""), story.events).await;
         let ramping = Self(scene);
         until("the message is posted", || ramping.state().deliveries.is_settled()).await;
+        ramping.share_is_as_it_was_set().await;
         ramping
+    }
+
+    async fn share_is_as_it_was_set(&self) {
+        let worker = &self.0.worker;
+        worker.observed.share(&rollout(), worker.observed.moment(), Some(Share(1)));
+        let inputs = vec![(rollout(), Input::ShareRead)];
+        let receipt = worker.journal.report(Submission { inputs, blobs: Vec::new() }).await;
+        assert!(receipt.expect("taken").durable);
     }
 
     fn state(&self) -> RolloutState {

@@ -55,13 +55,13 @@ pub(super) struct Scene {
 impl Scene {
     /// With lines of `[slack]` beside the token, the secret and the address; an incident is in its grace.
     pub(super) async fn with(slack: &str) -> Self {
-        let scene = Self::after(slack, Vec::new()).await;
+        let scene = Self::after((slack, ""), Vec::new()).await;
         scene.warn().await;
         scene
     }
 
-    /// After these events, which an earlier process has stored.
-    pub(super) async fn after(slack: &str, events: Vec<StoredAs>) -> Self {
+    /// After these events, which an earlier process has stored; with more lines of `[rollouts.traffic]`, too.
+    pub(super) async fn after((slack, traffic): (&str, &str), events: Vec<StoredAs>) -> Self {
         let _second_is_an_error = rustls::crypto::ring::default_provider().install_default();
         let (fake, folder) = (Fake::start().await, tempfile::tempdir().expect("a folder"));
         for (name, text) in [("token", "xoxb-not-a-real-one"), ("signing", SECRET), ("app-token", "xapp-x")] {
@@ -69,7 +69,8 @@ impl Scene {
         }
         let text = format!(
             "[slack]\ntoken_file = \"token\"\napi_url = \"{}\"\n{slack}\n[[rollouts]]\nname = \"spark-trading\"\n\
-             [rollouts.traffic]\nkind = \"feature-flag\"\nurl = \"http://127.0.0.1:1/\"\nfeature = \"v1.4.0\"\n",
+             [rollouts.traffic]\nkind = \"feature-flag\"\nurl = \"http://127.0.0.1:1/\"\nfeature = \"v1.4.0\"\n\
+             {traffic}\n",
             fake.url
         );
         let config = Config::parse(&text, &folder.path().join("backstop.toml")).expect("valid");
