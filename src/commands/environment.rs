@@ -1,7 +1,10 @@
 //! What a program sees of the environment.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+
+use percent_encoding::percent_decode_str;
 
 /// A value that is shorter is not looked for in what a program says: taking every `1` out of it would hide more
 /// than it protects.
@@ -13,6 +16,9 @@ const REDACTED: &[u8] = b"[redacted]";
 /// Parts of names whose variables hold secrets as a rule: `GH_TOKEN`, `PGPASSWORD`, `AWS_SECRET_ACCESS_KEY`,
 /// `DATABASE_URL`.
 const SECRET_NAMES: &[&str] = &["TOKEN", "SECRET", "PASS", "KEY", "CREDENTIAL", "URL", "URI", "DSN", "AUTH"];
+
+/// Parts of the names of settings in such a value that are secrets by themselves.
+const SECRET_SETTINGS: &[&str] = &["PASS", "PWD", "TOKEN", "SECRET"];
 
 /// The variables of a program. Those of Backstop's own environment may be secrets, so only names are printed.
 #[derive(Clone, Default)]
@@ -32,14 +38,17 @@ impl Environment {
     /// `own` may be secrets, `beside` are none: they stand in the configuration.
     #[must_use]
     pub fn new(own: BTreeMap<String, String>, beside: &BTreeMap<String, String>) -> Self {
-        let is_secret = |name: &str, value: &str| {
+        let is_secret = |name: &str| {
             let name = name.to_ascii_uppercase();
-            value.len() >= MIN_SECRET_BYTES && SECRET_NAMES.iter().any(|part| name.contains(part))
+            SECRET_NAMES.iter().any(|part| name.contains(part))
         };
-        let secrets = own.iter().filter(|(name, value)| is_secret(name, value));
-        let mut secrets: Vec<_> = secrets.map(|(_, value)| value.clone()).collect();
+        let secrets = own.iter().filter(|(name, _)| is_secret(name));
+        let whole_and_parts =
+            secrets.flat_map(|(_, value)| std::iter::once(value.clone()).chain(passwords_in(value)));
+        let mut secrets: Vec<_> = whole_and_parts.filter(|part| part.len() >= MIN_SECRET_BYTES).collect();
         // The longest first: a part of one that is a secret, too, must not break it up.
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets.sort_by(|one, other| (other.len(), other).cmp(&(one.len(), one)));
+        secrets.dedup();
         let mut variables = own;
         variables.extend(beside.iter().map(|(name, value)| (name.clone(), value.clone())));
         Self { variables, secrets }
@@ -70,6 +79,27 @@ impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.variables.keys()).finish()
     }
+}
+
+/// The passwords in an address or a connection string, as they are written there and decoded: a client that can't
+/// log in names them by themselves, or puts them into an address of its own making.
+fn passwords_in(value: &str) -> Vec<String> {
+    let of_address = value.split_once("://").and_then(|(_, rest)| {
+        // A slash in a password should have been encoded, and is understood all the same.
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+        let (user, _) = authority.rsplit_once('@').or_else(|| rest.rsplit_once('@'))?;
+        Some(user.split_once(':')?.1)
+    });
+    // `password=…` of a query or of a list of settings.
+    let of_settings =
+        value.split(|c: char| c.is_whitespace() || matches!(c, '?' | '&' | ';')).filter_map(|part| {
+            let (name, password) = part.split_once('=')?;
+            let name = name.to_ascii_uppercase();
+            SECRET_SETTINGS.iter().any(|part| name.contains(part)).then(|| password.trim_matches(['\'', '"']))
+        });
+    let written = of_address.into_iter().chain(of_settings);
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8().ok().map(Cow::into_owned);
+    written.flat_map(|text| [Some(text.to_owned()), decoded(text)]).flatten().collect()
 }
 
 fn replaced(output: Vec<u8>, secret: &[u8]) -> Vec<u8> {
@@ -120,6 +150,37 @@ mod tests {
             assert_eq!(String::from_utf8_lossy(&redacted), kept);
         }
         assert_eq!(environment.longest_secret_bytes(), "postgres://spark:hunter22@db/spark".len());
+    }
+
+    #[test]
+    fn the_password_in_an_address_is_taken_out_by_itself_as_it_is_written_and_decoded() {
+        for (name, value, said, kept) in [
+            ("DATABASE_URL", "postgres://spark:hunter22@db/spark", "FATAL: hunter22", "FATAL: [redacted]"),
+            (
+                "DATABASE_URL",
+                "postgres://spark:hunter%2F22@db/spark",
+                "no hunter/22, hunter%2F22, spark",
+                "no [redacted], [redacted], spark",
+            ),
+            ("DATABASE_URL", "postgres://spark:hunt@er:22@db/spark", "hunt@er:22@db", "[redacted]@db"),
+            ("DATABASE_URL", "postgres://spark:hunter/22@db/spark", "hunter/22", "[redacted]"),
+            ("REDIS_URI", "redis://:hunter22@cache", "AUTH hunter22", "AUTH [redacted]"),
+            ("PG_DSN", "host=db password='hunter22' user=spark", "hunter22 host=db", "[redacted] host=db"),
+            (
+                "API_URL",
+                "https://api/?user=spark&access_token=abc%2Bdef",
+                "abc+def spark",
+                "[redacted] spark",
+            ),
+            // Nothing that is secret by itself.
+            ("API_URL", "https://api:4001/spark", "api:4001 spark", "api:4001 spark"),
+            ("DATABASE_URL", "postgres://postgres@db/spark", "postgres spark", "postgres spark"),
+            ("DATABASE_URL", "postgres://spark:1@db/spark", "1 of 12", "1 of 12"),
+        ] {
+            let environment = Environment::new(map(&[(name, value)]), &BTreeMap::new());
+            let redacted = environment.redacted(said.as_bytes().to_vec());
+            assert_eq!(String::from_utf8_lossy(&redacted), kept, "{value}");
+        }
     }
 
     #[test]
