@@ -53,6 +53,27 @@ pub fn rise(counters: &[String], reference: &str, window: &str, by: &str) -> Str
     format!("sum by ({by}) (\n  {}\n)", rises.chain(births).collect::<Vec<_>>().join("\n  or\n  "))
 }
 
+/// The same for a counter of anything, of whatever target: older series are those of `up`, which each scraped target
+/// has. There is nothing to say how much is too much for a birth, so all of it counts: for what only holds a
+/// ramp, where a past that is taken for a birth costs one window, and a birth that is not seen lets a storm pass.
+#[must_use]
+pub fn rise_and_births(counter: &str, up: &str, window: &str) -> String {
+    format!(
+        "sum(
+  {rise}
+  or
+  label_replace(
+    min_over_time({counter}[{window}])
+    unless last_over_time({counter}[15m] offset {window})
+    and count_over_time({counter}[{window}]) + 1 < on ({TARGET}) group_left ()
+      max by ({TARGET}) (count_over_time({up}[{window}])),
+    \"counted_from\", \"birth\", \"\", \"\"
+  )
+)",
+        rise = seen_rise(counter, window)
+    )
+}
+
 /// By how much a counter was seen to rise. `increase` extrapolates to the window's edges, which doubles
 /// what two scrapes saw, and each series by itself: the difference of two buckets that rose alike can
 /// come out as a fifth of them. Evidence is only what was counted. Only a counter that was reset is left

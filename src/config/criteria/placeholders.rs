@@ -1,7 +1,7 @@
 //! The rollout's own names in an expression: `{requests}{{selector},{canary}}`.
 
 use crate::config::{MetricsConfig, RolloutConfig, quoted};
-use crate::promql::{rise, series};
+use crate::promql::{rise, rise_and_births, series};
 
 /// The protocol's window.
 const WINDOW: &str = "5m";
@@ -41,7 +41,12 @@ pub(super) const ALL: &[&str] = &[
     "requests_counted",
     "server_errors_counted",
     "idempotency_conflicts_counted",
+    "csp_violations_counted",
+    "risk_blocks_counted",
 ];
+
+/// As the platform's own rules name it.
+const RISK_BLOCKS: &str = "spark_risk_block_total";
 
 impl Names<'_> {
     /// The expression with all of them filled in. `{` before anything but a name is PromQL's own.
@@ -96,8 +101,18 @@ impl Names<'_> {
                 let conflicts = series(&conflicts, &[&metrics.selector, &metrics.canary]);
                 Ok(counted(&[conflicts], &self.of_canary("")?))
             }
+            "csp_violations_counted" => {
+                Ok(self.counted_anywhere(&metric("csp_violations", &metrics.csp_violations)?))
+            }
+            "risk_blocks_counted" => Ok(self.counted_anywhere(RISK_BLOCKS)),
             _ => Err(Unfilled::Unknown(name.to_owned())),
         }
+    }
+
+    /// What is no share of the canary's requests, and may be counted by another target than they are.
+    fn counted_anywhere(&self, counter: &str) -> String {
+        let of_all = |name: &str| series(name, &[&self.metrics.selector, &self.metrics.canary_or_all]);
+        format!("({})", rise_and_births(&of_all(counter), &of_all("up"), WINDOW))
     }
 
     /// The canary's requests, as the shipped rules select them.

@@ -193,10 +193,10 @@ fn what_programs_and_logs_leave_in_a_stages_evidence_has_the_protocols_names() {
         };
         asked.iter().filter_map(file).collect()
     };
-    assert_eq!(files(1, 0), ["ci_stage_1.txt"]);
-    assert_eq!(files(5, 1), [""; 0]);
-    assert_eq!(files(25, 5), ["contract_spot_stage_25.txt"]);
-    assert_eq!(files(50, 25), ["db_stage_50.txt"]);
+    assert_eq!(files(1, 0), ["ci_stage_1.txt", "logs_1.txt"]);
+    assert_eq!(files(5, 1), ["logs_5.txt"]);
+    assert_eq!(files(25, 5), ["contract_spot_stage_25.txt", "logs_25.txt"]);
+    assert_eq!(files(50, 25), ["db_stage_50.txt", "logs_50.txt"]);
     let all = ["ci_stage_100.txt", "contract_spot_stage_100.txt", "db_stage_100.txt", "logs_100.txt"];
     assert_eq!(files(100, 50), all);
 }

@@ -67,3 +67,20 @@ fn the_recorded_series_of_the_pools_are_those_that_the_rules_record() {
     let read = query.trim_start_matches("max(").trim_end_matches(')');
     assert!(rules.contains(&format!("{read} > 0.9")), "{read}");
 }
+
+#[test]
+fn violations_and_blocks_count_from_their_first_and_by_the_targets_that_are_scraped() {
+    for (name, counter) in
+        [("risk-blocks", "spark_risk_block_total"), ("csp-violations", "csp_violations_total")]
+    {
+        let query = query_of(&load(""), name).expression;
+        let of_all = format!("{counter}{{job=~\"spark-trading|\",track!=\"stable\"}}");
+        let birth =
+            format!("min_over_time({of_all}[5m])\n    unless last_over_time({of_all}[15m] offset 5m)");
+        assert!(query.contains(&birth) && !query.contains("rate("), "{query}");
+        assert!(
+            query.contains("(count_over_time(up{job=~\"spark-trading|\",track!=\"stable\"}[5m]))"),
+            "{query}"
+        );
+    }
+}
