@@ -56,6 +56,11 @@ impl Default for Commands {
 impl Commands {
     /// Runs it to its end, once there is room. Dropped before, it ends the program.
     pub async fn run(&self, program: &Program) -> Ended {
+        self.run_noting(program, || ()).await
+    }
+
+    /// The same, noting when it begins, with room for it.
+    async fn run_noting(&self, program: &Program, begins: impl FnOnce() + Send) -> Ended {
         let stopping = || Ended::without_output(RunError::Stopping);
         let slot = tokio::select! {
             biased;
@@ -64,6 +69,7 @@ impl Commands {
         };
         // Nobody closes it, and without a slot nothing runs.
         let Ok(_slot) = slot else { return stopping() };
+        begins();
         tokio::select! {
             biased;
             () = self.stop.cancelled() => stopping(),

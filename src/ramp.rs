@@ -10,6 +10,7 @@ pub mod detection_floor;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod freeze;
+mod freshness;
 mod frozen;
 mod gates_file;
 mod judge;
@@ -21,6 +22,7 @@ mod span;
 pub use answer::{Answer, ApprovalAnswer, CommandAnswer, HttpAnswer, LogAnswer, RangeAnswer, Series};
 pub use asked::{Asked, Judge, KeptFile, NobodyAnswers};
 pub use criteria::{Criteria, LeftOut, MetricFrom, StagedCriterion};
+pub use freshness::{ANSWERED_WITHIN_SECONDS, LastAsked, Leaving, Pace, next_asked};
 pub use frozen::{changed_plan, plan_sha256};
 pub use gates_file::{Gate, GatesFile, GatesFileError, MAX_GATES_FILE_BYTES, Replayed};
 pub use judge::{Finding, judge_answer, judge_range, judged_growth};

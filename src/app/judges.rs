@@ -12,7 +12,7 @@ use crate::commands::{CommandJudge, Commands, Configured};
 use crate::config::{AccessConfig, Config, RolloutConfig};
 use crate::incident::{Criterion, Question};
 use crate::outbound::Connections;
-use crate::ramp::{Asked, Judge, NobodyAnswers, StageSpan};
+use crate::ramp::{ANSWERED_WITHIN_SECONDS, Asked, Judge, NobodyAnswers, StageSpan};
 use crate::signals::{HttpJudge, HttpSystem, Loki, Prometheus, QueryJudge};
 
 /// The longest one request to Loki may take: it reads a quarter of an hour of a log, by scanning it.
@@ -20,6 +20,11 @@ const LOKI_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The longest one request of an HTTP criterion may take: the API may run its checks as it is asked.
 const API_TIMEOUT: Duration = Duration::from_secs(20);
+
+const _: () = assert!(
+    3 * LOKI_TIMEOUT.as_secs() <= ANSWERED_WITHIN_SECONDS as u64,
+    "an answer that takes all of its time must not be too old as it comes"
+);
 
 /// For one question to Prometheus while a person waits.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(5);

@@ -41,8 +41,9 @@ impl Judge for CommandJudge {
         if !is_configured.unwrap_or(false) {
             return refused("the configuration has no such command any more: write it back, or start anew");
         }
-        let asked_at = self.clock.now();
-        let ended = self.commands.run(&program(check)).await;
+        let mut asked_at = self.clock.now();
+        let begins = || asked_at = self.clock.now();
+        let ended = self.commands.run_noting(&program(check), begins).await;
         let last_line = last_line(&ended.output);
         let (exit_code, error) = match &ended.code {
             Ok(code) => (Some(*code), None),

@@ -20,6 +20,17 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// When the one answer was asked for that it is; `None`: it is about a time, or a person's word.
+    #[must_use]
+    pub fn asked_at(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Http(answer) => Some(answer.asked_at),
+            Self::Logs(answer) => Some(answer.asked_at),
+            Self::Command(answer) => Some(answer.asked_at),
+            Self::Range(_) | Self::Approval(_) => None,
+        }
+    }
+
     /// That a question got no answer, and why; of a person's word there is none.
     #[must_use]
     pub fn failed(question: &Question, error: String, asked_at: DateTime<Utc>) -> Self {
@@ -95,7 +106,7 @@ pub struct LogAnswer {
 /// How a program ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CommandAnswer {
-    /// When it was started.
+    /// When it was started, which may be long after it was to be: programs wait for room.
     pub asked_at: DateTime<Utc>,
     /// None where it did not start, or was ended by a signal.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -6,6 +6,7 @@ mod range;
 mod single;
 mod words;
 
+use super::freshness::too_old;
 use super::{Answer, ApprovalAnswer, StageSpan};
 use crate::incident::{Criterion, GateReason, GateVerdict, Judgement, Question};
 
@@ -46,6 +47,9 @@ pub fn judge_answer(answer: &Answer, criterion: &Criterion, span: &StageSpan) ->
             _,
         ) => Finding::unknown(GateReason::NoAnswer, "the answer is to a question of another kind"),
     };
+    // What failed long ago is not known to be better; what passed then is not known to be as good.
+    let old = too_old(answer, criterion, span).filter(|_| finding.verdict == GateVerdict::Pass);
+    let finding = old.map_or(finding, |words| Finding::unknown(GateReason::AskedTooLongAgo, words));
     let Finding { verdict, reason, value, detail } = finding;
     Judgement { criterion: criterion.name.clone(), verdict, reason, value, detail, judged_at: span.now }
 }

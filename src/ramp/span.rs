@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::Leaving;
 use crate::incident::RangeQuery;
 
 /// The pause between two points, in seconds: the protocol's monitoring scrapes at it.
@@ -32,6 +33,9 @@ pub struct StageSpan {
     pub duration_seconds: u32,
     /// Usually [`STEP_SECONDS`].
     pub step_seconds: u32,
+    /// What decides how old an answer may be that was asked for once; `None`: each was asked just now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaving: Option<Leaving>,
 }
 
 /// The points of time that are asked for, in whole Unix seconds.
@@ -49,7 +53,7 @@ impl StageSpan {
     #[must_use]
     pub fn new(began_at: DateTime<Utc>, now: DateTime<Utc>, duration_seconds: u32) -> Self {
         let step_seconds = STEP_SECONDS.min(duration_seconds / LEAST_POINTS).max(1);
-        Self { began_at, now: now.max(began_at), duration_seconds, step_seconds }
+        Self { began_at, now: now.max(began_at), duration_seconds, step_seconds, leaving: None }
     }
 
     /// What is asked for a question; none while the stage is younger than what the question looks back at.

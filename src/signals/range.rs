@@ -159,7 +159,7 @@ mod tests {
         let began_at = DateTime::UNIX_EPOCH;
         for (age, expected) in [(0, "15s"), (14, "15s"), (600, "600s"), (900, "900s"), (5_000, "900s")] {
             let now = began_at + TimeDelta::seconds(age);
-            let span = StageSpan { began_at, now, duration_seconds: 900, step_seconds: 15 };
+            let span = StageSpan::new(began_at, now, 900);
             assert_eq!(counted_over("increase(x[$stage])", &span), format!("increase(x[{expected}])"));
         }
     }

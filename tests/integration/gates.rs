@@ -19,6 +19,8 @@ use chrono::TimeDelta;
 
 use crate::support::in_memory::{InMemory, name, rollout};
 
+mod by_itself;
+
 /// A canary whose share is set and read.
 #[derive(Debug, Default)]
 struct Dial(AtomicU8, AtomicBool);
@@ -57,6 +59,19 @@ struct Scripted {
     panics: Mutex<u32>,
     /// Seconds since the stage began, of each question to Prometheus.
     asked: Mutex<Vec<i64>>,
+    /// The same of those to the API.
+    api_asked: Mutex<Vec<i64>>,
+}
+
+impl Scripted {
+    fn api_asked(&self) -> Vec<i64> {
+        self.api_asked.lock().expect("whole").clone()
+    }
+
+    fn break_off_where_it_is_wanted(&self) {
+        let left = std::mem::take(&mut *self.panics.lock().expect("whole"));
+        assert_eq!(left, 0, "the test asked for it");
+    }
 }
 
 #[async_trait]
@@ -65,8 +80,7 @@ impl Judge for Scripted {
         let answer = match &criterion.question {
             Question::Query(query) => {
                 self.asked.lock().expect("whole").push((span.now - span.began_at).num_seconds());
-                let left = std::mem::take(&mut *self.panics.lock().expect("whole"));
-                assert_eq!(left, 0, "the test asked for it");
+                self.break_off_where_it_is_wanted();
                 let value = *self.value.lock().expect("whole");
                 let grid = span.grid(query);
                 #[expect(clippy::cast_precision_loss, reason = "a time of this century")]
@@ -77,6 +91,8 @@ impl Judge for Scripted {
                 Answered::Range(RangeAnswer { series, ..RangeAnswer::default() })
             }
             _ => {
+                self.api_asked.lock().expect("whole").push((span.now - span.began_at).num_seconds());
+                self.break_off_where_it_is_wanted();
                 if *self.hangs.lock().expect("whole") {
                     std::future::pending::<()>().await;
                 }
@@ -139,11 +155,17 @@ fn spark(dial: &Arc<Dial>, judge: &Arc<Scripted>) -> Rollout {
 
 impl Scene {
     async fn new(criteria: Vec<Criterion>) -> Self {
+        Self::lasting(100, criteria).await
+    }
+
+    /// With stages that last so many seconds.
+    async fn lasting(duration_seconds: u32, criteria: Vec<Criterion>) -> Self {
         let judge = Arc::new(Scripted {
             value: Mutex::new(0.1),
             hangs: Mutex::new(false),
             panics: Mutex::new(0),
             asked: Mutex::default(),
+            api_asked: Mutex::default(),
         });
         let (dial, store) = (Arc::new(Dial::default()), Arc::new(MemoryStore::default()));
         let clock = Arc::new(SteppedClock::starting_at("2026-11-24T03:00:00Z".parse().expect("a time")));
@@ -154,7 +176,7 @@ impl Scene {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let stage = |share| StagePlan {
             share: Share(share),
-            duration_seconds: 100,
+            duration_seconds,
             needs_approval: false,
             criteria: criteria.clone(),
         };
@@ -231,24 +253,6 @@ async fn what_fails_holds_and_goes_on_by_itself_once_it_is_good_again() {
     *scene.judge.value.lock().expect("whole") = 0.1;
     scene.passes(30).await;
     assert_eq!(scene.share(), 100);
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_api_that_hangs_holds_up_no_query_and_is_never_a_pass() {
-    let scene = Scene::new(vec![query(), api()]).await;
-    // It has answered once; it is asked anew by itself, a minute later.
-    *scene.judge.hangs.lock().expect("whole") = true;
-    scene.passes(98).await;
-    assert_eq!(scene.asked(), [0, 30, 60, 90]);
-
-    let hanging = Scene::new(vec![query(), api()]).await;
-    *hanging.judge.hangs.lock().expect("whole") = true;
-    hanging.passes(101).await;
-    assert_eq!(hanging.share(), 100, "its answer of this stage counts");
-    hanging.passes(200).await;
-    assert_eq!(hanging.ramp().stage, 1, "of the second stage it has none");
-    assert!(matches!(hanging.ramp().phase, RampPhase::StageRunning | RampPhase::StageHolding { .. }));
-    assert!(hanging.asked().len() >= 10, "{:?}", hanging.asked());
 }
 
 #[tokio::test(start_paused = true)]

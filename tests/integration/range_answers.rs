@@ -1,11 +1,13 @@
 //! What a stage's criterion makes of Prometheus' answers: the real one's, and those of whoever else answers.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::response::IntoResponse;
 use backstop::clock::{Clock, SystemClock};
+use backstop::config::Config;
 use backstop::demo::trading_api::TradingApi;
 use backstop::incident::{
     Bound, Criterion, CriterionName, GateReason, GateVerdict, Judgement, OnFail, Question, RangeQuery, Unit,
@@ -50,7 +52,7 @@ fn below(expression: &str, bound: f64) -> RangeQuery {
 
 /// A stage of five seconds that began then, now, with a point each second.
 fn stage(began_at: DateTime<Utc>) -> StageSpan {
-    StageSpan { began_at, now: SystemClock.now(), duration_seconds: 5, step_seconds: 1 }
+    StageSpan::new(began_at, SystemClock.now(), 5)
 }
 
 /// Asks until there is such a verdict, and says what it was.
@@ -124,6 +126,43 @@ async fn criteria_are_judged_by_what_the_real_prometheus_has_of_the_stage() {
     assert_eq!(gone.verdict, GateVerdict::Unknown);
 }
 
+/// The query of a shipped criterion, for this application, judged as soon as its stage begins.
+fn shipped(name: &str) -> Criterion {
+    let toml =
+        format!("{ROLLOUT}[rollouts.metrics]\nselector = 'job=\"app\"'\ncanary = 'track=\"canary\"'\n");
+    let rollout = Config::parse(&toml, Path::new("/etc/backstop.toml")).expect("valid").rollouts.remove(0);
+    let all = rollout.ramp.criteria.load(&rollout).expect("valid").all;
+    let found = all.into_iter().find(|one| one.criterion.name.as_str() == name).expect("shipped").criterion;
+    let Question::Query(query) = found.question else { panic!("{name} is no query") };
+    criterion(RangeQuery { window_seconds: 0, ..query })
+}
+
+const ROLLOUT: &str = "[[rollouts]]\nname = \"judged\"\ntraffic = { kind = \"feature-flag\", url = \"http://127.0.0.1:1/\", feature = \"f\", read_url = \"http://127.0.0.1:1/\" }\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_born_with_its_first_block_or_violation_is_seen_by_the_shipped_criteria() {
+    prepare();
+    let api = TradingApi::start(0, 0).await.expect("started");
+    let site = Site::new("#monitoring", &rollout_toml("judged", "{ rollout = \"judged\" }", "8s", &api));
+    let mut measured = Measured::new(&site, "", &[]).await;
+    let judge = judge(&measured.prometheus.url());
+    measured.until("count_over_time(up[1m]) > 4", true).await;
+    let began = SystemClock.now();
+    let (blocks, violations) = (shipped("risk-blocks"), shipped("csp-violations"));
+    for none in [&blocks, &violations] {
+        let passed = until(&judge, none, began, GateReason::Within).await;
+        assert_eq!(passed.value, Some(0.0), "{passed:?}");
+    }
+    // Each in one scrape, and no more of them ever: rate() and increase() say 0.
+    measured.set("spark_risk_block_total{reason=\"limit\"}", 5.0);
+    measured.set("csp_violations_total", 600.0);
+    for (born, value) in [(&blocks, 1.0), (&violations, 2.0)] {
+        let failed = until(&judge, born, began, GateReason::OutsideNow).await;
+        assert_eq!((failed.verdict, failed.value), (GateVerdict::Fail, Some(value)), "{failed:?}");
+    }
+    measured.prometheus.kill().await;
+}
+
 /// Answers everything alike; ends when dropped.
 async fn stranger(status: u16, body: String) -> (String, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -141,7 +180,7 @@ async fn stranger(status: u16, body: String) -> (String, JoinSet<()>) {
 async fn an_answer_that_is_not_whole_or_not_prometheus_is_none() {
     prepare();
     let began_at = DateTime::UNIX_EPOCH + TimeDelta::seconds(1_700_000_000);
-    let span = StageSpan { now: began_at, began_at, duration_seconds: 5, step_seconds: 1 };
+    let span = StageSpan::new(began_at, began_at, 5);
     let matrix = |beside: &str, element: &str| {
         format!(
             "{{\"status\":\"success\"{beside},\"data\":{{\"resultType\":\"matrix\",\"result\":[{element}]}}}}"

@@ -34,8 +34,7 @@ async fn each_criterion_is_asked_of_its_own_kind_and_what_is_not_configured_name
     let systems = Systems::new(&config, &mut connections, None, Arc::new(SystemClock)).expect("built");
     let judges = Judges::new(&config.rollouts[0], &mut connections, &systems).expect("built");
     let now = SystemClock.now();
-    let span =
-        StageSpan { began_at: now - TimeDelta::minutes(15), now, duration_seconds: 900, step_seconds: 15 };
+    let span = StageSpan::new(now - TimeDelta::minutes(15), now, 900);
     let mut details = Vec::new();
     for criterion in criteria(&config) {
         details.push(judges.judged(&criterion, &span).await.detail);

@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 
 use super::*;
-use crate::clock::SystemClock;
-use crate::commands::MAX_OUTPUT_BYTES;
+use crate::clock::{SteppedClock, SystemClock};
+use crate::commands::{MAX_AT_ONCE, MAX_OUTPUT_BYTES};
 use crate::incident::{CriterionName, GateReason, GateVerdict, OnFail};
 use crate::ramp::judge_answer;
 
@@ -46,7 +46,7 @@ fn criterion(script: &str) -> Criterion {
 
 fn span() -> StageSpan {
     let now = SystemClock.now();
-    StageSpan { began_at: now - TimeDelta::minutes(15), now, duration_seconds: 900, step_seconds: 15 }
+    StageSpan::new(now - TimeDelta::minutes(15), now, 900)
 }
 
 #[tokio::test]
@@ -92,6 +92,27 @@ async fn a_programs_end_is_its_verdict_and_what_it_said_is_evidence() {
             ("contract_spot_stage_25.txt", kept.as_bytes())
         );
     }
+}
+
+#[tokio::test]
+async fn a_program_was_asked_when_it_began_and_not_when_it_came_to_wait_for_room() {
+    let start = SystemClock.now();
+    let clock = Arc::new(SteppedClock::starting_at(start));
+    let judge = CommandJudge { clock: clock.clone(), ..judge(true) };
+    let others = judge.commands.slots.clone();
+    let room = others.acquire_many(u32::try_from(MAX_AT_ONCE).expect("few")).await.expect("room");
+    let criterion = criterion("true");
+    let span = span();
+    let mut asking = std::pin::pin!(judge.ask(&criterion, &span));
+    tokio::select! {
+        biased;
+        asked = &mut asking => panic!("there was no room: {asked:?}"),
+        () = tokio::time::sleep(Duration::from_millis(50)) => {}
+    }
+    let waited = TimeDelta::minutes(20);
+    clock.step(waited);
+    drop(room);
+    assert!(asking.await.answer.asked_at().is_some_and(|asked_at| asked_at >= start + waited));
 }
 
 #[tokio::test]

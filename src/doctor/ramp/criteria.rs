@@ -14,7 +14,7 @@ use crate::finding::{Area, Check, Finding};
 use crate::incident::{
     CommandCheck, Criterion, GateReason, GateVerdict, Judgement, Question, Revision, Share,
 };
-use crate::ramp::{Criteria, Judge, STEP_SECONDS, StageSpan, StagedCriterion};
+use crate::ramp::{Criteria, Judge, StageSpan, StagedCriterion};
 use crate::signals::{Prometheus, RuleSource, SignalError};
 use crate::text::shown;
 
@@ -94,12 +94,8 @@ async fn looked(
 /// The last stage, as if it ended now.
 fn made_up_span(rollout: &RolloutConfig) -> StageSpan {
     let (now, duration) = (SystemClock.now(), rollout.ramp.last_stage_duration);
-    StageSpan {
-        began_at: now - TimeDelta::from_std(duration).unwrap_or_default(),
-        now,
-        duration_seconds: u32::try_from(duration.as_secs()).unwrap_or(u32::MAX),
-        step_seconds: STEP_SECONDS,
-    }
+    let began_at = now - TimeDelta::from_std(duration).unwrap_or_default();
+    StageSpan::new(began_at, now, u32::try_from(duration.as_secs()).unwrap_or(u32::MAX))
 }
 
 /// The metrics that the criteria need and Prometheus has now.

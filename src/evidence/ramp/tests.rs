@@ -24,7 +24,7 @@ fn kept(name: &str, bytes: &str) -> KeptFile {
 }
 
 fn gates(percent: u8) -> KeptFile {
-    let span = StageSpan { began_at: at(), now: at(), duration_seconds: 900, step_seconds: 15 };
+    let span = StageSpan::new(at(), at(), 900);
     let about = (id(), Revision::new("v1.4.0"), "ab".repeat(32));
     let file = GatesFile::new(about, (1, Share(percent)), span, Vec::new());
     KeptFile { name: format!("gates_stage_{percent}.json"), bytes: file.bytes().expect("JSON") }

@@ -33,6 +33,7 @@ named! {
         NoAnswer => "no_answer", "Who was asked gave no usable answer.";
         CommandUnclear => "command_unclear", "The program said neither yes nor no, or did not end in time.";
         NotAsked => "not_asked", "It has not been asked yet.";
+        AskedTooLongAgo => "asked_too_long_ago", "It passed when it was last asked, too long ago to leave a stage by.";
         NotApproved => "not_approved", "No person has approved it yet.";
         Approved => "approved", "A person has approved it.";
     }

@@ -11,16 +11,16 @@ use tracing::Instrument;
 use super::occasion::{Occasion, next_round};
 use super::questions;
 use crate::decision::Input;
-use crate::incident::{Criterion, CriterionName, Ramp, RolloutName};
+use crate::incident::{Criterion, CriterionName, GateVerdict, Ramp, RolloutName};
 use crate::metrics::Metrics;
 use crate::pipeline::{Rollout, Worker};
-use crate::ramp::Asked;
+use crate::ramp::{Asked, LastAsked, Leaving, Pace, StageSpan, judge_answer, next_asked};
 
 /// What a task was started for: a whole round, or one criterion that is asked by itself.
 type Of = (RolloutName, Option<CriterionName>);
 
 /// What a task came back with: nothing of a round, which has been reported by then.
-type Came = Option<Arc<Asked>>;
+type Came = Option<(Arc<Asked>, LastAsked)>;
 
 /// Everything that is under way. Dropped, it ends.
 #[derive(Debug, Default)]
@@ -38,19 +38,37 @@ struct Stage {
     round_at: Option<DateTime<Utc>>,
     round: Option<AbortHandle>,
     by_itself: BTreeMap<CriterionName, ByItself>,
+    /// One of them has answered since the latest round began.
+    has_news: bool,
+    /// When it was first seen that a person had said it may be left.
+    promoted_at: Option<DateTime<Utc>>,
 }
 
 /// A criterion that is asked by itself.
 #[derive(Debug, Default)]
 struct ByItself {
-    began_at: Option<DateTime<Utc>>,
+    last: Option<LastAsked>,
     running: Option<AbortHandle>,
     answer: Option<Arc<Asked>>,
 }
 
 impl Stage {
     fn of(occasion: Occasion) -> Self {
-        Self { occasion, round_at: None, round: None, by_itself: BTreeMap::new() }
+        let (by_itself, has_news) = (BTreeMap::new(), false);
+        Self { occasion, round_at: None, round: None, by_itself, has_news, promoted_at: None }
+    }
+
+    /// When it may be left; `None`: nobody knows, while its clock stands still.
+    fn leaves_at(&self, ramp: &Ramp) -> Option<DateTime<Utc>> {
+        ramp.stage_ends_at().into_iter().chain(self.promoted_at).min()
+    }
+
+    /// The time of it that is asked about now.
+    fn span(&self, rollout: &Rollout, ramp: &Ramp, now: DateTime<Utc>) -> Option<StageSpan> {
+        let judge_interval_seconds = u32::try_from(rollout.judge_interval.as_secs()).unwrap_or(u32::MAX);
+        let since = self.leaves_at(ramp).filter(|leaves_at| *leaves_at <= now);
+        let leaving = Some(Leaving { since, judge_interval_seconds });
+        Some(StageSpan { leaving, ..questions::span(ramp, ramp.stage, now)? })
     }
 }
 
@@ -75,10 +93,13 @@ impl Asking {
         if !self.stages.get(&rollout.name).is_some_and(|stage| stage.occasion.is_same_stage(&occasion)) {
             self.stages.insert(rollout.name.clone(), Stage::of(occasion.clone()));
         }
+        if let Some(stage) = self.stages.get_mut(&rollout.name) {
+            stage.promoted_at = occasion.is_promoted().then(|| stage.promoted_at.unwrap_or(now));
+        }
         let mut next = now + TimeDelta::days(1);
         for criterion in ramp.criteria_of(ramp.stage) {
-            if let Some(every) = questions::asked_every(criterion) {
-                next = next.min(self.begin_by_itself(rollout, ramp, (criterion, every), now));
+            if let Some(pace) = Pace::of(&criterion.question) {
+                next = next.min(self.begin_by_itself(worker, rollout, ramp, (criterion, pace, now)));
             }
         }
         next = next.min(self.begin_round(worker, rollout, ramp, (occasion, now)));
@@ -97,10 +118,13 @@ impl Asking {
             return far;
         };
         let last = stage.round_at.map(|at| (at, &stage.occasion));
-        let due_at = next_round(ramp, last, rollout.judge_interval, now);
-        let Some(span) = questions::span(ramp, ramp.stage, now).filter(|_| due_at <= now) else {
+        let next = next_round(ramp, last, rollout.judge_interval, now);
+        // What came late for the round at the stage's end keeps nobody waiting for the one after that.
+        let due_at = stage.leaves_at(ramp).filter(|_| stage.has_news).map_or(next, |leaves| leaves.min(next));
+        let Some(span) = stage.span(rollout, ramp, now).filter(|_| due_at <= now) else {
             return due_at;
         };
+        stage.has_news = false;
         let answered = stage.by_itself.iter().filter_map(|(name, one)| Some((name, one.answer.as_ref()?)));
         let by_itself = answered.map(|(name, answer)| (name.clone(), Arc::clone(answer))).collect();
         (stage.occasion, stage.round_at) = (occasion, Some(now));
@@ -124,26 +148,33 @@ impl Asking {
 
     fn begin_by_itself(
         &mut self,
+        worker: &Worker,
         rollout: &Arc<Rollout>,
         ramp: &Ramp,
-        (criterion, every): (&Criterion, Duration),
-        now: DateTime<Utc>,
+        (criterion, pace, now): (&Criterion, Pace, DateTime<Utc>),
     ) -> DateTime<Utc> {
         let far = now + TimeDelta::days(1);
         let Some(stage) = self.stages.get_mut(&rollout.name) else { return far };
+        let (span, leaves_at) = (stage.span(rollout, ramp, now), stage.leaves_at(ramp));
         let one = stage.by_itself.entry(criterion.name.clone()).or_default();
         if one.running.is_some() {
             return far;
         }
-        let every = TimeDelta::from_std(every).unwrap_or(TimeDelta::MAX);
-        let due_at =
-            one.began_at.filter(|began_at| *began_at <= now).map_or(now, |began_at| began_at + every);
-        let Some(span) = questions::span(ramp, ramp.stage, now).filter(|_| due_at <= now) else {
-            return due_at;
-        };
-        one.began_at = Some(now);
-        let (judge, asked) = (Arc::clone(&rollout.judge), criterion.clone());
-        let task = self.tasks.spawn(async move { Some(Arc::new(judge.ask(&asked, &span).await)) });
+        let last = one.last.filter(|last| last.at <= now);
+        let due_at = last.map_or(now, |last| next_asked(&last, pace, leaves_at, rollout.judge_interval));
+        let Some(span) = span.filter(|_| due_at <= now) else { return due_at };
+        // Until it has answered: one that breaks off comes to no verdict.
+        one.last = Some(LastAsked { at: now, took: TimeDelta::zero(), is_clear: false });
+        let (judge, asked, clock) =
+            (Arc::clone(&rollout.judge), criterion.clone(), Arc::clone(&worker.clock));
+        let task = self.tasks.spawn(async move {
+            let answer = judge.ask(&asked, &span).await;
+            let is_clear = judge_answer(&answer.answer, &asked, &span).verdict != GateVerdict::Unknown;
+            Some((
+                Arc::new(answer),
+                LastAsked { at: now, took: (clock.now() - now).max(TimeDelta::zero()), is_clear },
+            ))
+        });
         self.of_task.insert(task.id(), (rollout.name.clone(), Some(criterion.name.clone())));
         one.running = Some(task);
         far
@@ -181,8 +212,9 @@ impl Asking {
                     return;
                 };
                 one.running = None;
-                if came.is_some() {
-                    one.answer = came;
+                if let Some((answer, last)) = came {
+                    (one.answer, one.last) = (Some(answer), Some(last));
+                    stage.has_news = true;
                 }
             }
         }

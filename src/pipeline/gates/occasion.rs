@@ -32,6 +32,11 @@ impl Occasion {
         }
     }
 
+    /// Whether a person said that the stage may be left.
+    pub(super) fn is_promoted(&self) -> bool {
+        self.is_promoted
+    }
+
     /// Whether it is about the same stage of the same ramp, since the same beginning.
     pub(super) fn is_same_stage(&self, other: &Self) -> bool {
         (&self.ramp, self.stage, self.began_at) == (&other.ramp, other.stage, other.began_at)

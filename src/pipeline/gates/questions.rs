@@ -2,29 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, stream};
 
 use crate::incident::{Criterion, CriterionName, Question, Ramp};
 use crate::pipeline::{Rollout, Worker};
-use crate::ramp::{Answer, ApprovalAnswer, Asked, Gate, KeptFile, Round, StageSpan, judge_answer};
+use crate::ramp::{Answer, ApprovalAnswer, Asked, Gate, KeptFile, Pace, Round, StageSpan, judge_answer};
 
 /// Questions of one round that are asked together: few enough that a hundred ramps are no storm on one
 /// Prometheus.
 const AT_ONCE: usize = 4;
-
-/// How often a criterion is asked by itself; `None`: in every round.
-pub(super) fn asked_every(criterion: &Criterion) -> Option<Duration> {
-    match &criterion.question {
-        Question::Query(_) | Question::Approval => None,
-        Question::Http(check) => Some(check.every_seconds),
-        Question::Logs(check) => Some(check.every_seconds),
-        Question::Command(check) => Some(check.every_seconds),
-    }
-    .map(|seconds| Duration::from_secs(u64::from(seconds)))
-}
 
 /// The time of a stage that has begun, as of `now`.
 pub(super) fn span(ramp: &Ramp, stage: usize, now: DateTime<Utc>) -> Option<StageSpan> {
@@ -63,7 +51,7 @@ async fn ask_all(about: &About<'_>, by_itself: Option<&ByItself>) -> Round {
 }
 
 async fn ask_one(about: &About<'_>, criterion: &Criterion, by_itself: Option<&ByItself>) -> Option<Asked> {
-    match (asked_every(criterion), by_itself) {
+    match (Pace::of(&criterion.question), by_itself) {
         (Some(_), Some(answers)) => answers.get(&criterion.name).map(|asked| Asked::clone(asked)),
         (None, _) | (Some(_), None) => Some(ask_now(about, criterion).await),
     }

@@ -163,12 +163,7 @@ async fn after_a_restart_a_stages_gates_are_asked_again_as_of_when_it_was_left_a
 #[tokio::test]
 async fn the_round_that_a_stage_was_left_with_is_its_evidence_with_what_its_criteria_kept() {
     let scene = Scene::passed(Constant::default()).await;
-    let span = StageSpan {
-        began_at: start() + TimeDelta::minutes(15),
-        now: start() + TimeDelta::minutes(30),
-        duration_seconds: 900,
-        step_seconds: 15,
-    };
+    let span = StageSpan::new(start() + TimeDelta::minutes(15), start() + TimeDelta::minutes(30), 900);
     let answer = Answer::Range(RangeAnswer::failed("it was too slow".to_owned()));
     let judgement = judge_answer(&answer, &criterion("p95"), &span);
     let gate = Gate { criterion: criterion("p95"), answer, judgement };

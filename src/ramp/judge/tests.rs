@@ -20,7 +20,7 @@ fn at(seconds: i64) -> DateTime<Utc> {
 
 /// A stage of 15 minutes, so many seconds after it began.
 fn span(age: i64) -> StageSpan {
-    StageSpan { began_at: at(0), now: at(age), duration_seconds: 900, step_seconds: 15 }
+    StageSpan::new(at(0), at(age), 900)
 }
 
 /// Below 0.2 s, over 5 minutes.

@@ -25,8 +25,7 @@ fn check(url: &Url, pointer: Option<&str>, expected: Option<serde_json::Value>) 
 
 async fn ask(judge: &HttpJudge, criterion: &Criterion) -> (HttpAnswer, GateVerdict, GateReason) {
     let now = SystemClock.now();
-    let span =
-        StageSpan { began_at: now - TimeDelta::minutes(15), now, duration_seconds: 900, step_seconds: 15 };
+    let span = StageSpan::new(now - TimeDelta::minutes(15), now, 900);
     let asked = judge.ask(criterion, &span).await;
     let judgement = judge_answer(&asked.answer, criterion, &span);
     match asked.answer {

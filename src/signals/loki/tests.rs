@@ -32,7 +32,7 @@ fn criterion() -> Criterion {
 fn span() -> StageSpan {
     let at = |text: &str| text.parse().expect("a time");
     let (began_at, now) = (at("2026-11-24T03:00:00Z"), at("2026-11-24T03:15:00.5Z"));
-    StageSpan { began_at, now, duration_seconds: 900, step_seconds: 15 }
+    StageSpan::new(began_at, now, 900)
 }
 
 async fn ask(fake: &Fake) -> (LogAnswer, GateVerdict, GateReason, String) {

@@ -11,12 +11,7 @@ use crate::ramp::{Gate, judge_answer};
 #[test]
 fn every_question_to_prometheus_has_a_panel_in_every_stage_with_what_its_stage_says_of_it() {
     let ramp = ramp_of(plan());
-    let span = StageSpan {
-        began_at: start(),
-        now: start() + TimeDelta::minutes(15),
-        duration_seconds: 900,
-        step_seconds: 15,
-    };
+    let span = StageSpan::new(start(), start() + TimeDelta::minutes(15), 900);
     let answer = |criterion: &Criterion| match &criterion.question {
         Question::Query(query) => Answer::Range(constant(query, &span)),
         _ => unreachable!("all ask Prometheus"),
@@ -40,12 +35,7 @@ fn every_question_to_prometheus_has_a_panel_in_every_stage_with_what_its_stage_s
 
 #[test]
 fn a_counter_is_drawn_by_what_it_is_judged_by() {
-    let span = StageSpan {
-        began_at: start(),
-        now: start() + TimeDelta::seconds(60),
-        duration_seconds: 900,
-        step_seconds: 15,
-    };
+    let span = StageSpan::new(start(), start() + TimeDelta::seconds(60), 900);
     let Question::Query(query) = criterion("errors").question else { unreachable!("it is a query") };
     let query = RangeQuery { since_stage_began: true, window_seconds: 0, ..query };
     let first = start().timestamp();
