@@ -4,6 +4,7 @@
 //! Never a reason for a ramp to fail: what doesn't work is a named problem, and trying again does no harm.
 
 mod candidates;
+mod far;
 mod git;
 
 use std::path::PathBuf;
@@ -12,7 +13,7 @@ use crate::commands::{Commands, RunError};
 use crate::incident::{RampId, Revision};
 use crate::text::shown;
 use candidates::{Named, named};
-use git::{Git, Said};
+use git::Git;
 
 /// What the protocol writes into the tag.
 const MESSAGE: &str = "Canary deployment successful";
@@ -64,12 +65,35 @@ pub enum TagError {
     /// It may work later.
     #[error("tag {tag} can't be made: {why}")]
     NotMade { tag: String, why: String },
+    /// The commit may be at the remote, which can't be asked for it. It may work later.
+    #[error(
+        "revision {} names no commit that the repository knows, and {REMOTE} can't be asked for it: fetch it there, and tag it by hand: {why}",
+        shown(.revision)
+    )]
+    NotFetched { revision: String, why: String },
     /// The tag is there, and not at the remote. It may work later.
     #[error("tag {tag} is made, and can't be pushed to {REMOTE}: {why}")]
     NotPushed { tag: String, why: String },
     /// Git is not installed, took too long, or Backstop stops.
     #[error("git: {0}")]
     NotRun(#[from] RunError),
+}
+
+impl TagError {
+    /// Whether the same may work a moment later, without anybody's doing.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::NotPushed { why, .. } | Self::NotFetched { why, .. } => !far::is_final(why),
+            Self::NotMade { .. } => true,
+            Self::NotRun(error) => !matches!(error, RunError::NoProgram(_) | RunError::Stopping),
+            Self::Unusable { .. }
+            | Self::NoCommit(_)
+            | Self::Ambiguous { .. }
+            | Self::NoName(_)
+            | Self::Taken { .. } => false,
+        }
+    }
 }
 
 impl Tagger {
@@ -85,14 +109,21 @@ impl Tagger {
             return Err(no_name(revision));
         }
         let there = git.commit_of_tag(&tag).await?;
-        let (commit, was_there) = match (self.commit(&git, revision, &hex).await?, there) {
+        let (commit, fetched) = self.commit(&git, revision, &hex).await?;
+        let (commit, was_there) = match (commit, there) {
             (Some(commit), Some(there)) if commit != there => {
                 return Err(TagError::Taken { tag, there, commit });
             }
             (Some(commit), there) => (commit, there.is_some()),
             // A version whose tag was made before its ramp: that is the commit.
             (None, Some(there)) => (there, true),
-            (None, None) => return Err(TagError::NoCommit(revision.as_str().to_owned())),
+            (None, None) => {
+                let revision = revision.as_str().to_owned();
+                return Err(match fetched {
+                    Ok(()) => TagError::NoCommit(revision),
+                    Err(why) => TagError::NotFetched { revision, why },
+                });
+            }
         };
         if !was_there {
             let message = format!("{MESSAGE}\n\nRamp: {}", shown(ramp.as_str()));
@@ -116,29 +147,43 @@ impl Tagger {
         said.or(unusable).map(drop)
     }
 
+    /// How a person pushes a tag that is there, on a shell's command line.
+    #[must_use]
+    pub fn push_by_hand(&self, tag: &str) -> String {
+        let repository = quoted(&self.repository.display().to_string());
+        format!("git -C {repository} push {REMOTE} {}", quoted(&format!("refs/tags/{tag}")))
+    }
+
     fn git(&self) -> Git<'_> {
         Git { commands: &self.commands, repository: &self.repository }
     }
 
     /// The commit that the revision names by a SHA in it.
+    /// Beside it, whether the remote could be asked where that was needed.
     async fn commit(
         &self,
         git: &Git<'_>,
         revision: &Revision,
         hex: &[String],
-    ) -> Result<Option<String>, TagError> {
+    ) -> Result<(Option<String>, Result<(), String>), TagError> {
         let mut known = git.commits_of(hex).await?;
+        let mut fetched = Ok(());
         if known.is_empty() && !hex.is_empty() && self.push {
-            // A clone that nobody fetches into knows no new commit. That it can't be reached shows in the push.
-            let _may_fail: Said = git.say_far(&["fetch", "--quiet", REMOTE]).await?;
+            // A clone that nobody fetches into knows no new commit. A tag that is there needs none.
+            fetched = git.say_far(&["fetch", "--quiet", REMOTE]).await?.or(|why| why).map(drop);
             known = git.commits_of(hex).await?;
         }
         match known.as_slice() {
-            [] => Ok(None),
-            [only] => Ok(Some(only.clone())),
+            [] => Ok((None, fetched)),
+            [only] => Ok((Some(only.clone()), fetched)),
             _ => Err(TagError::Ambiguous { revision: revision.as_str().to_owned(), commits: known }),
         }
     }
+}
+
+/// One word for a shell, whatever it is: a tag may have a `$` in it, and comes from outside.
+fn quoted(word: &str) -> String {
+    format!("'{}'", shown(word).replace('\'', r"'\''"))
 }
 
 fn no_name(revision: &Revision) -> TagError {

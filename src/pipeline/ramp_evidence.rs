@@ -100,7 +100,9 @@ impl Worker {
         problems.extend(found);
         if stage.is_none() {
             // Unreported, it is all done again by the next process; each part changes nothing then.
-            let Ok(untagged) = success_tag::tag_success(rollout, &ramp).await else { return };
+            let Ok(untagged) = success_tag::tag_success(rollout, &ramp, success_tag::patience()).await else {
+                return;
+            };
             problems.extend(untagged);
         }
         for problem in &problems {

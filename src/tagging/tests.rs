@@ -115,7 +115,29 @@ async fn where_a_push_is_asked_for_the_tag_is_at_the_remote_and_one_that_fails_i
     // The remote has it on another commit meanwhile: it is not moved.
     git(&site.origin, &["tag", "--force", &tag, &site.first]);
     let refused = site.tag(&tag, true).await.expect_err("another tag");
-    assert!(matches!(refused, TagError::NotPushed { .. }), "{refused:?}");
+    assert!(matches!(refused, TagError::NotPushed { .. }) && !refused.may_pass(), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_commit_that_may_be_at_a_remote_which_is_away_is_not_called_one_that_there_is_not() {
+    let site = Site::new();
+    git(&site.repository, &["remote", "set-url", "origin", "http://127.0.0.1:1/away.git"]);
+    let away = site.tag("v2-0123456789ab", true).await.expect_err("away");
+    assert!(matches!(&away, TagError::NotFetched { .. }) && away.may_pass(), "{away:?}");
+    assert!(away.to_string().contains("127.0.0.1"), "{away}");
+    // What the repository knows needs nobody.
+    let known = site.tag(&format!("v1-{}", site.first), true).await.expect_err("away");
+    assert!(matches!(&known, TagError::NotPushed { .. }) && known.may_pass(), "{known:?}");
+}
+
+#[test]
+fn what_a_person_is_to_type_is_one_word_for_a_shell_whatever_the_tag_is() {
+    let repository = PathBuf::from("/srv/it's here");
+    let tagger = Tagger { commands: Commands::default(), repository, push: true };
+    assert_eq!(
+        tagger.push_by_hand("v1;$(reboot)"),
+        r"git -C '/srv/it'\''s here' push origin 'refs/tags/v1;$(reboot)'"
+    );
 }
 
 #[tokio::test]
