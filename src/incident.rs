@@ -61,7 +61,7 @@ pub use plan::{Goal, Pause, Plan, Progress};
 pub use ramp::{
     Approval, Bound, CommandCheck, Criterion, GateReason, GateVerdict, HoldReason, Holding, HttpCheck,
     Judgement, LogCheck, OnFail, Paused, Promotion, Question, Ramp, RampEvent, RampFact, RampPhase, RampPlan,
-    RampSaid, RampStarted, RangeQuery, StagePlan, StageRecord, UnfitRevision, Unit,
+    RampSaid, RampStarted, RangeQuery, Shortened, StagePlan, StageRecord, UnfitRevision, Unit,
 };
 pub use reaction::Reaction;
 pub(crate) use reason::named;

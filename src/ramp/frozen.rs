@@ -102,7 +102,8 @@ impl GatesFile {
         }
         let is_gone =
             |planned: &&Criterion| self.gates.iter().all(|gate| gate.criterion.name != planned.name);
-        if ramp.record_of(place).is_some_and(is_left_by_its_gates) {
+        // Then each of its criteria has an answer. A rollback, or a person, may have come before all had one.
+        if ramp.record_of(place).is_some_and(StageRecord::is_passed_by_its_gates) {
             let gone = stage.criteria.iter().filter(is_gone);
             found.extend(
                 gone.map(|planned| format!("{} is not among its gates", shown(planned.name.as_str()))),
@@ -110,12 +111,6 @@ impl GatesFile {
         }
         found
     }
-}
-
-/// Then each of its criteria has an answer. A rollback, or a person, may have come before all had one.
-fn is_left_by_its_gates(record: &StageRecord) -> bool {
-    let is_forced = record.promotion.as_ref().is_some_and(|promotion| !promotion.in_spite_of.is_empty());
-    record.passed_at.is_some() && !is_forced
 }
 
 /// What a criterion says otherwise than the plan, each member by its name.

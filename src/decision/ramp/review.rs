@@ -178,8 +178,12 @@ fn finish(draft: &mut Draft<'_>, ramp: &Ramp) {
     }
     go_on(draft, ramp);
     draft.ramp_event(&ramp.id, RampEvent::Succeeded);
-    let (started_at, stages) = (ramp.started_at, ramp.stages.len());
-    draft.ramp_notice(RampSaid::Succeeded { started_at, stages });
+    draft.ramp_notice(RampSaid::Succeeded {
+        started_at: ramp.started_at,
+        stages: ramp.stages.len(),
+        by_persons: ramp.by_persons(),
+        watched_seconds: ramp.plan.watch_after_seconds,
+    });
 }
 
 /// Whether stable's pods are to go, at the very end.

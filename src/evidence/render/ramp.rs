@@ -1,9 +1,9 @@
 //! The record of a ramp that has ended: the protocol's lines with what was seen, then how each stage was passed.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::incident::{EvidenceFile, HoldReason, Judgement, Ramp, RampPhase, StageRecord};
+use crate::incident::{EvidenceFile, Judgement, Promotion, Ramp, RampPhase, Shortened, StageRecord};
 use crate::text::shown;
 
 /// The version of the JSON's shape.
@@ -40,7 +40,9 @@ pub(in crate::evidence) fn ramp_of_json(json: &[u8]) -> Option<Ramp> {
 pub fn render_ramp(ramp: &Ramp) -> Option<String> {
     let (ended_at, how) = (ramp.ended_at?, how_it_ended(&ramp.phase)?);
     let in_all = ramp.plan.stages.len();
-    let passed = ramp.stages.iter().filter(|record| is_passed_by_its_gates(record)).count();
+    let passed = ramp.stages.iter().filter(|record| record.is_passed_by_its_gates()).count();
+    // What keeps "5/5" from being the whole truth is named in the same line.
+    let by_persons: String = ramp.by_persons().iter().map(|what| format!(", {what}")).collect();
     let is_success = ramp.phase == RampPhase::Succeeded;
     let mut lines = vec![
         format!("Canary Deployment: {how}"),
@@ -48,10 +50,7 @@ pub fn render_ramp(ramp: &Ramp) -> Option<String> {
         format!("Started: {}", time(ramp.started_at)),
         format!("{}: {}", if is_success { "Completed" } else { "Ended" }, time(ended_at)),
         format!("Duration: {} minutes", (ended_at - ramp.started_at).num_minutes()),
-        format!(
-            "Stages: {passed}/{in_all} PASS{}",
-            if is_success { not_by_gates(ramp, passed) } else { String::new() }
-        ),
+        format!("Stages: {passed}/{in_all} PASS{by_persons}"),
         format!("Rollbacks: {}", rollbacks(&ramp.phase)),
         format!("Evidence: {}", files(ramp)),
         String::new(),
@@ -70,7 +69,7 @@ pub fn render_ramp(ramp: &Ramp) -> Option<String> {
     lines.extend(ramp.warnings.iter().map(|warning| format!("Warned: {}", shown(warning))));
     for record in &ramp.stages {
         lines.push(String::new());
-        lines.extend(stage(record));
+        lines.extend(stage(ramp, record));
     }
     Some(lines.join("\n") + "\n")
 }
@@ -104,25 +103,6 @@ fn rollbacks(phase: &RampPhase) -> String {
     }
 }
 
-/// Whether nobody had to overrule what its criteria said.
-fn is_passed_by_its_gates(record: &StageRecord) -> bool {
-    let overruled = record.promotion.as_ref().is_some_and(|promotion| !promotion.in_spite_of.is_empty());
-    record.passed_at.is_some() && !overruled
-}
-
-/// What keeps "5/5" from being true is named in the same line.
-fn not_by_gates(ramp: &Ramp, passed: usize) -> String {
-    let (entered, in_all) = (ramp.stages.len(), ramp.plan.stages.len());
-    let mut said = Vec::new();
-    if entered > passed {
-        said.push(format!("{} by a person's word", entered - passed));
-    }
-    if in_all > entered {
-        said.push(format!("{} skipped by a person", in_all - entered));
-    }
-    if said.is_empty() { String::new() } else { format!(", {}", said.join(", ")) }
-}
-
 fn files(ramp: &Ramp) -> String {
     // They lie beside the record.
     let own = |name: &str| shown(name.rsplit('/').next().unwrap_or(name));
@@ -131,14 +111,15 @@ fn files(ramp: &Ramp) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-fn stage(record: &StageRecord) -> Vec<String> {
+fn stage(ramp: &Ramp, record: &StageRecord) -> Vec<String> {
     let optional = |at: Option<DateTime<Utc>>| at.map_or_else(|| "-".to_owned(), time);
     let mut lines = vec![format!(
-        "Stage {} ({}): from {} to {}",
+        "Stage {} ({}): from {} to {}{}",
         record.stage + 1,
         record.share,
         optional(record.began_at),
-        optional(record.passed_at)
+        optional(record.passed_at),
+        record.promotion.as_ref().map_or_else(String::new, |promotion| by_a_person(ramp, record, promotion)),
     )];
     if record.paused_seconds > 0 {
         lines.push(format!("  its clock stood still for {} s", record.paused_seconds));
@@ -148,19 +129,42 @@ fn stage(record: &StageRecord) -> Vec<String> {
         let (actor, through) = (shown(&approval.actor), shown(&approval.through));
         lines.push(format!("  approved by {actor} through {through} at {}", time(approval.at)));
     }
-    if let Some(promotion) = &record.promotion {
-        let mut line = format!("  promoted by {}", shown(&promotion.actor));
-        if !promotion.in_spite_of.is_empty() {
-            let reasons: Vec<_> = promotion.in_spite_of.iter().copied().map(HoldReason::meaning).collect();
-            line.push_str(&format!(", in spite of this: {}", reasons.join(" ")));
-        }
-        if let Some(words) = &promotion.words {
-            line.push_str(&format!(" Why: {}", shown(words)));
-        }
-        lines.push(line);
+    if let Some(promotion) = record.promotion.as_ref().filter(|promotion| !promotion.in_spite_of.is_empty()) {
+        let reasons = promotion.in_spite_of.iter().map(|reason| reason.meaning().to_owned());
+        let of_criteria = promotion.in_spite_of_criteria.iter();
+        let criteria = of_criteria.map(|(name, verdict)| {
+            format!("{}: {}", shown(name.as_str()), verdict.as_str().to_ascii_uppercase())
+        });
+        let all: Vec<_> = reasons.chain(criteria).collect();
+        lines.push(format!("  overruled was this: {}", all.join(" ")));
     }
     lines.extend(record.evidence_problems.iter().map(|problem| format!("  evidence: {}", shown(problem))));
     lines
+}
+
+/// What a person made of a stage, for the end of its line: who reads that line alone must not take it for one that
+/// lasted its time and passed by itself.
+fn by_a_person(ramp: &Ramp, record: &StageRecord, promotion: &Promotion) -> String {
+    let minutes = |span: TimeDelta| match (span.num_minutes(), span.num_seconds() % 60) {
+        (0, seconds) => format!("{seconds} s"),
+        (minutes, 0) => format!("{minutes} minutes"),
+        (minutes, seconds) => format!("{minutes} minutes {seconds} s"),
+    };
+    let mut did = Vec::new();
+    if let Some(Shortened { lasted, planned }) = ramp.shortened(record) {
+        did.push(format!("SHORTENED from {} to {}", minutes(planned), minutes(lasted)));
+    }
+    if record.is_overruled() {
+        did.push("OVERRULED".to_owned());
+    }
+    if promotion.is_full {
+        did.push("sent to the last stage at once".to_owned());
+    }
+    // Where it changed nothing, too: it was asked for.
+    let did = if did.is_empty() { "promoted".to_owned() } else { did.join(" and ") };
+    let at = record.promoted_at.map(|at| format!(" at {}", time(at))).unwrap_or_default();
+    let why = promotion.words.as_ref().map_or_else(|| "no reason given".to_owned(), |words| shown(words));
+    format!(", {did} by {}{at}: {why}", shown(&promotion.actor))
 }
 
 fn gate(judgement: &Judgement) -> String {

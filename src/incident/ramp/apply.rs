@@ -86,7 +86,13 @@ impl Ramp {
                     record.approval = Some(Approval { at, actor, through });
                 }
             }
-            RampEvent::Promoted(promotion) => self.promote(promotion.clone()),
+            RampEvent::Promoted(promotion) => {
+                self.promote(promotion.clone());
+                let stage = self.stage;
+                if let Some(record) = self.record_mut(stage) {
+                    record.promoted_at = Some(at);
+                }
+            }
             RampEvent::StagePassed { stage, judgements } => {
                 self.judged(*stage, judgements);
                 if let Some(record) = self.record_mut(*stage) {
@@ -249,6 +255,7 @@ impl StageRecord {
             judgements: BTreeMap::new(),
             approval: None,
             promotion: None,
+            promoted_at: None,
             evidence: Vec::new(),
             evidence_problems: Vec::new(),
         }

@@ -45,6 +45,12 @@ pub enum RampSaid {
     Succeeded {
         started_at: DateTime<Utc>,
         stages: usize,
+        /// What persons did to its stages, each in half a sentence.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        by_persons: Vec<String>,
+        /// For so long its alerts still lead to a rollback.
+        #[serde(default)]
+        watched_seconds: u32,
     },
     /// Without success: rolled back, aborted, or ended by somebody else. In a sentence.
     Ended {
@@ -99,14 +105,18 @@ impl RampFact {
                 )
             }
             RampSaid::GoesOn => format!("nothing is in the way of {revision} any more at {}", self.share),
-            RampSaid::Succeeded { started_at, stages } => {
+            RampSaid::Succeeded { started_at, stages, by_persons, .. } => {
                 let took = at - *started_at;
                 let took = match took.num_minutes() {
                     0 => format!("{} seconds", took.num_seconds()),
                     minutes => format!("{minutes} minutes"),
                 };
+                let by_persons = match by_persons.as_slice() {
+                    [] => String::new(),
+                    some => format!(" ({})", some.join(", ")),
+                };
                 format!(
-                    "the ramp of {revision} has passed its {stages} stages in {took}: it has all of the traffic"
+                    "the ramp of {revision} has passed its {stages} stages in {took}{by_persons}: it has all of the traffic"
                 )
             }
             RampSaid::Ended { how } => {

@@ -84,6 +84,9 @@ pub struct StageRecord {
     pub judgements: BTreeMap<CriterionName, Judgement>,
     pub approval: Option<Approval>,
     pub promotion: Option<Promotion>,
+    /// When the person said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promoted_at: Option<DateTime<Utc>>,
     pub evidence: Vec<EvidenceFile>,
     /// What is missing of its evidence, or came otherwise, in sentences.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

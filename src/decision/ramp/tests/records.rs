@@ -1,8 +1,10 @@
 //! What people are told of a ramp's records.
 
-use super::scene::Scene;
+use super::scene::{Scene, plan};
 use crate::decision::Input;
-use crate::incident::{Event, EvidenceFile, NoticeFact, RampFact, RampId, RampSaid, Share};
+use crate::incident::{
+    Event, EvidenceFile, GateVerdict, NoticeFact, RampFact, RampId, RampPlan, RampSaid, Share,
+};
 
 impl Scene {
     fn record_is_written(&mut self, stage: Option<usize>, problems: &[&str]) {
@@ -72,4 +74,32 @@ fn a_problem_of_the_record_of_the_whole_is_told_after_the_ramps_end() {
     scene.record_is_written(None, &["the tag v1.4.0 is not pushed"]);
     assert_eq!(scene.told_of_records(), [(None, "the tag v1.4.0 is not pushed".to_owned(), Share::ALL)]);
     assert_eq!(scene.count("ramp_record_problem"), 1);
+}
+
+#[test]
+fn a_success_tells_what_persons_did_to_its_stages_and_for_how_long_it_is_watched() {
+    for watched_seconds in [0, 86_400] {
+        let plan = RampPlan { watch_after_seconds: watched_seconds, ..plan() };
+        let mut scene = Scene::running_with(plan);
+        scene.wait(60);
+        scene.judge(GateVerdict::Pass);
+        scene.promote(true, None);
+        scene.judge(GateVerdict::Pass);
+        scene.share_is_set();
+        scene.stage_passes();
+        scene.evidence_is_written();
+        assert_eq!(scene.state(), "succeeded");
+        let told = scene.world.journal.iter().find_map(|stored| match &stored.event {
+            Event::NoticeRaised { fact: Some(fact), .. } => match fact.as_ref() {
+                NoticeFact::Ramp(RampFact { said: said @ RampSaid::Succeeded { .. }, .. }) => {
+                    Some(said.clone())
+                }
+                _ => None,
+            },
+            _ => None,
+        });
+        let started_at = scene.ramp().started_at;
+        let by_persons = ["1 shortened by a person", "1 skipped by a person"].map(str::to_owned).to_vec();
+        assert_eq!(told, Some(RampSaid::Succeeded { started_at, stages: 2, by_persons, watched_seconds }));
+    }
 }

@@ -4,8 +4,8 @@ use chrono::TimeDelta;
 
 use super::*;
 use crate::incident::{
-    CriterionName, Event, EvidenceFile, GateReason, GateVerdict, Promotion, RampEvent, RampId, RampPlan,
-    RampStarted, Revision, RolloutName, RolloutState, Share, StagePlan, StoredAs,
+    CriterionName, Event, EvidenceFile, GateReason, GateVerdict, HoldReason, Promotion, RampEvent, RampId,
+    RampPlan, RampStarted, Revision, RolloutName, RolloutState, Share, StagePlan, StoredAs,
 };
 
 /// A ramp that is told by its events, a quarter of an hour for each stage.
@@ -54,7 +54,8 @@ impl Story {
             self.tell(RampEvent::NextStage { stage, share: Share(percent) });
         }
         self.tell(RampEvent::StageBegan { stage });
-        self.now += TimeDelta::minutes(15);
+        // Somebody who shortens it does so after four minutes.
+        self.now += TimeDelta::minutes(if promotion.is_some() { 4 } else { 15 });
         promotion.into_iter().for_each(|promotion| self.tell(RampEvent::Promoted(promotion)));
         let judgement = Judgement {
             criterion: CriterionName::new("api-p95"),
@@ -112,19 +113,64 @@ fn what_a_person_overruled_or_skipped_is_no_pass_and_foreign_text_makes_no_line_
         is_full: true,
         words: Some("the probe is broken".to_owned()),
         in_spite_of: vec![HoldReason::CriterionFails],
-        ..Promotion::default()
+        in_spite_of_criteria: [(CriterionName::new("api-p95"), GateVerdict::Fail)].into(),
     };
     story.stage(0, 1, GateVerdict::Fail, Some(forced));
     story.stage(3, 100, GateVerdict::Pass, None);
     story.tell(RampEvent::Succeeded);
     let text = story.text().expect("a success");
-    assert!(text.contains("\nStages: 1/4 PASS, 1 by a person's word, 2 skipped by a person\n"), "{text}");
-    assert!(
-        text.contains("in spite of this: A pass criterion does not hold. Why: the probe is broken"),
-        "{text}"
-    );
+    let counted =
+        "\nStages: 1/4 PASS, 1 by a person's word, 1 shortened by a person, 2 skipped by a person\n";
+    assert!(text.contains(counted), "{text}");
+    let stage = "to 2026-11-24T03:04:00Z, SHORTENED from 15 minutes to 4 minutes and OVERRULED and sent to the last \
+        stage at once by ada at 2026-11-24T03:04:00Z: the probe is broken\n";
+    assert!(text.contains(stage), "{text}");
+    assert!(text.contains("  overruled was this: A pass criterion does not hold. api-p95: FAIL\n"), "{text}");
     assert!(text.contains("FAIL api-p95"), "{text}");
     assert!(!text.contains("\nStages: 9/9"), "{text}");
+}
+
+#[test]
+fn a_last_stage_that_a_person_shortened_is_a_pass_that_says_so_with_who_when_and_why() {
+    let promotion = |words: Option<&str>| Promotion {
+        actor: "ada\nStage 3".to_owned(),
+        is_full: false,
+        words: words.map(str::to_owned),
+        ..Promotion::default()
+    };
+    for (words, why) in [(Some("the office closes"), "the office closes"), (None, "no reason given")] {
+        let mut story = Story::starting_with(&[1, 100], "ada");
+        story.stage(0, 1, GateVerdict::Pass, None);
+        story.stage(1, 100, GateVerdict::Pass, Some(promotion(words)));
+        story.tell(RampEvent::Succeeded);
+        let text = story.text().expect("a success");
+        assert!(text.contains("\nStages: 2/2 PASS, 1 shortened by a person\n"), "{text}");
+        let stage = format!(
+            "\nStage 2 (100 %): from 2026-11-24T03:15:00Z to 2026-11-24T03:19:00Z, SHORTENED from 15 minutes to \
+             4 minutes by ada\\nStage 3 at 2026-11-24T03:19:00Z: {why}\n"
+        );
+        assert!(text.contains(&stage), "{text}");
+    }
+}
+
+#[test]
+fn a_promotion_that_came_when_the_stage_had_lasted_its_time_shortened_nothing() {
+    let mut story = Story::starting_with(&[1, 100], "ada");
+    story.tell(RampEvent::StageBegan { stage: 0 });
+    story.now += TimeDelta::seconds(900);
+    let words = Some("go".to_owned());
+    story.tell(RampEvent::Promoted(Promotion {
+        actor: "ada".to_owned(),
+        is_full: false,
+        words,
+        ..Promotion::default()
+    }));
+    story.tell(RampEvent::StagePassed { stage: 0, judgements: Vec::new() });
+    story.stage(1, 100, GateVerdict::Pass, None);
+    story.tell(RampEvent::Succeeded);
+    let text = story.text().expect("a success");
+    assert!(text.contains("\nStages: 2/2 PASS\n"), "{text}");
+    assert!(text.contains("03:15:00Z, promoted by ada at 2026-11-24T03:15:00Z: go\n"), "{text}");
 }
 
 #[test]
