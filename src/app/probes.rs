@@ -29,17 +29,18 @@ pub(super) fn verifier(
         probes.push(Arc::new(StablePods { replicas }));
     }
     probes.push(Arc::new(StableVersion { outbound: to_application, healthz }));
-    probes.push(Arc::new(AlertExpression { prometheus: prometheus.cloned() }));
     let times = RequestTimes::default();
     let drain_seconds = match plan {
         PlanPolicy::TrafficOnly => 0,
         PlanPolicy::Workloads { drain_seconds, .. } => drain_seconds,
     };
-    probes.push(Arc::new(CanaryRequests {
+    let requests = CanaryRequests {
         prometheus: prometheus.cloned(),
         counter: counter(metrics),
         times: RequestTimes { settle: times.settle + Duration::from_secs(drain_seconds.into()), ..times },
-    }));
+    };
+    probes.push(Arc::new(AlertExpression { prometheus: prometheus.cloned(), requests: requests.clone() }));
+    probes.push(Arc::new(requests));
     Verifier { probes }
 }
 

@@ -88,7 +88,7 @@ impl Stage {
             }
             None => None,
         };
-        let mut sections = sections(&api, monitoring.as_ref());
+        let mut sections = sections(&api, monitoring.as_ref(), play);
         if play == Play::Ramp {
             sections += &ramp_section();
         }
@@ -151,13 +151,18 @@ criteria_files = [\"{file}\"]
     )
 }
 
-fn sections(api: &TradingApi, monitoring: Option<&RealMonitoring>) -> String {
+fn sections(api: &TradingApi, monitoring: Option<&RealMonitoring>, play: Play) -> String {
     let (alertmanagers, prometheus) = monitoring.map_or_else(Default::default, |monitoring| {
         (
             format!("urls = [\"{}\"]", monitoring.alertmanager.url()),
             format!("[prometheus]\nurl = \"{}\"", monitoring.prometheus.url()),
         )
     });
+    let window_seconds = match play {
+        Play::Rollback => 40,
+        // The canary's own requests are counted there, which says something after a minute and a half.
+        Play::Ramp => 180,
+    };
     let rollout_url = api.url("/api/features/rollout");
     format!(
         "[alertmanager]
@@ -170,7 +175,7 @@ grace = \"{grace}s\"
 verify.healthz_url = \"{healthz}\"
 verify.metrics_url = \"{metrics}\"
 verify.stable_version = \"{STABLE_VERSION}\"
-verify.window = \"40s\"
+verify.window = \"{window}s\"
 verify.interval = \"1s\"
 [rollouts.traffic]
 kind = \"feature-flag\"
@@ -179,6 +184,7 @@ feature = \"{CANARY_VERSION}\"
 read_url = \"{rollout_url}?feature={CANARY_VERSION}\"
 ",
         grace = GRACE.as_secs(),
+        window = window_seconds,
         healthz = api.url("/api/healthz"),
         metrics = api.url("/api/public/metrics.prom"),
     )

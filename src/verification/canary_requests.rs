@@ -68,6 +68,13 @@ pub struct CanaryRequests {
     pub times: RequestTimes,
 }
 
+#[cfg(test)]
+impl CanaryRequests {
+    pub(super) fn of(prometheus: Option<Arc<dyn RuleSource>>, counter: Option<RequestCounter>) -> Self {
+        Self { prometheus, counter, times: RequestTimes::default() }
+    }
+}
+
 #[async_trait]
 impl Probe for CanaryRequests {
     fn name(&self) -> CheckName {
@@ -96,7 +103,7 @@ impl Probe for CanaryRequests {
 
 /// All that has to be known, in one question, so that it is of one moment. Each element of the answer
 /// says what it is by its label `seen`.
-fn question(counter: &RequestCounter, window_seconds: u64, off_seconds: u64) -> String {
+pub(super) fn question(counter: &RequestCounter, window_seconds: u64, off_seconds: u64) -> String {
     let RequestCounter { canary, labelled, stable, targets } = counter;
     let window = format!("[{window_seconds}s]");
     let parts = [

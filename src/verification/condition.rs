@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::probe::CanaryEnd;
 use crate::incident::{Alert, CheckOutcome};
 use crate::signals::{
     AlertRule, Comparison, Condition, Difference, Guard, RuleSource, Sample, Side, SignalError, in_brackets,
@@ -14,8 +15,8 @@ use crate::text::shown;
 #[derive(Debug)]
 pub(super) struct Round<'a> {
     source: &'a dyn RuleSource,
-    /// The canary has no pods any more, so that it is no wonder where nothing is measured.
-    canary_is_gone: bool,
+    /// `None`: as far as is known there is still something to measure.
+    canary_end: Option<CanaryEnd>,
     answers: BTreeMap<String, Result<Arc<[Sample]>, SignalError>>,
     gone: Option<SignalError>,
 }
@@ -32,7 +33,8 @@ impl Judged {
         Self { outcome: CheckOutcome::Unknown, sentence: sentence.into() }
     }
 
-    fn gone(sentence: String) -> Self {
+    fn gone(what: &str, end: CanaryEnd) -> Self {
+        let sentence = format!("{what}, and the canary, which it was about, {}", end.words());
         Self { outcome: CheckOutcome::Gone, sentence }
     }
 }
@@ -50,8 +52,8 @@ pub(super) fn worst(outcomes: impl Iterator<Item = CheckOutcome>) -> CheckOutcom
 }
 
 impl<'a> Round<'a> {
-    pub(super) fn of(source: &'a dyn RuleSource, canary_is_gone: bool) -> Self {
-        Self { source, canary_is_gone, answers: BTreeMap::new(), gone: None }
+    pub(super) fn of(source: &'a dyn RuleSource, canary_end: Option<CanaryEnd>) -> Self {
+        Self { source, canary_end, answers: BTreeMap::new(), gone: None }
     }
 
     async fn query(&mut self, expression: &str) -> Result<Arc<[Sample]>, SignalError> {
@@ -96,12 +98,10 @@ impl<'a> Round<'a> {
         let (own, others) = of_alert(&measured, rule, alert);
         if own.is_empty() {
             let what = words(&condition.left);
-            return Ok(match others.first() {
-                None if self.canary_is_gone => Judged::gone(format!(
-                    "{what} has no data any more, and the canary, which it was about, has no pods any more"
-                )),
-                None => Judged::unknown(format!("{what} has no data")),
-                Some(differences) => Judged::unknown(format!(
+            return Ok(match (others.first(), self.canary_end) {
+                (None, Some(end)) => Judged::gone(&format!("{what} has no data any more"), end),
+                (None, None) => Judged::unknown(format!("{what} has no data")),
+                (Some(differences), _) => Judged::unknown(format!(
                     "{what} has no data with this alert's labels{}",
                     in_brackets(differences)
                 )),
@@ -125,7 +125,12 @@ impl<'a> Round<'a> {
     ) -> Result<Judged, SignalError> {
         let Condition { left, comparison, right, matching, guards } = condition;
         if sample.value.is_nan() {
-            return Ok(Judged::unknown(format!("{} is no number: nothing was measured", words(left))));
+            let what = format!("{} is no number: nothing was measured", words(left));
+            // A rate of requests divided by their number, where there are none. Without pods it is empty soon.
+            return Ok(match self.canary_end {
+                Some(end @ CanaryEnd::NoRequests) => Judged::gone(&what, end),
+                Some(CanaryEnd::NoPods) | None => Judged::unknown(what),
+            });
         }
         let thresholds = self.values(right).await?;
         let pairs = |other: &&Sample| is_single(right) || matching.pairs(&sample.labels, &other.labels);

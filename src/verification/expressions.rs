@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::condition::{Judged, Round, worst};
-use super::probe::Seen;
+use super::probe::{CanaryEnd, Seen};
 use crate::incident::{Alert, CheckOutcome};
 use crate::signals::{AlertRule, RuleSource, conditions, in_brackets, rules_of};
 use crate::text::shown;
@@ -18,13 +18,17 @@ const MAX_ALERTS: usize = 1_000;
 const MAX_SENTENCES: usize = 20;
 
 /// Reads every alert's own expression. What isn't asked is never said to pass, and neither is what has no data
-/// because the canary's pods are gone.
-pub(super) async fn expressions(source: &dyn RuleSource, alerts: &[Alert], canary_is_gone: bool) -> Seen {
+/// because there is no canary to measure any more.
+pub(super) async fn expressions(
+    source: &dyn RuleSource,
+    alerts: &[Alert],
+    canary_end: Option<CanaryEnd>,
+) -> Seen {
     let rules = match source.rules().await {
         Ok(rules) => rules,
         Err(error) => return Seen::unknown(error.to_string()),
     };
-    let mut round = Round::of(source, canary_is_gone);
+    let mut round = Round::of(source, canary_end);
     let mut asked = BTreeSet::new();
     let mut left_out = alerts.len().saturating_sub(MAX_ALERTS);
     let mut judged: Vec<Judged> = Vec::new();

@@ -82,6 +82,25 @@ pub trait Subject: Send + Sync + std::fmt::Debug {
     async fn observe(&self) -> Result<Observation, ReadError>;
 }
 
+/// Why it is no wonder that nothing is measured of the canary any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CanaryEnd {
+    /// Its target says that it has no pods.
+    NoPods,
+    /// Its own counter says that no request reaches it.
+    NoRequests,
+}
+
+impl CanaryEnd {
+    /// What the canary has no more.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::NoPods => "has no pods any more",
+            Self::NoRequests => "gets no requests any more",
+        }
+    }
+}
+
 /// One look at everything: what several probes need is read once in it.
 #[derive(Debug)]
 pub struct Round<'a> {

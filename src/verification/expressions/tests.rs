@@ -5,7 +5,7 @@ use crate::verification::fixtures::{Scripted, alert};
 use CheckOutcome::{Fail, Gone, Pass, Unknown};
 
 async fn seen(source: &Scripted, alerts: &[Alert]) -> (CheckOutcome, String) {
-    let check = expressions(source, alerts, false).await;
+    let check = expressions(source, alerts, None).await;
     (check.outcome, check.detail)
 }
 
@@ -135,7 +135,7 @@ async fn what_has_no_data_since_the_canarys_pods_are_gone_is_left_out_and_nothin
             source = source.with_value(query, &[("namespace", *namespace)], *value);
         }
         let alerts = [alert("Slow", &[("namespace", "a")])];
-        let check = expressions(&source, &alerts, true).await;
+        let check = expressions(&source, &alerts, Some(CanaryEnd::NoPods)).await;
         let expected = (outcome, format!("Slow: {sentence}"));
         assert_eq!((check.outcome, check.detail), expected, "{expression} {values:?}");
         let there = seen(&source, &alerts).await.0;
@@ -145,12 +145,16 @@ async fn what_has_no_data_since_the_canarys_pods_are_gone_is_left_out_and_nothin
     let mut dead = Scripted::default().with_rule("Slow", "errs > 0.03", &[]);
     dead.dead = true;
     let alerts = [alert("Slow", &[])];
-    assert_eq!(expressions(&dead, &alerts, true).await.outcome, Unknown, "an error says nothing");
-    let check = expressions(&Scripted::default(), &alerts, true).await;
+    assert_eq!(
+        expressions(&dead, &alerts, Some(CanaryEnd::NoPods)).await.outcome,
+        Unknown,
+        "an error says nothing"
+    );
+    let check = expressions(&Scripted::default(), &alerts, Some(CanaryEnd::NoPods)).await;
     assert_eq!(check.outcome, Unknown, "a rule that is not there says nothing: {}", check.detail);
     let two = Scripted::default().with_rule("Slow", "errs > 0.03", &[]).with_rule("Late", "late > 2", &[]);
     let two = two.with_value("late", &[], 0.0);
-    let check = expressions(&two, &[alert("Late", &[]), alert("Slow", &[])], true).await;
+    let check = expressions(&two, &[alert("Late", &[]), alert("Slow", &[])], Some(CanaryEnd::NoPods)).await;
     assert_eq!((check.outcome, check.detail), (Gone, format!("Slow: {gone}; Late: 0 is not > 2")));
 }
 
@@ -258,4 +262,26 @@ async fn a_storms_detail_is_cut_after_twenty_sentences_and_says_how_many_are_lef
     }
     let sentence = said(MAX_SENTENCES).await;
     assert!(!sentence.contains("more"), "all are there: {sentence}");
+}
+
+/// A rate divided by the number of requests, once there are none: their counter is still there, and stands still.
+#[tokio::test]
+async fn without_requests_what_is_no_number_is_left_out_too_and_what_is_one_counts_as_ever() {
+    let gone = "`errs` is no number: nothing was measured, and the canary, which it was about, gets no requests any more";
+    let cases: [(&[f64], CheckOutcome, &str); 4] = [
+        (&[f64::NAN], Gone, gone),
+        (
+            &[],
+            Gone,
+            "`errs` has no data any more, and the canary, which it was about, gets no requests any more",
+        ),
+        (&[0.9], Fail, "still 0.9 > 0.03"),
+        (&[0.01], Pass, "0.01 is not > 0.03"),
+    ];
+    for (values, outcome, sentence) in cases {
+        let source = Scripted::default().with_rule("Slow", "errs > 0.03", &[]);
+        let source = values.iter().fold(source, |source, value| source.with_value("errs", &[], *value));
+        let check = expressions(&source, &[alert("Slow", &[])], Some(CanaryEnd::NoRequests)).await;
+        assert_eq!((check.outcome, check.detail), (outcome, format!("Slow: {sentence}")), "{values:?}");
+    }
 }

@@ -13,7 +13,7 @@ use crate::logging::fixtures::page;
 use crate::outbound::Outbound;
 use crate::signals::RuleSource;
 use crate::verification::fixtures::{Scripted, alert};
-use crate::verification::{AlertExpression, StablePods, StableVersion, TrafficShare};
+use crate::verification::{AlertExpression, CanaryRequests, StablePods, StableVersion, TrafficShare};
 use CheckOutcome::{Fail, Gone, NotConfigured, Pass, Unknown};
 
 /// A rollback whose target is observed as this, with these alerts: the later ones join as they are asked
@@ -81,7 +81,7 @@ fn verifier(prometheus: Option<Scripted>) -> Verifier {
         probes: vec![
             Arc::new(TrafficShare),
             Arc::new(StableVersion { outbound, healthz: None }),
-            Arc::new(AlertExpression { prometheus }),
+            Arc::new(AlertExpression { prometheus, requests: CanaryRequests::of(None, None) }),
         ],
     }
 }
