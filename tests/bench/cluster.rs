@@ -25,6 +25,8 @@ use crate::webhook::WARM_UP;
 /// Longer than an observation is relied upon: so long ago was the last poll, in life.
 const POLLED_BEFORE: Duration = Duration::from_millis(2_200);
 
+const OPERATOR: &str = "operator-token";
+
 /// The object that the bare PATCH changes.
 const BARE: &str = "bare";
 
@@ -52,6 +54,7 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) {
         ratios(report, what, "an Ingress", &times);
     }
     scene.idle(plan, report).await;
+    scene.ramp(plan, report).await;
 }
 
 pub(crate) async fn gateway(plan: &Plan, report: &mut Report) {
@@ -84,15 +87,19 @@ impl Scene {
             Router::Gateway => ("gateway-api", "http_route"),
         };
         let site = Site::of(&format!(
-            "[alertmanager]\npoll_interval = \"20s\"\n\
+            "auth.operator_token_files = [\"operator\"]\n[alertmanager]\npoll_interval = \"20s\"\n\
              [[rollouts]]\nname = \"r0\"\nmatch = {{ rollout = \"r0\" }}\n\
              verify.window = \"5s\"\nverify.interval = \"100ms\"\nverify.guard = \"0s\"\n\
              [rollouts.traffic]\nkind = \"{kind}\"\nnamespace = \"{namespace}\"\n{object} = \"api\"\n\
-             stable = {}\ncanary = {}\nkubeconfig = {:?}\ndrain = \"0s\"\n",
+             stable = {}\ncanary = {}\nkubeconfig = {:?}\ndrain = \"0s\"\n\
+             [rollouts.ramp]\nstages = [1, 100]\nstage_duration = \"1h\"\ncriteria_files = [\"criteria.toml\"]\n",
             workload("stable"),
             workload("canary"),
             shared().await.kubeconfig(),
         ));
+        std::fs::write(site.folder.path().join("operator"), OPERATOR).expect("written");
+        let approval = "[[criteria]]\nname = \"feedback\"\nkind = \"approval\"\n";
+        std::fs::write(site.folder.path().join("criteria.toml"), approval).expect("written");
         let served = site.serve().await;
         let own = OwnCommit::new(site.folder.path()).await;
         Self { rollout, namespace, _site: site, served, own, last: None, _gateway: gateway }
@@ -220,6 +227,35 @@ impl Scene {
 
     /// What it costs while nothing happens.
     async fn idle(&self, plan: &Plan, report: &mut Report) {
+        let shown = self.requests_a_minute(plan).await;
+        report.row(["API requests per minute while idle (a poll each 20 s)", "", &shown, "", "", ""]);
+        report.size("memory at rest with a cluster", self.served.memory("VmRSS"), 20 << 20);
+    }
+
+    /// What the API server is asked while a ramp waits in its first stage.
+    async fn ramp(&mut self, plan: &Plan, report: &mut Report) {
+        self.canary_is_back().await;
+        match self.rollout.router {
+            Router::Nginx => self.rollout.annotate(&[("x/canary-weight", "0")]).await,
+            Router::Gateway => self.route("api", Traffic::Weight(0)).await,
+        }
+        let rollout = async || read(&self.served, "/api/v1/rollouts").await[0].clone();
+        let revision = wait_for("the canary at 0 %", || async {
+            let rollout = rollout().await;
+            (rollout["share_percent"] == 0).then(|| rollout["revision"].clone())
+        });
+        let body = json!({ "actor": "bench", "revision": revision.await, "yes": true });
+        let url = self.served.url("/api/v1/rollouts/r0/ramp");
+        let answer = reqwest::Client::new().post(url).bearer_auth(OPERATOR).json(&body).send().await;
+        let answer = answer.expect("an answer");
+        let (status, text) = (answer.status(), answer.text().await.unwrap_or_default());
+        assert!(status.is_success(), "{status}: {text}");
+        wait_for("the first stage", || async { (rollout().await["share_percent"] == 1).then_some(()) }).await;
+        let shown = self.requests_a_minute(plan).await;
+        report.row(["API requests per minute while a ramp waits", "", &shown, "", "", ""]);
+    }
+
+    async fn requests_a_minute(&self, plan: &Plan) -> String {
         let window = Duration::from_secs(plan.samples(40, 20) as u64);
         let began = (SystemClock.now(), Instant::now());
         tokio::time::sleep(window).await;
@@ -227,9 +263,7 @@ impl Scene {
         let asked = asked.iter().filter(|event| event.stage_timestamp >= began.0).count();
         #[expect(clippy::cast_precision_loss, reason = "few")]
         let each_minute = asked as f64 * 60.0 / began.1.elapsed().as_secs_f64();
-        let shown = format!("{each_minute:.0}");
-        report.row(["API requests per minute while idle (a poll each 20 s)", "", &shown, "", "", ""]);
-        report.size("memory at rest with a cluster", self.served.memory("VmRSS"), 20 << 20);
+        format!("{each_minute:.0}")
     }
 }
 

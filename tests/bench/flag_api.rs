@@ -1,6 +1,7 @@
 //! A feature-flag API with one flag a rollout, which remembers when it was asked for what.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,9 @@ pub(crate) struct Flag {
     pub(crate) acknowledged_by: Option<Instant>,
 }
 
+/// What a criterion may ask of the application.
+pub(crate) const SPOT_CHECK: &str = "/spot-check";
+
 type Flags = Arc<Mutex<Vec<Flag>>>;
 
 /// The running API; it ends when dropped.
@@ -28,6 +32,7 @@ type Flags = Arc<Mutex<Vec<Flag>>>;
 pub(crate) struct FlagApi {
     pub(crate) address: SocketAddr,
     flags: Flags,
+    spot_checks: Arc<AtomicU64>,
     _tasks: JoinSet<()>,
 }
 
@@ -42,11 +47,19 @@ impl FlagApi {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let flags: Flags = Arc::new(Mutex::new(vec![Flag { share, ..Flag::default() }; count]));
-        let routes =
-            Router::new().route("/flag/{number}", get(read).post(set)).with_state(Arc::clone(&flags));
+        let spot_checks = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&spot_checks);
+        let spot_check = async move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+            Json(serde_json::json!({ "ok": true }))
+        };
+        let routes = Router::new()
+            .route("/flag/{number}", get(read).post(set))
+            .with_state(Arc::clone(&flags))
+            .route(SPOT_CHECK, get(spot_check));
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { axum::serve(listener, routes).await.expect("served") });
-        Self { address, flags, _tasks: tasks }
+        Self { address, flags, spot_checks, _tasks: tasks }
     }
 
     pub(crate) fn flag(&self, number: usize) -> Flag {
@@ -61,6 +74,11 @@ impl FlagApi {
     /// How often any was read.
     pub(crate) fn reads(&self) -> u64 {
         lock(&self.flags).iter().map(|flag| flag.reads).sum()
+    }
+
+    /// How often its own API was asked for a spot check.
+    pub(crate) fn spot_checks(&self) -> u64 {
+        self.spot_checks.load(Ordering::Relaxed)
     }
 
     /// Waits until every flag is at this share.

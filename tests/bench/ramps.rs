@@ -4,18 +4,19 @@
 use std::time::{Duration, Instant};
 
 use backstop::demo::monitoring::{
-    INSTALL_HINT, Programs, PrometheusSettings, ScrapeTarget, Server, free_port,
+    AlertmanagerSettings, INSTALL_HINT, Programs, PrometheusSettings, ScrapeTarget, Server, free_port,
 };
 use serde_json::json;
 
 use crate::Plan;
-use crate::flag_api::FlagApi;
+use crate::counted::Counted;
+use crate::flag_api::{FlagApi, SPOT_CHECK};
 use crate::report::{Report, mebibytes, shown};
 use crate::site::{Served, Site};
 
 const OPERATOR: &str = "operator-token";
 
-/// As many as the protocol's stages have in the middle.
+/// As many as the protocol's stages have in the middle; and one that asks the application itself.
 const CRITERIA: usize = 8;
 
 /// What one system was asked in a window.
@@ -23,6 +24,8 @@ const CRITERIA: usize = 8;
 struct Cost {
     flag_reads: f64,
     prometheus: f64,
+    alertmanager: f64,
+    application: f64,
     processor: Duration,
     memory: u64,
 }
@@ -33,20 +36,20 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) {
     let window = Duration::from_secs(plan.samples(45, 15) as u64);
     let api = FlagApi::start_at(count, 0).await;
     let folder = tempfile::tempdir().expect("a folder");
-    let prometheus = prometheus(folder.path()).await;
-    let site = site(&api, count, &prometheus);
+    let monitoring = Monitoring::start(folder.path()).await;
+    let site = site(&api, count, &monitoring);
     let served = site.serve().await;
     api.all_polled().await;
-    let without = cost(&served, &api, &prometheus, window).await;
+    let without = cost(&served, &api, &monitoring, window).await;
     let one = {
         start(&served, 0).await;
-        cost(&served, &api, &prometheus, window).await
+        cost(&served, &api, &monitoring, window).await
     };
     for number in 1..count {
         start(&served, number).await;
     }
     api.all_at(50).await;
-    let all = cost(&served, &api, &prometheus, window).await;
+    let all = cost(&served, &api, &monitoring, window).await;
     let mut table = vec![vec![
         String::new(),
         "without ramps".to_owned(),
@@ -58,6 +61,8 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) {
     for (what, of) in [
         ("reads of the flag API a minute", (|cost: &Cost| cost.flag_reads) as fn(&Cost) -> f64),
         ("questions to Prometheus a minute", |cost| cost.prometheus),
+        ("questions to Alertmanager a minute", |cost| cost.alertmanager),
+        ("questions to the application a minute", |cost| cost.application),
     ] {
         let numbers = [of(&without), of(&one), of(&all), each(of(&all), of(&without))];
         table.push(std::iter::once(what.to_owned()).chain(numbers.map(|n| format!("{n:.1}"))).collect());
@@ -69,36 +74,57 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) {
     let memory = [without.memory, one.memory, all.memory].map(mebibytes);
     table.push(std::iter::once("memory".to_owned()).chain(memory).collect());
     report.table(
-        &format!("What ramps cost while they wait ({CRITERIA} criteria each, asked every 15 s)"),
+        &format!("What ramps cost while they wait ({CRITERIA} queries each every 15 s, and one question to the application a minute)"),
         table,
     );
 }
 
-/// The real one, which scrapes itself: every criterion has something to look at.
-async fn prometheus(folder: &std::path::Path) -> Server {
-    let programs = Programs::find().unwrap_or_else(|| panic!("Prometheus is needed: {INSTALL_HINT}"));
-    let settings = PrometheusSettings {
-        targets: vec![ScrapeTarget {
-            job: "itself".to_owned(),
-            // Nobody is there: `up` is 0, which is a value, too.
-            address: free_port().expect("a port"),
-            path: "/metrics".to_owned(),
-            labels: Vec::new(),
-        }],
-        rule_files: Vec::new(),
-        alertmanagers: Vec::new(),
-        interval: Duration::from_secs(5),
-        resend_delay: Duration::from_secs(60),
-        alert_relabel_configs: Vec::new(),
-    };
-    programs.prometheus(folder, &settings).await.expect("Prometheus")
+/// The real ones.
+struct Monitoring {
+    prometheus: Server,
+    alertmanager: Counted,
+    _alertmanager: Server,
 }
 
-fn site(api: &FlagApi, count: usize, prometheus: &Server) -> Site {
+impl Monitoring {
+    async fn start(folder: &std::path::Path) -> Self {
+        let programs = Programs::find().unwrap_or_else(|| panic!("Prometheus is needed: {INSTALL_HINT}"));
+        let settings = PrometheusSettings {
+            targets: vec![ScrapeTarget {
+                job: "nobody".to_owned(),
+                // Nobody is there: `up` is 0, which is a value, too, so every criterion has something to look at.
+                address: free_port().expect("a port"),
+                path: "/metrics".to_owned(),
+                labels: Vec::new(),
+            }],
+            rule_files: Vec::new(),
+            alertmanagers: Vec::new(),
+            interval: Duration::from_secs(5),
+            resend_delay: Duration::from_secs(60),
+            alert_relabel_configs: Vec::new(),
+        };
+        let prometheus = programs.prometheus(folder, &settings).await.expect("Prometheus");
+        let settings = AlertmanagerSettings {
+            // It has no alert to post.
+            webhook_url: "http://127.0.0.1:9/".to_owned(),
+            token_file: None,
+            basic_auth: None,
+            group_interval: Duration::from_secs(60),
+            repeat_interval: Duration::from_secs(3_600),
+            cluster: None,
+        };
+        let alertmanager = programs.alertmanager(folder, &settings).await.expect("Alertmanager");
+        let counted = Counted::before(alertmanager.url()).await;
+        Self { prometheus, alertmanager: counted, _alertmanager: alertmanager }
+    }
+}
+
+fn site(api: &FlagApi, count: usize, monitoring: &Monitoring) -> Site {
     let mut text = format!(
-        "auth.operator_token_files = [\"operator\"]\n[alertmanager]\npoll_interval = \"15s\"\n\
+        "auth.operator_token_files = [\"operator\"]\n[alertmanager]\nurls = [\"http://{}\"]\npoll_interval = \"15s\"\n\
          [prometheus]\nurl = \"{}\"\n",
-        prometheus.url()
+        monitoring.alertmanager.address,
+        monitoring.prometheus.url()
     );
     for number in 0..count {
         let url = format!("http://{}/flag/{number}", api.address);
@@ -116,6 +142,11 @@ fn site(api: &FlagApi, count: usize, prometheus: &Server) -> Site {
             )
         })
         .collect();
+    let spot_check = format!(
+        "[[criteria]]\nname = \"spot-check\"\nkind = \"http\"\nurl = \"http://{}{SPOT_CHECK}\"\n",
+        api.address
+    );
+    let criteria = criteria + &spot_check;
     std::fs::write(site.folder.path().join("criteria.toml"), criteria).expect("written");
     std::fs::write(site.folder.path().join("operator"), OPERATOR).expect("written");
     site
@@ -132,23 +163,34 @@ async fn start(served: &Served, number: usize) {
 }
 
 /// What is spent in a window, as a minute.
-async fn cost(served: &Served, api: &FlagApi, prometheus: &Server, window: Duration) -> Cost {
-    let before = (api.reads(), asked(prometheus).await, served.processor(), Instant::now());
+async fn cost(served: &Served, api: &FlagApi, monitoring: &Monitoring, window: Duration) -> Cost {
+    let asked_before = asked(api, monitoring).await;
+    let (processor, began) = (served.processor(), Instant::now());
     tokio::time::sleep(window).await;
-    let minutes = before.3.elapsed().as_secs_f64() / 60.0;
-    let questions = asked(prometheus).await - before.1;
-    #[expect(clippy::cast_precision_loss, reason = "few")]
-    let flag_reads = (api.reads() - before.0) as f64 / minutes;
+    let minutes = began.elapsed().as_secs_f64() / 60.0;
+    let asked_now = asked(api, monitoring).await;
+    let [flag_reads, prometheus, alertmanager, application] =
+        std::array::from_fn(|system| (asked_now[system] - asked_before[system]) / minutes);
     Cost {
         flag_reads,
-        prometheus: (questions / minutes).max(0.0),
-        processor: (served.processor() - before.2).div_f64(minutes),
+        prometheus,
+        alertmanager,
+        application,
+        processor: (served.processor() - processor).div_f64(minutes),
         memory: served.memory("VmRSS"),
     }
 }
 
-/// Questions that Prometheus has answered.
-async fn asked(prometheus: &Server) -> f64 {
+/// What the flag API, Prometheus, Alertmanager and the application were asked so far.
+async fn asked(api: &FlagApi, monitoring: &Monitoring) -> [f64; 4] {
+    #[expect(clippy::cast_precision_loss, reason = "few")]
+    let [reads, alerts, spot_checks] =
+        [api.reads(), monitoring.alertmanager.questions(), api.spot_checks()].map(|count| count as f64);
+    [reads, answered(&monitoring.prometheus).await, alerts, spot_checks]
+}
+
+/// Questions that Prometheus has answered, by its own count.
+async fn answered(prometheus: &Server) -> f64 {
     let text = reqwest::get(format!("{}/metrics", prometheus.url())).await.expect("an answer");
     let text = text.text().await.expect("text");
     let counted = text.lines().filter(|line| {
