@@ -23,6 +23,7 @@ mod pending;
 mod ramp;
 mod render;
 mod replay;
+mod snapshots;
 mod verify;
 mod writing;
 
@@ -32,6 +33,7 @@ pub use lines::ManifestLine;
 pub use ramp::{RampSummary, ramp_record};
 pub use render::{Version, render_ramp, render_text};
 pub use replay::{AgainstPlan, RecordedGates, recorded_gates};
+pub use snapshots::SnapshotSummary;
 pub use verify::{Finding, VerifyReport};
 
 use std::io::ErrorKind;

@@ -12,7 +12,8 @@ use super::output::{Output, fail, print, print_json};
 use super::status::time;
 use super::{Common, Outcome, check_config};
 use crate::evidence::{
-    EvidenceDir, EvidenceError, EvidenceSummary, KnownFile, RampSummary, VerifyReport, known_in,
+    EvidenceDir, EvidenceError, EvidenceSummary, KnownFile, RampSummary, SnapshotSummary, VerifyReport,
+    known_in,
 };
 use crate::store;
 use crate::text::shown;
@@ -151,24 +152,28 @@ fn no_folder(path: &Path) -> String {
     format!("{}: there is no such folder", path.display())
 }
 
-/// What lies in a folder: each is told from the other by its members, `incident` or `ramp`.
+/// What lies in a folder: each is told from the others by its members, `incident`, `ramp` or `snapshot`.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Listed {
     Rollback(EvidenceSummary),
     Ramp(RampSummary),
+    Snapshot(SnapshotSummary),
 }
 
 impl Listed {
     fn all(dir: &EvidenceDir) -> Result<Vec<Self>, EvidenceError> {
-        let (rollbacks, ramps) = (dir.list()?, dir.list_ramps()?);
-        Ok(rollbacks.into_iter().map(Self::Rollback).chain(ramps.into_iter().map(Self::Ramp)).collect())
+        let (ramps, snapshots) = (dir.list_ramps()?, dir.list_snapshots()?);
+        let rollbacks = dir.list()?.into_iter().map(Self::Rollback);
+        let ramps = ramps.into_iter().map(Self::Ramp);
+        Ok(rollbacks.chain(ramps).chain(snapshots.into_iter().map(Self::Snapshot)).collect())
     }
 
     fn at(&self) -> DateTime<Utc> {
         match self {
             Self::Rollback(summary) => summary.executed_at,
             Self::Ramp(summary) => summary.started_at,
+            Self::Snapshot(summary) => summary.taken_at,
         }
     }
 }
@@ -177,13 +182,21 @@ fn listed_text(listed: &Listed, elsewhere: Option<&Path>) -> String {
     match listed {
         Listed::Rollback(summary) => summary_text(summary, elsewhere),
         Listed::Ramp(summary) => {
-            let stages: Vec<_> = summary.stages.iter().map(u8::to_string).collect();
-            let stages = if stages.is_empty() { "-".to_owned() } else { stages.join(", ") };
+            let stages = percents(&summary.stages);
             let members =
                 [&summary.ramp, &summary.revision, &summary.state].map(|text| shown(text)).join("  ");
             format!("{members}  stages: {stages} %{}", in_another(elsewhere))
         }
+        Listed::Snapshot(SnapshotSummary { snapshot, revision, stages, .. }) => {
+            let members = [snapshot, revision.as_deref().unwrap_or("-")].map(shown).join("  ");
+            format!("{members}  snapshot  stage: {} %{}", percents(stages), in_another(elsewhere))
+        }
     }
+}
+
+fn percents(shares: &[u8]) -> String {
+    let shares: Vec<_> = shares.iter().map(u8::to_string).collect();
+    if shares.is_empty() { "-".to_owned() } else { shares.join(", ") }
 }
 
 fn in_another(folder: Option<&Path>) -> String {

@@ -15,6 +15,7 @@ use super::listing::names_in;
 use super::manifest::Manifest;
 use super::pending::Pending;
 use super::render::{ramp_json, ramp_of_json, render_ramp};
+use super::snapshots::taken_at;
 use super::writing::Writing;
 use super::{EvidenceError, KnownFile, Recorded};
 use crate::incident::{EvidenceFile, Ramp, RampId, RampPhase};
@@ -114,7 +115,8 @@ impl EvidenceDir {
     /// # Errors
     /// When the folder can't be read.
     pub fn list_ramps(&self) -> Result<Vec<RampSummary>, EvidenceError> {
-        let names = names_in(&self.path)?.into_iter().filter(|name| is_ramps(name));
+        let is_listed = |name: &String| is_ramps(name) && taken_at(name).is_none();
+        let names = names_in(&self.path)?.into_iter().filter(is_listed);
         let mut found: Vec<_> = names.filter_map(|name| self.summary_of(&name)).collect();
         found.sort_by(|a, b| (a.started_at, &a.ramp).cmp(&(b.started_at, &b.ramp)));
         Ok(found)
@@ -162,9 +164,26 @@ impl EvidenceDir {
             true => name == RECORD,
             false => name.starts_with("canary_") && name.ends_with(".txt"),
         };
-        let Some(name) = names_in(&folder)?.into_iter().find(is_record) else { return Ok(None) };
+        let names = names_in(&folder)?;
+        let Some(name) = names.iter().find(|name| is_record(name)) else {
+            return Ok((!names.is_empty()).then(|| without_record(wanted, names, as_json)));
+        };
         Ok(read(&folder.join(name))?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }
+}
+
+/// What is listed can be shown: what lies there, and why there is no record.
+fn without_record(folder: &str, mut names: Vec<String>, as_json: bool) -> String {
+    names.sort();
+    if as_json {
+        return serde_json::json!({ "folder": folder, "files": names }).to_string();
+    }
+    let why = match taken_at(folder) {
+        Some(_) => "a snapshot of one stage, without a ramp",
+        None => "a ramp with no record of the whole: it runs, or its record is gone",
+    };
+    let files: String = names.iter().map(|name| format!("  {name}\n")).collect();
+    format!("{folder}: {why}. In its folder:\n{files}")
 }
 
 /// A stage's gates from a file; in words why there are none.

@@ -93,6 +93,8 @@ async fn with_a_prometheus_a_snapshot_has_gates_and_a_picture_and_its_verdicts_f
     let files = printed(&stdout);
     assert_eq!(names(&files), ["rollout_stage_5.txt", "stage_5.png", "gates_stage_5.json"]);
     assert!(!site.evidence().exists(), "it was to lie elsewhere");
+    let (code, text, _) = run(&site, &["evidence", "list", "--directory", &directory]).await;
+    assert!(code == 0 && text.contains("  snapshot  stage: 5 %") && !text.contains("unfinished"), "{text}");
     let (code, text, _) = run(&site, &["evidence", "replay", &directory]).await;
     assert_eq!(code, 0, "{text}");
     assert!(text.contains("API P95 < 200 ms") && text.contains("stage 2 (5 %)"), "{text}");

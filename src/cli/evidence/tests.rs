@@ -40,6 +40,22 @@ fn what_is_listed_is_one_line_whatever_alerts_are_named() {
     assert!(!text.chars().any(|c| c.is_control() || c == '\u{202e}'), "{text}");
 }
 
+#[test]
+fn a_snapshot_is_listed_as_what_it_is_and_told_from_a_ramp_by_its_member() {
+    let snapshot = SnapshotSummary {
+        snapshot: "spark-snapshot-20261104-030405".to_owned(),
+        taken_at: SystemClock.now(),
+        revision: None,
+        stages: vec![25],
+    };
+    let listed = Listed::Snapshot(snapshot.clone());
+    assert_eq!(listed_text(&listed, None), "spark-snapshot-20261104-030405  -  snapshot  stage: 25 %");
+    let json = serde_json::to_value(&listed).expect("JSON");
+    assert_eq!((json["snapshot"].as_str(), json.get("ramp")), (Some(snapshot.snapshot.as_str()), None));
+    let forged = SnapshotSummary { revision: Some("v1\nforged".to_owned()), ..snapshot };
+    assert_eq!(listed_text(&Listed::Snapshot(forged), None).lines().count(), 1);
+}
+
 /// Two folders and the place of a database, none of which is there yet.
 fn site() -> (TempDir, Places) {
     let folder = tempfile::tempdir().expect("a folder");
