@@ -194,6 +194,7 @@ impl Worker {
             at.format("%H:%M:%S UTC"),
             differing(record, &round)
         ));
+        problems.extend(asked_late(&round));
         Some(round)
     }
 
@@ -245,6 +246,24 @@ fn gates_file(left: Left<'_>, round: Round) -> GatesFile {
     let Left { ramp, record, .. } = left;
     let about = (ramp.id.clone(), ramp.plan.revision.clone(), ramp.plan_sha256.clone());
     GatesFile::new(about, (record.stage + 1, record.share), round.span, round.gates)
+}
+
+/// Whose answers say nothing of the stage, in a sentence.
+fn asked_late(round: &Round) -> Option<String> {
+    let late = round.gates.iter().filter(|gate| gate.asked_late_by(&round.span).is_some());
+    let named: Vec<_> = late
+        .filter_map(|gate| {
+            let at = gate.answer.asked_at()?.format("%Y-%m-%d %H:%M:%S UTC");
+            Some(format!("{} at {at}", crate::text::shown(gate.criterion.name.as_str())))
+        })
+        .collect();
+    let many = "can only say how things are, and were asked after the stage's end";
+    (!named.is_empty()).then(|| {
+        format!(
+            "APIs and programs {many}: {}; what the stage was left on is in the ramp's own record",
+            named.join(", ")
+        )
+    })
 }
 
 /// Which verdicts are others than those that the stage was left with, for the end of a sentence.

@@ -1,6 +1,7 @@
 //! What a stage was left with: each question, its answer and what that said. Part of the stage's evidence, and
 //! judged again from it.
 
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, StageSpan, judge_answer};
@@ -38,12 +39,24 @@ pub struct Gate {
     pub judgement: Judgement,
 }
 
+impl Gate {
+    /// How long after the time that it is judged as of its answer was asked for; `None`: not after. An API and a
+    /// program can only say how things are, and a process that starts again asks them after their stage's end.
+    #[must_use]
+    pub fn asked_late_by(&self, span: &StageSpan) -> Option<TimeDelta> {
+        let late = self.answer.asked_at()? - span.now;
+        (late > TimeDelta::zero()).then_some(late)
+    }
+}
+
 /// A gate that was judged again.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Replayed<'a> {
     pub criterion: &'a Criterion,
     pub recorded: &'a Judgement,
     pub again: Judgement,
+    /// See [`Gate::asked_late_by`].
+    pub asked_late_by: Option<TimeDelta>,
 }
 
 /// Why a file's gates can't be judged again.
@@ -101,6 +114,7 @@ impl GatesFile {
             criterion: &gate.criterion,
             recorded: &gate.judgement,
             again: judge_answer(&gate.answer, &gate.criterion, &self.span),
+            asked_late_by: gate.asked_late_by(&self.span),
         })
     }
 }

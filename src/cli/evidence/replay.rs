@@ -107,11 +107,14 @@ fn departures(file: &RecordedGates) -> &[String] {
 fn gate_text(one: &Replayed<'_>) -> String {
     let title = shown(&one.criterion.title);
     let seen = shown(&one.again.detail);
+    let late = one.asked_late_by.map_or_else(String::new, |late| {
+        format!("; ASKED {} s AFTER that time: it says how things were then", late.num_seconds().max(1))
+    });
     if one.agrees() {
-        return format!("  same     {:<8}{title}: {seen}", word(one.again.verdict));
+        return format!("  same     {:<8}{title}: {seen}{late}", word(one.again.verdict));
     }
     let (recorded, again) = (said(one.recorded), said(&one.again));
-    format!("  DIFFERS  {title}: recorded {recorded}; now {again}: {seen}")
+    format!("  DIFFERS  {title}: recorded {recorded}; now {again}: {seen}{late}")
 }
 
 fn said(judgement: &Judgement) -> String {
@@ -161,6 +164,7 @@ fn gate_json(one: &Replayed<'_>) -> Value {
         "recorded": judgement(one.recorded),
         "again": judgement(&one.again),
         "agrees": one.agrees(),
+        "asked_late_seconds": one.asked_late_by.map(|late| late.num_seconds().max(1)),
     })
 }
 

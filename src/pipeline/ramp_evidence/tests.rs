@@ -12,7 +12,9 @@ use super::fixtures::{Constant, criterion, id, plan, start};
 use super::*;
 use crate::clock::SteppedClock;
 use crate::evidence::{EvidenceDir, EvidenceFolders, KnownFile, WrittenEarlier};
-use crate::incident::{Event, GateVerdict, RampEvent, RampStarted, SeverityMap, StoredAs};
+use crate::incident::{
+    Criterion, Event, GateVerdict, HttpCheck, Question, RampEvent, RampStarted, SeverityMap, StoredAs,
+};
 use crate::metrics::Metrics;
 use crate::outbound::Outbound;
 use crate::pipeline::fixtures::{Flag, name, rollout};
@@ -201,6 +203,36 @@ async fn a_verdict_that_is_another_one_when_it_is_asked_again_is_named() {
     let known = crate::incident::Judgement { verdict: GateVerdict::Fail, ..round.judgements()[0].clone() };
     record.judgements.insert(known.criterion.clone(), known);
     assert_eq!(differing(&record, &round), ", and p95 got another verdict");
+}
+
+#[tokio::test]
+async fn an_api_that_is_asked_after_its_stages_end_is_a_problem_of_the_record_with_its_time() {
+    let scene = Scene::passed(Constant::default()).await;
+    let mut ramp = Ramp::clone(&scene.worker.ramp(&name(), &id()).expect("the ramp"));
+    let mut plan = plan();
+    let question = Question::Http(HttpCheck {
+        url: "http://127.0.0.1/ci".to_owned(),
+        status: 200,
+        pointer: None,
+        expected: None,
+        every_seconds: 60,
+    });
+    plan.stages[0].criteria.push(Criterion { question, ..criterion("ci") });
+    ramp.plan = Arc::new(plan);
+    let record = ramp.record_of(0).expect("it began").clone();
+    let at = record.passed_at.expect("passed");
+    let left = Left { rollout: &scene.rollout, ramp: &ramp, record: &record, at, is_snapshot: false };
+    let mut problems = Vec::new();
+    let round = scene.worker.round(left, &mut problems).await.expect("asked");
+    let late: Vec<_> = round.gates.iter().map(|gate| gate.asked_late_by(&round.span)).collect();
+    assert_eq!(late, [None, Some(TimeDelta::minutes(90))]);
+    let said = "were asked after the stage's end: ci at 2026-11-24 05:00:00 UTC;";
+    assert!(problems.iter().any(|problem| problem.contains(said)), "{problems:?}");
+
+    scene.worker.rounds.record(&name(), &id(), 0, Round { gates: vec![round.gates[0].clone()], ..round });
+    let mut problems = Vec::new();
+    scene.worker.round(left, &mut problems).await.expect("known");
+    assert_eq!(problems, Vec::<String>::new(), "nothing was asked late");
 }
 
 #[tokio::test]

@@ -157,3 +157,25 @@ fn a_record_whose_plan_is_not_the_one_of_its_hash_fails_the_replay() {
         assert!(text.contains("ramp.json beside it: ") && text.contains(why), "{was}: {text}");
     }
 }
+
+#[test]
+fn an_answer_that_was_asked_for_after_the_stages_end_is_shown_as_one() {
+    let mut file = gates(1, 0.12);
+    let check = crate::incident::HttpCheck {
+        url: "http://127.0.0.1/ci".to_owned(),
+        status: 200,
+        pointer: None,
+        expected: None,
+        every_seconds: 60,
+    };
+    file.gates[0].criterion.question = Question::Http(check);
+    for (seconds, late) in [(-1, None), (0, None), (90, Some(90))] {
+        let asked_at = file.span.now + chrono::TimeDelta::seconds(seconds);
+        let answer = crate::ramp::HttpAnswer { asked_at, status: Some(200), pointed: None, error: None };
+        file.gates[0].answer = crate::ramp::Answer::Http(answer);
+        let one = file.replay().next().expect("one");
+        assert_eq!(gate_json(&one)["asked_late_seconds"].as_i64(), late, "{seconds}");
+        let is_said = gate_text(&one).ends_with("; ASKED 90 s AFTER that time: it says how things were then");
+        assert_eq!(is_said, late.is_some(), "{}", gate_text(&one));
+    }
+}
