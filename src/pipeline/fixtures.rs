@@ -5,14 +5,20 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
-use super::Rollout;
+use super::{JournalParts, Observed, Rollout, Rollouts};
+use crate::clock::SteppedClock;
+use crate::decision::Watchdog;
 use crate::decision::world::armed_policy;
 use crate::execution::{ActError, Glance, Lane, Reach, ReadError, StepLimits, Target};
 use crate::incident::{Answer, Observation, RolloutName, Share, Step};
+use crate::metrics::Metrics;
 use crate::outbound::Outbound;
 use crate::ramp::{NobodyAnswers, NothingOffered};
+use crate::randomness::Randomness;
+use crate::store::IncidentStore;
 use crate::verification::{Application, TrafficShare, Verifier};
 
 pub(super) fn name() -> RolloutName {
@@ -65,6 +71,18 @@ impl Target for Flag {
     async fn glance(&self) -> Option<Result<Glance, ReadError>> {
         self.glance.lock().expect("whole").clone().map(Ok)
     }
+}
+
+/// What a journal over a store works with, at a time that a test steps, and that clock.
+pub(super) fn journal_parts(
+    store: Arc<dyn IncidentStore>,
+    rollouts: Rollouts,
+    at: DateTime<Utc>,
+) -> (JournalParts, Arc<SteppedClock>) {
+    let clock = Arc::new(SteppedClock::starting_at(at));
+    let observed = Arc::new(Observed::new(clock.clone(), Watchdog::named("Watchdog")));
+    let (metrics, randomness) = (Metrics::new(&[name()], &[]), Randomness::seeded(1));
+    (JournalParts { store, rollouts, observed, clock: clock.clone(), randomness, metrics }, clock)
 }
 
 pub(super) fn rollout(flag: Arc<Flag>) -> Rollout {

@@ -1,22 +1,18 @@
 //! A ramp's folder: written once, whole after any crash, and no change of it stays hidden.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use chrono::TimeDelta;
 use tempfile::TempDir;
 
 use super::*;
 use crate::evidence::directory::tests::{at, blobs, findings, folder, incident};
 use crate::evidence::{Finding, KnownFile};
-use crate::incident::{
-    Event, IncidentId, RampEvent, RampPlan, RampStarted, Revision, RolloutName, RolloutState, Share,
-    StagePlan, StoredAs, Trigger,
-};
+use crate::incident::fixtures::RampStory;
+use crate::incident::{IncidentId, RampEvent, Revision, Share, Trigger};
 use crate::ramp::StageSpan;
 
 fn id() -> RampId {
-    RampId::new("spark-trading-ramp-20261104-030405")
+    RampStory::started(&[1]).ramp().id.clone()
 }
 
 fn kept(name: &str, bytes: &str) -> KeptFile {
@@ -41,36 +37,13 @@ fn stage(percent: u8, again: &str) -> Vec<KeptFile> {
 
 /// A ramp of two stages that were both begun, and that this has ended.
 fn ended(by: RampEvent) -> Ramp {
-    let stages = [5, 100].map(|share| StagePlan {
-        share: Share(share),
-        duration_seconds: 900,
-        needs_approval: false,
-        criteria: Vec::new(),
-    });
-    let plan = RampPlan {
-        revision: Revision::new("v1.4.0"),
-        stages: stages.to_vec(),
-        max_hold_seconds: 3_600,
-        remind_every_seconds: 900,
-        watch_after_seconds: 86_400,
-        stable_down: false,
-    };
-    let started = RampStarted {
-        plan: Arc::new(plan),
-        plan_sha256: "ab".repeat(32),
-        actor: "ada".to_owned(),
-        through: "command line".to_owned(),
-        again_because: None,
-        warnings: Vec::new(),
-    };
     let written = |stage, percent| RampEvent::EvidenceWritten {
         stage: Some(stage),
         files: vec![EvidenceFile::new(format!("{}/rollout_stage_{percent}.txt", id()), "cd".repeat(32))],
         problems: vec!["grafana_screenshot_5.png is not kept: no renderer".to_owned()],
     };
-    let mut state = RolloutState::default();
+    let mut story = RampStory::started(&[5, 100]);
     let told = [
-        RampEvent::Started(started),
         RampEvent::StageBegan { stage: 0 },
         RampEvent::StagePassed { stage: 0, judgements: Vec::new() },
         written(0, 5),
@@ -79,11 +52,11 @@ fn ended(by: RampEvent) -> Ramp {
         written(1, 100),
         by,
     ];
-    for (minutes, happened) in (0..).zip(told) {
-        let (event, rollout) = (Event::Ramp { ramp: id(), happened }, RolloutName::new("spark-trading"));
-        state.apply(&StoredAs { at: at() + TimeDelta::minutes(minutes), rollout, incident: None, event });
+    for happened in told {
+        story.wait(60);
+        story.tell(happened);
     }
-    state.ramp.as_deref().expect("a ramp").clone()
+    story.ramp().clone()
 }
 
 fn write(evidence: &EvidenceDir, files: &[KeptFile]) -> Recorded {

@@ -10,17 +10,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::fixtures::{Constant, criterion, id, plan, start};
 use super::*;
-use crate::clock::SteppedClock;
 use crate::evidence::{EvidenceDir, EvidenceFolders, KnownFile, WrittenEarlier};
 use crate::incident::{
     Criterion, Event, GateVerdict, HttpCheck, Question, RampEvent, RampStarted, SeverityMap, StoredAs,
 };
-use crate::metrics::Metrics;
 use crate::outbound::Outbound;
-use crate::pipeline::fixtures::{Flag, name, rollout};
-use crate::pipeline::{Journal, JournalParts, Observed, Rollouts, Rounds, Severities, ShareReader, Sources};
+use crate::pipeline::fixtures::{Flag, journal_parts, name, rollout};
+use crate::pipeline::{Journal, Rollouts, Rounds, Severities, ShareReader, Sources};
 use crate::ramp::{Answer, Gate, RangeAnswer, StageSpan, judge_answer};
-use crate::randomness::Randomness;
 use crate::store::{Batch, IncidentStore, MemoryStore};
 use crate::tagging::Tagger;
 use crate::verification::Application;
@@ -69,20 +66,11 @@ impl Scene {
         let events = (0..).step_by(15).zip(begun.into_iter().chain(told)).map(stored).collect();
         store.append(Batch { events, ..Batch::default() }).await.expect("appended");
 
-        let clock = Arc::new(SteppedClock::starting_at(start() + TimeDelta::hours(2)));
         let rollout = Rollout { judge: Arc::new(judge), tagger, ..rollout(Flag::new(Some(Share(5)))) };
         let rollouts = Rollouts::new([rollout]);
-        let metrics = Metrics::new(&[name()], &[]);
-        let watchdog = crate::decision::Watchdog::named("Watchdog");
-        let observed = Arc::new(Observed::new(clock.clone(), watchdog.clone()));
-        let parts = JournalParts {
-            store: store.clone(),
-            rollouts: rollouts.clone(),
-            observed: Arc::clone(&observed),
-            clock: clock.clone(),
-            randomness: Randomness::seeded(0),
-            metrics: metrics.clone(),
-        };
+        let (parts, clock) = journal_parts(store.clone(), rollouts.clone(), start() + TimeDelta::hours(2));
+        let (metrics, observed) = (parts.metrics.clone(), Arc::clone(&parts.observed));
+        let randomness = parts.randomness.clone();
         let (journal, task) = Journal::new(parts, store.load().await.expect("memory"));
         let stop = CancellationToken::new();
         let tasks = JoinSet::from_iter([task.run(stop.clone())]);
@@ -96,7 +84,7 @@ impl Scene {
             sources: Sources {
                 alertmanagers: Vec::new(),
                 prometheus: None,
-                watchdog,
+                watchdog: crate::decision::Watchdog::named("Watchdog"),
                 severities: Severities::new(SeverityMap::default(), metrics.clone()),
             },
             rounds: Rounds::default(),
@@ -105,7 +93,7 @@ impl Scene {
             channels: Arc::default(),
             store,
             clock,
-            randomness: Randomness::seeded(0),
+            randomness,
             metrics,
         };
         let rollout = Arc::clone(rollouts.get(&name()).expect("configured"));

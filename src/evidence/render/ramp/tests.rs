@@ -1,52 +1,18 @@
 use std::sync::Arc;
 
-use chrono::TimeDelta;
-
 use super::*;
+use crate::incident::fixtures::RampStory;
 use crate::incident::{
-    CriterionName, Event, EvidenceFile, GateReason, GateVerdict, HoldReason, Promotion, RampEvent, RampId,
-    RampPlan, RampStarted, Revision, RolloutName, RolloutState, Share, StagePlan, StoredAs,
+    CriterionName, EvidenceFile, GateReason, GateVerdict, HoldReason, Promotion, RampEvent, Share,
 };
 
-/// A ramp that is told by its events, a quarter of an hour for each stage.
-struct Story {
-    state: RolloutState,
-    now: DateTime<Utc>,
-}
-
-impl Story {
-    fn starting_with(stages: &[u8], actor: &str) -> Self {
-        let now = "2026-11-24T03:00:00Z".parse().expect("a time");
-        let mut story = Self { state: RolloutState::default(), now };
-        let stage = |share: &u8| StagePlan {
-            share: Share(*share),
-            duration_seconds: 900,
-            needs_approval: false,
-            criteria: Vec::new(),
-        };
-        let plan = RampPlan {
-            revision: Revision::new("v1.4.0"),
-            stages: stages.iter().map(stage).collect(),
-            max_hold_seconds: 3_600,
-            remind_every_seconds: 900,
-            watch_after_seconds: 86_400,
-            stable_down: false,
-        };
-        story.tell(RampEvent::Started(RampStarted {
-            plan: Arc::new(plan),
-            plan_sha256: "ab".repeat(32),
-            actor: actor.to_owned(),
-            through: "command line".to_owned(),
-            again_because: None,
-            warnings: Vec::new(),
-        }));
+impl RampStory {
+    /// Started by somebody of this name.
+    fn by(stages: &[u8], actor: &str) -> Self {
+        let mut story = Self::started(stages);
+        let ramp = story.state.ramp.as_mut().expect("a ramp");
+        actor.clone_into(&mut Arc::make_mut(ramp).started_by);
         story
-    }
-
-    fn tell(&mut self, happened: RampEvent) {
-        let event = Event::Ramp { ramp: RampId::new("spark-trading-ramp-20261124-030000"), happened };
-        let rollout = RolloutName::new("spark-trading");
-        self.state.apply(&StoredAs { at: self.now, rollout, incident: None, event });
     }
 
     fn stage(&mut self, stage: usize, percent: u8, verdict: GateVerdict, promotion: Option<Promotion>) {
@@ -55,7 +21,7 @@ impl Story {
         }
         self.tell(RampEvent::StageBegan { stage });
         // Somebody who shortens it does so after four minutes.
-        self.now += TimeDelta::minutes(if promotion.is_some() { 4 } else { 15 });
+        self.wait(if promotion.is_some() { 240 } else { 900 });
         promotion.into_iter().for_each(|promotion| self.tell(RampEvent::Promoted(promotion)));
         let judgement = Judgement {
             criterion: CriterionName::new("api-p95"),
@@ -72,34 +38,35 @@ impl Story {
     }
 
     fn text(&self) -> Option<String> {
-        render_ramp(self.state.ramp.as_deref().expect("a ramp"))
+        render_ramp(self.ramp())
     }
 }
 
 #[test]
 fn a_success_begins_with_the_protocols_lines_and_says_how_each_stage_was_passed() {
-    let mut story = Story::starting_with(&[1, 100], "ada");
+    let mut story = RampStory::by(&[1, 100], "ada");
     story.stage(0, 1, GateVerdict::Pass, None);
     story.stage(1, 100, GateVerdict::Pass, None);
     assert_eq!(story.text(), None, "not before it has succeeded");
     story.tell(RampEvent::Succeeded);
     let expected = "Canary Deployment: SUCCESS ✅
 Version: v1.4.0
-Started: 2026-11-24T03:00:00Z
-Completed: 2026-11-24T03:30:00Z
+Started: 2026-11-04T03:00:00Z
+Completed: 2026-11-04T03:30:00Z
 Duration: 30 minutes
 Stages: 2/2 PASS
 Rollbacks: 0
 Evidence: rollout_stage_1.txt, rollout_stage_100.txt
 
-Ramp: spark-trading-ramp-20261124-030000
+Ramp: spark-trading-ramp-20261104-030000
 Started By: ada through command line
 Plan: SHA-256 abababababababababababababababababababababababababababababababab
+Warned: There was no drill in 30 days.
 
-Stage 1 (1 %): from 2026-11-24T03:00:00Z to 2026-11-24T03:15:00Z
+Stage 1 (1 %): from 2026-11-04T03:00:00Z to 2026-11-04T03:15:00Z
   PASS api-p95: 0.12 s < 0.2 s
 
-Stage 2 (100 %): from 2026-11-24T03:15:00Z to 2026-11-24T03:30:00Z
+Stage 2 (100 %): from 2026-11-04T03:15:00Z to 2026-11-04T03:30:00Z
   PASS api-p95: 0.12 s < 0.2 s
 ";
     assert_eq!(story.text().expect("a success"), expected);
@@ -107,7 +74,7 @@ Stage 2 (100 %): from 2026-11-24T03:15:00Z to 2026-11-24T03:30:00Z
 
 #[test]
 fn what_a_person_overruled_or_skipped_is_no_pass_and_foreign_text_makes_no_line_of_its_own() {
-    let mut story = Story::starting_with(&[1, 5, 25, 100], "ada\nStages: 9/9 PASS");
+    let mut story = RampStory::by(&[1, 5, 25, 100], "ada\nStages: 9/9 PASS");
     let forced = Promotion {
         actor: "ada".to_owned(),
         is_full: true,
@@ -122,8 +89,8 @@ fn what_a_person_overruled_or_skipped_is_no_pass_and_foreign_text_makes_no_line_
     let counted =
         "\nStages: 1/4 PASS, 1 by a person's word, 1 shortened by a person, 2 skipped by a person\n";
     assert!(text.contains(counted), "{text}");
-    let stage = "to 2026-11-24T03:04:00Z, SHORTENED from 15 minutes to 4 minutes and OVERRULED and sent to the last \
-        stage at once by ada at 2026-11-24T03:04:00Z: the probe is broken\n";
+    let stage = "to 2026-11-04T03:04:00Z, SHORTENED from 15 minutes to 4 minutes and OVERRULED and sent to the last \
+        stage at once by ada at 2026-11-04T03:04:00Z: the probe is broken\n";
     assert!(text.contains(stage), "{text}");
     assert!(text.contains("  overruled was this: A pass criterion does not hold. api-p95: FAIL\n"), "{text}");
     assert!(text.contains("FAIL api-p95"), "{text}");
@@ -139,15 +106,15 @@ fn a_last_stage_that_a_person_shortened_is_a_pass_that_says_so_with_who_when_and
         ..Promotion::default()
     };
     for (words, why) in [(Some("the office closes"), "the office closes"), (None, "no reason given")] {
-        let mut story = Story::starting_with(&[1, 100], "ada");
+        let mut story = RampStory::by(&[1, 100], "ada");
         story.stage(0, 1, GateVerdict::Pass, None);
         story.stage(1, 100, GateVerdict::Pass, Some(promotion(words)));
         story.tell(RampEvent::Succeeded);
         let text = story.text().expect("a success");
         assert!(text.contains("\nStages: 2/2 PASS, 1 shortened by a person\n"), "{text}");
         let stage = format!(
-            "\nStage 2 (100 %): from 2026-11-24T03:15:00Z to 2026-11-24T03:19:00Z, SHORTENED from 15 minutes to \
-             4 minutes by ada\\nStage 3 at 2026-11-24T03:19:00Z: {why}\n"
+            "\nStage 2 (100 %): from 2026-11-04T03:15:00Z to 2026-11-04T03:19:00Z, SHORTENED from 15 minutes to \
+             4 minutes by ada\\nStage 3 at 2026-11-04T03:19:00Z: {why}\n"
         );
         assert!(text.contains(&stage), "{text}");
     }
@@ -155,9 +122,9 @@ fn a_last_stage_that_a_person_shortened_is_a_pass_that_says_so_with_who_when_and
 
 #[test]
 fn a_promotion_that_came_when_the_stage_had_lasted_its_time_shortened_nothing() {
-    let mut story = Story::starting_with(&[1, 100], "ada");
+    let mut story = RampStory::by(&[1, 100], "ada");
     story.tell(RampEvent::StageBegan { stage: 0 });
-    story.now += TimeDelta::seconds(900);
+    story.wait(900);
     let words = Some("go".to_owned());
     story.tell(RampEvent::Promoted(Promotion {
         actor: "ada".to_owned(),
@@ -170,37 +137,38 @@ fn a_promotion_that_came_when_the_stage_had_lasted_its_time_shortened_nothing() 
     story.tell(RampEvent::Succeeded);
     let text = story.text().expect("a success");
     assert!(text.contains("\nStages: 2/2 PASS\n"), "{text}");
-    assert!(text.contains("03:15:00Z, promoted by ada at 2026-11-24T03:15:00Z: go\n"), "{text}");
+    assert!(text.contains("03:15:00Z, promoted by ada at 2026-11-04T03:15:00Z: go\n"), "{text}");
 }
 
 #[test]
 fn another_end_has_the_same_lines_and_says_why_instead_of_calling_itself_a_success() {
-    let mut story = Story::starting_with(&[1, 100], "ada");
+    let mut story = RampStory::by(&[1, 100], "ada");
     story.stage(0, 1, GateVerdict::Pass, None);
     story.tell(RampEvent::NextStage { stage: 1, share: Share(100) });
     story.tell(RampEvent::StageBegan { stage: 1 });
-    story.now += TimeDelta::minutes(2);
+    story.wait(120);
     story.tell(RampEvent::RolledBack {
         incident: crate::incident::IncidentId::new("spark-trading-20261124-031700-0001"),
     });
     let expected = "Canary Deployment: ROLLED BACK
 Version: v1.4.0
-Started: 2026-11-24T03:00:00Z
-Ended: 2026-11-24T03:17:00Z
+Started: 2026-11-04T03:00:00Z
+Ended: 2026-11-04T03:17:00Z
 Duration: 17 minutes
 Stages: 1/2 PASS
 Rollbacks: 1, incident spark-trading-20261124-031700-0001
 Evidence: rollout_stage_1.txt
 
 Why: It was rolled back, see incident spark-trading-20261124-031700-0001.
-Ramp: spark-trading-ramp-20261124-030000
+Ramp: spark-trading-ramp-20261104-030000
 Started By: ada through command line
 Plan: SHA-256 abababababababababababababababababababababababababababababababab
+Warned: There was no drill in 30 days.
 
-Stage 1 (1 %): from 2026-11-24T03:00:00Z to 2026-11-24T03:15:00Z
+Stage 1 (1 %): from 2026-11-04T03:00:00Z to 2026-11-04T03:15:00Z
   PASS api-p95: 0.12 s < 0.2 s
 
-Stage 2 (100 %): from 2026-11-24T03:15:00Z to -
+Stage 2 (100 %): from 2026-11-04T03:15:00Z to -
 ";
     assert_eq!(story.text().expect("it has ended"), expected);
 }

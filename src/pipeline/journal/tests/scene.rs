@@ -16,9 +16,8 @@ use crate::incident::fixtures;
 use crate::incident::{AttachedAlert, Event, Incident, IncidentId, Reason, Share, StoredAs};
 use crate::metrics::Metrics;
 pub(super) use crate::pipeline::fixtures::name;
-use crate::pipeline::fixtures::{Flag, rollout};
+use crate::pipeline::fixtures::{Flag, journal_parts, rollout};
 use crate::pipeline::{Observed, Rollouts};
-use crate::randomness::Randomness;
 use crate::store::{Batch, IncidentFilter, IncidentStore, Loaded, MemoryStore, StoreError};
 
 pub(super) fn start() -> DateTime<Utc> {
@@ -166,17 +165,10 @@ impl Scene {
             appends: Mutex::default(),
             checkpoints: Mutex::default(),
         });
-        let metrics = Metrics::new(&[name()], &[]);
-        let clock = Arc::new(SteppedClock::starting_at(start()));
-        let observed = Arc::new(Observed::new(clock.clone(), crate::decision::Watchdog::named("Watchdog")));
-        let (journal, task) = journal(JournalParts {
-            store: store.clone(),
-            rollouts: Rollouts::new([rollout(Flag::new(readable.then_some(Share(25))))]),
-            observed: Arc::clone(&observed),
-            clock: clock.clone(),
-            randomness: Randomness::seeded(1),
-            metrics: metrics.clone(),
-        });
+        let rollouts = Rollouts::new([rollout(Flag::new(readable.then_some(Share(25))))]);
+        let (parts, clock) = journal_parts(store.clone(), rollouts, start());
+        let (metrics, observed) = (parts.metrics.clone(), Arc::clone(&parts.observed));
+        let (journal, task) = journal(parts);
         let stop = CancellationToken::new();
         let task = tokio::spawn(task.draining(stop.clone(), drain).run(stop.clone()));
         Self { journal, store, metrics, observed, clock, stop, task }
