@@ -1,7 +1,7 @@
 //! The verdict on a range of values.
 
 use super::Finding;
-use super::growth::{Range, growth};
+use super::growth::{Range, growth, handed_over};
 use super::words::{compared, in_unit};
 use crate::incident::{GateReason, GateVerdict, RangeQuery};
 use crate::ramp::{Grid, RangeAnswer, Series, StageSpan};
@@ -72,7 +72,7 @@ pub fn judge_range(answer: &RangeAnswer, query: &RangeQuery, span: &StageSpan) -
         let detail = format!("a value of the last five minutes is {value}");
         return Finding::unknown(GateReason::NotANumber, detail);
     }
-    verdict(&tally(&series, query, &grid), query)
+    verdict(&tally(&answer.series, &series, query, &grid), query)
 }
 
 /// `None`: there are enough.
@@ -114,27 +114,27 @@ pub fn judged_growth(answer: &RangeAnswer, query: &RangeQuery, span: &StageSpan)
     let series: Vec<_> =
         answer.series.iter().take(MAX_COUNTER_SERIES).map(|one| placed(one, &grid)).collect::<Option<_>>()?;
     let at = |number: usize| grid.start + grid.step * i64::try_from(number).unwrap_or(i64::MAX);
-    let grown = values(&series, query).into_iter().enumerate();
+    let grown = values(&answer.series, &series, query).into_iter().enumerate();
     Some(grown.filter_map(|(number, value)| Some((at(number), value?.most))).collect())
 }
 
 /// What each point is judged by.
-fn values(series: &[Vec<Option<f64>>], query: &RangeQuery) -> Vec<Option<Range>> {
+fn values(answered: &[Series], series: &[Vec<Option<f64>>], query: &RangeQuery) -> Vec<Option<Range>> {
     let finite = |points: &Vec<Option<f64>>| -> Vec<_> {
         points.iter().map(|value| value.filter(|value| value.is_finite())).collect()
     };
     let series: Vec<_> = series.iter().map(finite).collect();
     if query.since_stage_began {
-        return growth(&series);
+        return growth(&series, &handed_over(answered, &series));
     }
     let seen = |value: &Option<f64>| value.map(|value| Range { least: value, most: value });
     series.first().map(|points| points.iter().map(seen).collect()).unwrap_or_default()
 }
 
-fn tally(series: &[Vec<Option<f64>>], query: &RangeQuery, grid: &Grid) -> Tally {
+fn tally(answered: &[Series], series: &[Vec<Option<f64>>], query: &RangeQuery, grid: &Grid) -> Tally {
     let mut tally = Tally::default();
     for (number, value) in
-        values(series, query).into_iter().enumerate().filter(|(number, _)| grid.is_judged(*number))
+        values(answered, series, query).into_iter().enumerate().filter(|(number, _)| grid.is_judged(*number))
     {
         tally.expected += 1;
         // A growth that may be inside or outside says no more than one that is missing.

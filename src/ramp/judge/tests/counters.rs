@@ -53,6 +53,49 @@ fn a_series_born_after_others_counts_in_whole() {
     assert_eq!(grown(vec![old(), well], 0.0), (R::Within, Some(0.0)));
 }
 
+/// Each with a value from one second to another, of this server and shown by this instance.
+fn shown(server: &str, instance: &str, (from, to): (i64, i64), value: f64) -> Series {
+    let labels = [("server", server), ("instance", instance)];
+    let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    Series { labels, ..series(constant(from, to, value)) }
+}
+
+#[test]
+fn what_comes_as_another_of_its_kind_goes_may_be_its_total_or_growth_and_is_neither() {
+    // Another server's keeps the stage's start known.
+    let other = || shown("b", "1", (0, 900), 0.0);
+    let old = |value| shown("a", "1", (0, 300), value);
+    for (what, series, most, expected) in [
+        ("its exporter came back", vec![other(), old(7.0), shown("a", "2", (315, 900), 7.0)], 0.0, R::Gaps),
+        ("whatever its order", vec![shown("a", "2", (315, 900), 7.0), old(7.0), other()], 0.0, R::Gaps),
+        ("both for a while", vec![other(), old(7.0), shown("a", "2", (240, 900), 7.0)], 0.0, R::Gaps),
+        ("with one more", vec![other(), old(7.0), shown("a", "2", (315, 900), 8.0)], 0.0, R::OutsideNow),
+        ("too few even in whole", vec![other(), old(7.0), shown("a", "2", (315, 900), 7.0)], 7.0, R::Within),
+        ("from nothing", vec![other(), old(7.0), shown("a", "2", (315, 900), 2.0)], 0.0, R::OutsideNow),
+        ("another's", vec![other(), old(7.0), shown("c", "2", (315, 900), 7.0)], 0.0, R::OutsideNow),
+        (
+            "beside it",
+            vec![other(), shown("a", "1", (0, 900), 7.0), shown("a", "2", (315, 900), 7.0)],
+            0.0,
+            R::OutsideNow,
+        ),
+        (
+            "two of one",
+            vec![other(), old(7.0), shown("a", "2", (315, 900), 7.0), shown("a", "3", (315, 900), 7.0)],
+            0.0,
+            R::OutsideNow,
+        ),
+        (
+            "and once more",
+            vec![other(), old(7.0), shown("a", "2", (315, 600), 7.0), shown("a", "3", (615, 900), 7.0)],
+            0.0,
+            R::Gaps,
+        ),
+    ] {
+        assert_eq!(grown(series, most).0, expected, "{what}");
+    }
+}
+
 #[test]
 fn where_nobody_knows_what_a_counter_began_with_its_first_value_is_neither_growth_nor_none() {
     // Born with its first error, or Prometheus was away: a rollback must not follow from that.
