@@ -26,7 +26,7 @@ pub use freshness::{ANSWERED_WITHIN_SECONDS, LastAsked, Leaving, Pace, next_aske
 pub use frozen::{changed_plan, plan_sha256};
 pub use gates_file::{Gate, GatesFile, GatesFileError, MAX_GATES_FILE_BYTES, Replayed};
 pub use judge::{Finding, judge_answer, judge_range, judged_growth};
-pub use needs::Needs;
+pub use needs::{Metric, Needs};
 pub use offer::{NothingOffered, Offers, PlanChanges, RampOffer, StartQuestions};
 pub use round::Round;
 pub use span::{Grid, STEP_SECONDS, StageSpan};

@@ -15,6 +15,7 @@ mod error;
 mod expression;
 mod grafana;
 mod http_check;
+mod known_metrics;
 mod loki;
 pub(crate) mod matcher;
 mod prometheus;
@@ -28,6 +29,7 @@ pub use grafana::{
     GrafanaRenderer, Placeholder, RENDER_TIMEOUT, RenderError, SIZE as RENDER_SIZE, Shown, Size,
 };
 pub use http_check::{HttpJudge, HttpSystem};
+pub use known_metrics::known_metrics;
 pub use loki::{Loki, MAX_LINES};
 pub use prometheus::{Prometheus, Sample};
 pub use range::{QueryJudge, RangeSource};

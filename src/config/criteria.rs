@@ -9,6 +9,7 @@ mod files;
 mod needs;
 mod passwords;
 mod placeholders;
+mod remembered;
 
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,7 @@ use super::report::{ConfigReport, Level, Problem};
 use super::{Config, MetricsConfig, RolloutConfig};
 use crate::ramp::Criteria;
 use entry::Entry;
+use remembered::{Remembered, Source};
 
 /// The protocol's criteria, as they are shipped.
 const SHIPPED: &str = include_str!("../../deploy/criteria.toml");
@@ -36,13 +38,14 @@ pub struct CriteriaConfig {
     /// `None`: those that are shipped.
     pub files: Option<Vec<PathBuf>>,
     own: Vec<Entry>,
+    remembered: Remembered,
 }
 
 impl CriteriaConfig {
     pub(super) fn read(reader: &Reader<'_>) -> Self {
         let files = reader.texts("criteria_files").iter().map(|text| reader.file_path(text)).collect();
         let own = reader.tables("criteria").iter().map(Entry::read).collect();
-        Self { files: reader.has("criteria_files").then_some(files), own }
+        Self { files: reader.has("criteria_files").then_some(files), own, remembered: Remembered::default() }
     }
 
     /// The criteria, with the rollout's own names and series in them.
@@ -60,19 +63,33 @@ impl CriteriaConfig {
     /// As [`CriteriaConfig::load`].
     pub fn load_with_needs(&self, rollout: &RolloutConfig) -> Result<Criteria, ConfigReport> {
         let mut criteria = self.load(rollout)?;
+        let whose = needs::Whose::of(rollout);
         for one in &mut criteria.all {
-            (one.needs, one.statistic) = built::needs_and_statistic(&one.criterion.question);
+            (one.needs, one.statistic) = built::needs_and_statistic(&one.criterion.question, &whose);
         }
         Ok(criteria)
     }
 
     fn load_for(&self, metrics: &MetricsConfig, recorded: &str) -> Result<Criteria, ConfigReport> {
-        let mut entries: Vec<Entry> = Vec::new();
         let mut problems = Vec::new();
-        let shipped = || vec![entries_of(SHIPPED, Path::new(SHIPPED_FILE))];
-        let files = self.files.as_ref().map(|files| files.iter().map(|file| entries_in(file)).collect());
-        for file in files.unwrap_or_else(shipped) {
-            match file {
+        let mut texts: Vec<(&Path, String)> = Vec::new();
+        for file in self.files.iter().flatten() {
+            match text_of(file) {
+                Ok(text) => texts.push((file, text)),
+                Err(problem) => problems.push(*problem),
+            }
+        }
+        let files = texts.iter().map(|(_, text)| text.clone()).collect();
+        let source = Source { files, metrics: metrics.clone(), recorded: recorded.to_owned() };
+        if let Some(criteria) = self.remembered.of(&source).filter(|_| problems.is_empty()) {
+            return Ok(criteria);
+        }
+        if self.files.is_none() {
+            texts.push((Path::new(SHIPPED_FILE), SHIPPED.to_owned()));
+        }
+        let mut entries: Vec<Entry> = Vec::new();
+        for (file, text) in &texts {
+            match entries_of(text, file) {
                 Ok(found) => found.into_iter().for_each(|entry| entry.merge_into(&mut entries)),
                 Err(found) => problems.extend(found),
             }
@@ -93,7 +110,11 @@ impl CriteriaConfig {
             }
         }
         problems.extend(files::of_one_file(&criteria, &entries));
-        if problems.is_empty() { Ok(criteria) } else { Err(ConfigReport::new(problems)) }
+        if !problems.is_empty() {
+            return Err(ConfigReport::new(problems));
+        }
+        self.remembered.keep(source, &criteria);
+        Ok(criteria)
     }
 
     /// The problem with its line, where it is one of an own file of criteria.
@@ -127,18 +148,17 @@ impl Config {
     }
 }
 
-/// The criteria in a file; what is wrong with it names the file itself.
-fn entries_in(file: &Path) -> Result<Vec<Entry>, Vec<Problem>> {
+/// What is written in a file of criteria.
+fn text_of(file: &Path) -> Result<String, Box<Problem>> {
     let unread = |message: String| {
         let remedy = "name a file that Backstop's user can read, relative to the configuration's folder";
-        vec![Problem::whole_file(file, message, remedy.to_owned())]
+        Box::new(Problem::whole_file(file, message, remedy.to_owned()))
     };
     let length = std::fs::metadata(file).map_err(|error| unread(format!("can't be read: {error}")))?.len();
     if length > MAX_BYTES {
         return Err(unread(format!("is {length} bytes long; at most {MAX_BYTES} are read")));
     }
-    let text = std::fs::read_to_string(file).map_err(|error| unread(format!("can't be read: {error}")))?;
-    entries_of(&text, file)
+    std::fs::read_to_string(file).map_err(|error| unread(format!("can't be read: {error}")))
 }
 
 fn entries_of(text: &str, file: &Path) -> Result<Vec<Entry>, Vec<Problem>> {

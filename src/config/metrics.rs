@@ -147,7 +147,7 @@ pub fn quoted(text: &str) -> String {
 
 /// The matchers, if they are some and nothing else. With one more at the end they still have to be: a
 /// brace or a comment that ends them early would cut off what follows.
-fn parsed(matchers: &str) -> Option<Vec<Matcher>> {
+pub(super) fn parsed(matchers: &str) -> Option<Vec<Matcher>> {
     let of = |text: &str| match parser::parse(&format!("x{{{text}}}")) {
         Ok(Expr::VectorSelector(selector)) if selector.offset.is_none() && selector.at.is_none() => {
             Some(selector.matchers.matchers)

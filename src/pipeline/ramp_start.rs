@@ -11,8 +11,8 @@ use super::{Rollout, Worker};
 use crate::decision::RampStart;
 use crate::incident::{Criterion, GateReason, GateVerdict, Question, RampPlan, Revision, UnfitRevision};
 use crate::ramp::detection_floor::Counted;
-use crate::ramp::{PlanChanges, RampOffer, StageSpan, StagedCriterion, plan_sha256};
-use crate::signals::{RuleSource, SignalError};
+use crate::ramp::{Metric, PlanChanges, RampOffer, StageSpan, StagedCriterion, plan_sha256};
+use crate::signals::{RuleSource, SignalError, known_metrics};
 use crate::text::shown;
 
 /// The longest stage that a person may ask for, in seconds: of a longer one nobody knows any more at its end
@@ -60,7 +60,7 @@ pub enum NoPlan {
 /// What Prometheus said of the application.
 #[derive(Debug, Default)]
 struct Known {
-    metrics: BTreeSet<String>,
+    metrics: BTreeSet<Metric>,
     /// `None`: it could not be found out.
     counted: Option<Counted>,
     requests_per_second: Option<f64>,
@@ -112,8 +112,8 @@ impl Worker {
     /// What Prometheus knows of what the plan's criteria need.
     async fn ask_prometheus(&self, offer: &RampOffer, plan: &RampPlan) -> Result<Known, String> {
         let needs = of_plan(offer, plan).filter_map(|one| one.needs.as_ref());
-        let names: BTreeSet<&str> = needs.flat_map(|needs| needs.metrics()).collect();
-        if names.is_empty() {
+        let wanted: BTreeSet<&Metric> = needs.flat_map(|needs| needs.metrics()).collect();
+        if wanted.is_empty() {
             return Ok(Known::default());
         }
         let Some(prometheus) = &self.sources.prometheus else {
@@ -122,20 +122,20 @@ impl Worker {
             );
         };
         let said = |error: SignalError| format!("Prometheus can't be asked: {error}.");
-        let names = names.into_iter().collect::<Vec<_>>().join("|");
-        let there = format!("count by (__name__) ({{__name__=~\"{names}\"}})");
-        let (there, told_apart, rate) = tokio::join!(
-            prometheus.query(&there),
+        let (metrics, told_apart, rate) = tokio::join!(
+            known_metrics(prometheus.as_ref(), &wanted),
             ask(prometheus.as_ref(), offer.questions.told_apart.as_deref()),
             ask(prometheus.as_ref(), offer.questions.requests_per_second.as_deref()),
         );
-        let there = there.map_err(said)?.into_iter();
-        let metrics = there.filter_map(|sample| sample.labels.get("__name__").cloned()).collect();
         let counted = told_apart.map_err(said)?.map(|value| match value {
             Some(_) => Counted::CanaryAlone,
             None => Counted::CanaryAndStable,
         });
-        Ok(Known { metrics, counted, requests_per_second: rate.map_err(said)?.flatten() })
+        Ok(Known {
+            metrics: metrics.map_err(said)?,
+            counted,
+            requests_per_second: rate.map_err(said)?.flatten(),
+        })
     }
 
     /// What is asked of an API or a log has to answer now. A program is not run for that: it may take minutes.
@@ -184,7 +184,7 @@ fn of_plan<'a>(offer: &'a RampOffer, plan: &'a RampPlan) -> impl Iterator<Item =
 fn judge(offer: &RampOffer, known: &Known, start: &mut RampStart) {
     for one in of_plan(offer, &start.plan) {
         let Some(needs) = &one.needs else { continue };
-        let missing = needs.missing(&known.metrics).join(" and ");
+        let missing = needs.missing(&known.metrics);
         if !needs.are_met_by(&known.metrics) {
             let why = format!("Prometheus has no {missing}");
             start.unanswered.push(unanswered(&one.criterion, &why));

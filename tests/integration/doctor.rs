@@ -110,7 +110,7 @@ async fn prometheus_is_asked_for_the_rules_their_metrics_and_whom_it_tells() {
         ["warning", "own-gauge: no ramp can start, since Prometheus has no no_such_gauge."]
     );
     assert!(said[2].contains("name = \"own-gauge\" and enabled = false"), "{said:?}");
-    let unborn = "no money_precision_errors_total. That is as it should be for a counter that is born";
+    let unborn = "no money_precision_errors_total{job=~\"spark-trading|\",namespace=\"spark-trading\"}. That is as it should be for a counter that is born";
     assert!(of(&findings, "note").iter().any(|text| text.contains(unborn)), "{findings:#?}");
     std::fs::write(&chain.site.config, format!("{text}\n{own}enabled = false\n")).expect("written");
     let (_, findings) = doctor(&chain.site, &["--only", "ramp"]).await;

@@ -1,5 +1,6 @@
 //! What a stage's criterion makes of Prometheus' answers: the real one's, and those of whoever else answers.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +14,8 @@ use backstop::incident::{
     Bound, Criterion, CriterionName, GateReason, GateVerdict, Judgement, OnFail, Question, RangeQuery, Unit,
 };
 use backstop::outbound::Outbound;
-use backstop::ramp::{Answer, Judge, StageSpan, judge_answer};
-use backstop::signals::{Prometheus, QueryJudge};
+use backstop::ramp::{Answer, Judge, Metric, StageSpan, judge_answer};
+use backstop::signals::{Prometheus, QueryJudge, known_metrics};
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::Url;
 use tokio::net::TcpListener;
@@ -23,9 +24,13 @@ use tokio::task::JoinSet;
 use crate::support::measured::Measured;
 use crate::support::{Site, prepare, rollout_toml, wait_for};
 
-fn judge(url: &str) -> QueryJudge {
+fn prometheus(url: &str) -> Prometheus {
     let outbound = Outbound::new(Duration::from_secs(5), None).expect("a client");
-    QueryJudge { source: Arc::new(Prometheus::new(outbound, Url::parse(url).expect("a URL"))) }
+    Prometheus::new(outbound, Url::parse(url).expect("a URL"))
+}
+
+fn judge(url: &str) -> QueryJudge {
+    QueryJudge { source: Arc::new(prometheus(url)) }
 }
 
 fn criterion(query: RangeQuery) -> Criterion {
@@ -124,6 +129,25 @@ async fn criteria_are_judged_by_what_the_real_prometheus_has_of_the_stage() {
     measured.prometheus.kill().await;
     let gone = until(&judge, &depth, began, GateReason::NoAnswer).await;
     assert_eq!(gone.verdict, GateVerdict::Unknown);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_metric_that_only_another_application_has_is_not_there() {
+    prepare();
+    let api = TradingApi::start(0, 0).await.expect("started");
+    let site = Site::new("#monitoring", &rollout_toml("judged", "{ rollout = \"judged\" }", "8s", &api));
+    let mut measured = Measured::new(&site, "", &[]).await;
+    measured.set("depth", 1.0);
+    measured.until("depth", true).await;
+    let of = |whose: &str, name: &str| Metric { whose: whose.to_owned(), name: name.to_owned() };
+    let ours = [of("job=\"app\"", "depth"), of("job=~\"app|\",env=\"test\"", "up"), of("", "depth")];
+    let not_there =
+        [of("job=\"other\"", "depth"), of("job=\"app\"", "deep"), of("job=\"app\",env=\"x\"", "up")];
+    let wanted = ours.iter().chain(&not_there).collect();
+    let found = known_metrics(&prometheus(&measured.prometheus.url()), &wanted).await;
+    assert_eq!(found.expect("answered"), BTreeSet::from(ours.clone()));
+    measured.prometheus.kill().await;
+    assert!(known_metrics(&prometheus(&measured.prometheus.url()), &wanted).await.is_err());
 }
 
 /// The query of a shipped criterion, for this application, judged as soon as its stage begins.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::entry::{Entry, Kind, OF_KINDS};
-use super::needs::taken_apart;
+use super::needs::Whose;
 use super::passwords::has_password;
 use super::placeholders::{ALL, Names, Unfilled};
 use crate::config::report::{Level, Problem};
@@ -59,9 +59,9 @@ pub(super) fn built(
 }
 
 /// The metrics that its query needs, and what it judges of requests that it counts.
-pub(super) fn needs_and_statistic(question: &Question) -> (Option<Needs>, Option<Statistic>) {
+pub(super) fn needs_and_statistic(question: &Question, whose: &Whose) -> (Option<Needs>, Option<Statistic>) {
     let Question::Query(query) = question else { return (None, None) };
-    let (needs, quantile) = taken_apart(&query.expression);
+    let (needs, quantile) = whose.taken_apart(&query.expression);
     // A counter that is judged since the stage began counts from 0 without a series: it needs none.
     let needs = if query.since_stage_began { Needs::Any(vec![needs, Needs::All(Vec::new())]) } else { needs };
     let statistic = match (quantile, query.unit, query.bound) {

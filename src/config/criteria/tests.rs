@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use super::remembered::Source;
 use super::*;
 use crate::config::Config;
 use crate::incident::{Bound, Criterion, OnFail, Question, RangeQuery, Revision, Share, Unit};
@@ -109,6 +110,40 @@ fn other_shares_than_the_protocols_leave_no_criterion_out() {
     assert!(asked(10, 6, "outbox-lag"), "of the protocol's 5 %, as the whole of the stage");
     assert!(asked(2, 1, "risk-blocks") && !asked(2, 1, "outbox-lag"));
     assert!(asked(100, 0, "risk-blocks"), "100 % at once");
+}
+
+#[test]
+fn criteria_are_parsed_once_and_anew_once_their_file_or_what_they_are_filled_with_is_another() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("own.toml");
+    let write = |below: &str| {
+        let text = format!("[[criteria]]\nname = \"own\"\nquery = \"max({{staleness}})\"\nbelow = {below}\n");
+        std::fs::write(&path, text).expect("written");
+    };
+    write("1");
+    let mut rollout = rollout(&format!("ramp.criteria_files = [{:?}]\n", path.display().to_string()));
+    let load =
+        |rollout: &RolloutConfig| query_of(&rollout.ramp.criteria.load(rollout).expect("valid"), "own");
+    assert_eq!(load(&rollout).bound, Bound::Below(1.0));
+    // What is remembered is what is given: another one in its place is.
+    let remembered = &rollout.ramp.criteria.remembered;
+    let source = Source {
+        files: vec![std::fs::read_to_string(&path).expect("read")],
+        metrics: rollout.metrics.clone(),
+        recorded: placeholders::recorded_labels(&rollout),
+    };
+    let mut other = remembered.of(&source).expect("as it was just loaded");
+    other.all[0].criterion.title = "Not parsed again".to_owned();
+    remembered.keep(source, &other);
+    let again = rollout.clone().ramp.criteria.load(&rollout).expect("valid");
+    assert_eq!(again.all[0].criterion.title, "Not parsed again", "clones share it");
+
+    write("2");
+    assert_eq!(load(&rollout).bound, Bound::Below(2.0));
+    rollout.metrics.staleness = Some("age_seconds".to_owned());
+    assert_eq!(load(&rollout).expression, "max(age_seconds)");
+    std::fs::remove_file(&path).expect("there");
+    assert!(rollout.ramp.criteria.load(&rollout).is_err(), "what is gone is not remembered");
 }
 
 #[test]

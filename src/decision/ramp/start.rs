@@ -3,7 +3,8 @@
 use super::{RampRefusal, RampStart};
 use crate::decision::draft::Activity;
 use crate::decision::{Draft, Mode, Reading};
-use crate::incident::{AlertStatus, Event, RampEvent, RampId, RampSaid, RampStarted, Severity, Share};
+use crate::incident::{Alert, AlertStatus, Event, RampEvent, RampId, RampSaid, RampStarted, Severity, Share};
+use crate::text::shown;
 
 /// Starts it, or says why not; the first reason that counts.
 pub(super) fn start(draft: &mut Draft<'_>, actor: &str, start: &RampStart) {
@@ -80,12 +81,20 @@ fn of_the_share(draft: &Draft<'_>) -> Option<RampRefusal> {
     }
 }
 
-/// The names of the alerts of the rollout that fire and would act.
+/// The names of the alerts of the rollout that fire, but for those that are to be ignored. What a severity means that
+/// nobody knows may well be "critical": it acts on nothing, and a ramp does not begin over it.
 fn firing(draft: &Draft<'_>) -> Vec<String> {
     let known = draft.state.alerts.values().map(|known| &known.alert);
-    let acts =
-        known.filter(|alert| alert.status == AlertStatus::Firing && alert.severity() != Severity::Unknown);
-    let mut names: Vec<_> = acts.map(|alert| crate::text::shown(alert.name())).collect();
+    let is_meant = |alert: &&Alert| !alert.is_severity_known() || alert.severity() != Severity::Unknown;
+    let firing = known.filter(|alert| alert.status == AlertStatus::Firing).filter(is_meant);
+    let words = |alert: &Alert| {
+        let name = shown(alert.name());
+        match alert.labels.get("severity").filter(|_| !alert.is_severity_known()) {
+            Some(severity) => format!("{name} (alertmanager.severity_map has no {:?})", shown(severity)),
+            None => name,
+        }
+    };
+    let mut names: Vec<_> = firing.map(words).collect();
     names.sort();
     names.dedup();
     names

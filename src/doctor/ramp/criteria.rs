@@ -14,8 +14,8 @@ use crate::finding::{Area, Check, Finding};
 use crate::incident::{
     CommandCheck, Criterion, GateReason, GateVerdict, Judgement, Question, Revision, Share,
 };
-use crate::ramp::{Criteria, Judge, StageSpan, StagedCriterion};
-use crate::signals::{Prometheus, RuleSource, SignalError};
+use crate::ramp::{Criteria, Judge, Metric, StageSpan, StagedCriterion};
+use crate::signals::{Prometheus, known_metrics};
 use crate::text::shown;
 
 /// Questions that are asked together: a person's look must be no storm.
@@ -43,8 +43,10 @@ pub(super) async fn look(
             return vec![check.warning(message, "Mend the file, and see `backstop check-config`.")];
         }
     };
+    let needs = criteria.all.iter().filter_map(|one| one.needs.as_ref());
+    let wanted = needs.flat_map(|needs| needs.metrics()).collect();
     let known = match prometheus {
-        Some(prometheus) => known_metrics(prometheus, &criteria)
+        Some(prometheus) => known_metrics(prometheus, &wanted)
             .await
             .map_err(|error| format!("Prometheus can't be asked: {error}")),
         None => Err("no Prometheus is configured".to_owned()),
@@ -58,7 +60,7 @@ async fn looked(
     criteria: &Criteria,
     judge: &Arc<dyn Judge>,
     span: &StageSpan,
-    known: Result<BTreeSet<String>, String>,
+    known: Result<BTreeSet<Metric>, String>,
 ) -> Vec<Finding> {
     let is_query = |one: &&StagedCriterion| matches!(one.criterion.question, Question::Query(_));
     let mut found = Vec::new();
@@ -98,25 +100,13 @@ fn made_up_span(rollout: &RolloutConfig) -> StageSpan {
     StageSpan::new(began_at, now, u32::try_from(duration.as_secs()).unwrap_or(u32::MAX))
 }
 
-/// The metrics that the criteria need and Prometheus has now.
-async fn known_metrics(
-    prometheus: &Prometheus,
-    criteria: &Criteria,
-) -> Result<BTreeSet<String>, SignalError> {
-    let needs = criteria.all.iter().filter_map(|one| one.needs.as_ref());
-    let names: BTreeSet<&str> = needs.flat_map(|needs| needs.metrics()).collect();
-    let names = names.into_iter().collect::<Vec<_>>().join("|");
-    let there = prometheus.query(&format!("count by (__name__) ({{__name__=~\"{names}\"}})")).await?;
-    Ok(there.into_iter().filter_map(|sample| sample.labels.get("__name__").cloned()).collect())
-}
-
 /// What there is to say of a criterion; nothing where all is well.
 async fn one_of(
     check: Check<'_>,
     one: &StagedCriterion,
     judge: &Arc<dyn Judge>,
     span: &StageSpan,
-    known: Option<&BTreeSet<String>>,
+    known: Option<&BTreeSet<Metric>>,
 ) -> Option<Finding> {
     let criterion = &one.criterion;
     match &criterion.question {
@@ -164,10 +154,10 @@ fn turn_off(criterion: &Criterion) -> String {
 fn judged_metrics(
     check: Check<'_>,
     one: &StagedCriterion,
-    known: Option<&BTreeSet<String>>,
+    known: Option<&BTreeSet<Metric>>,
 ) -> Option<Finding> {
     let (needs, known) = (one.needs.as_ref()?, known?);
-    let missing = needs.missing(known).join(" and ");
+    let missing = needs.missing(known);
     if missing.is_empty() {
         return None;
     }

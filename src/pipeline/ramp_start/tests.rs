@@ -7,6 +7,10 @@ use crate::incident::{Bound, CriterionName, OnFail, RangeQuery, Share, Unit};
 use crate::ramp::detection_floor::Statistic;
 use crate::ramp::{Criteria, LeftOut, Needs, StartQuestions};
 
+fn of_spark(name: &str) -> Metric {
+    Metric { whose: "job=\"spark\"".to_owned(), name: name.to_owned() }
+}
+
 fn offer() -> RampOffer {
     let query = RangeQuery {
         expression: "(errors or 0 * requests) / requests".to_owned(),
@@ -17,7 +21,7 @@ fn offer() -> RampOffer {
         samples: Some("requests".to_owned()),
         min_samples: 300,
     };
-    let metric = |name: &str| Needs::Metric(name.to_owned());
+    let metric = |name: &str| Needs::Metric(of_spark(name));
     let errors = Needs::Any(vec![metric("errors"), metric("requests")]);
     let one = StagedCriterion {
         criterion: Criterion {
@@ -71,7 +75,7 @@ fn started(known: &Known) -> RampStart {
 }
 
 fn known(metrics: &[&str]) -> Known {
-    let metrics = metrics.iter().map(|name| (*name).to_owned()).collect();
+    let metrics = metrics.iter().map(|name| of_spark(name)).collect();
     Known { metrics, counted: Some(Counted::CanaryAlone), requests_per_second: Some(100.0) }
 }
 
@@ -88,7 +92,7 @@ fn a_criterion_whose_metric_is_missing_is_named_with_what_switches_it_off() {
     assert_eq!(
         start.unanswered,
         [
-            "5xx errors < 1 %: Prometheus has no requests (or [[rollouts.ramp.criteria]] name = \"server-errors\", enabled = false)."
+            "5xx errors < 1 %: Prometheus has no requests{job=\"spark\"} (or [[rollouts.ramp.criteria]] name = \"server-errors\", enabled = false)."
         ]
     );
 }
@@ -97,7 +101,10 @@ fn a_criterion_whose_metric_is_missing_is_named_with_what_switches_it_off() {
 fn a_counter_that_may_be_born_with_its_first_error_is_a_warning() {
     let start = started(&known(&["requests"]));
     assert_eq!(start.unanswered, Vec::<String>::new());
-    assert!(start.warnings[0].contains("Prometheus has no errors. That is as it should be"), "{start:?}");
+    assert!(
+        start.warnings[0].contains("Prometheus has no errors{job=\"spark\"}. That is as it should be"),
+        "{start:?}"
+    );
 }
 
 #[test]

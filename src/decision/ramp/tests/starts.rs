@@ -3,7 +3,7 @@
 use super::scene::{Scene, plan, start_of};
 use crate::decision::ramp::{RampRequest, RampStart};
 use crate::decision::{Mode, Reading};
-use crate::incident::{Revision, Share};
+use crate::incident::{Alert, Revision, Severity, Share};
 
 fn refused(prepare: impl FnOnce(&mut Scene, &mut RampStart)) -> String {
     let mut scene = Scene::at_rest();
@@ -47,6 +47,20 @@ fn a_ramp_is_refused_with_the_reason_and_the_remedy() {
     for (expected, prepare) in cases {
         assert_eq!(refused(prepare), expected);
     }
+}
+
+#[test]
+fn an_alert_whose_severity_nobody_knows_refuses_a_start_and_one_that_is_to_be_ignored_does_not() {
+    let refused = |severity: &str, mapped: Option<Severity>| {
+        let mut scene = Scene::at_rest();
+        let alert = Alert { mapped_severity: mapped, ..scene.world.alert("Errors", severity, 0) };
+        scene.world.fire(&alert);
+        scene.ask(RampRequest::Start(Box::new(start_of(plan()))));
+        scene.world.refusal.as_ref().map(ToString::to_string)
+    };
+    let words = refused("page", None).expect("refused");
+    assert!(words.contains("Errors (alertmanager.severity_map has no \"page\")"), "{words}");
+    assert_eq!(refused("info", Some(Severity::Unknown)), None);
 }
 
 #[test]

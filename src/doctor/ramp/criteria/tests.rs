@@ -7,7 +7,7 @@ use super::*;
 use crate::config::Config;
 use crate::finding::Severity;
 use crate::incident::{CriterionName, HttpCheck, OnFail, RangeQuery};
-use crate::ramp::{Answer, Asked, Needs, RangeAnswer};
+use crate::ramp::{Answer, Asked, Metric, Needs, RangeAnswer};
 
 const FLAG: &str = "[[rollouts]]\nname = \"spark-trading\"\ntraffic = { kind = \"feature-flag\", url = \"http://127.0.0.1:1/\", feature = \"f\", read_url = \"http://127.0.0.1:1/\" }\n";
 
@@ -87,7 +87,8 @@ fn what_keeps_a_criterion_from_being_judged_is_a_warning_and_what_comes_with_a_c
 
 #[test]
 fn a_metric_that_is_missing_stops_every_ramp_and_a_counter_that_may_be_misspelt_is_said() {
-    let metric = |name: &str| Needs::Metric(name.to_owned());
+    let of_all = |name: &str| Metric { whose: String::new(), name: name.to_owned() };
+    let metric = |name: &str| Needs::Metric(of_all(name));
     let counter = Needs::Any(vec![metric("errors_total"), metric("up")]);
     let of = |needs: Option<Needs>| StagedCriterion {
         criterion: query(),
@@ -96,7 +97,7 @@ fn a_metric_that_is_missing_stops_every_ramp_and_a_counter_that_may_be_misspelt_
         needs,
         statistic: None,
     };
-    let known: BTreeSet<String> = ["up".to_owned()].into();
+    let known = BTreeSet::from([of_all("up")]);
     for (needs, known, severity, words) in [
         (Some(metric("up")), Some(&known), None, ""),
         (None, Some(&known), None, ""),
@@ -172,7 +173,7 @@ async fn every_criterion_is_asked_over_the_last_stages_time_but_what_names_the_r
     let criteria = rollout.ramp.criteria.load(rollout).expect("valid");
     let judge: Arc<dyn Judge> = Arc::new(Always(2.0));
     let look_at = |known| looked(check(), &criteria, &judge, span, known);
-    let found = look_at(Ok(BTreeSet::from(["x".to_owned()]))).await;
+    let found = look_at(Ok(BTreeSet::from([Metric { whose: String::new(), name: "x".to_owned() }]))).await;
     let said: Vec<_> = found.iter().map(|one| (one.severity, one.message.as_str())).collect();
     assert_eq!(said.len(), 4, "{said:#?}");
     assert_eq!(said[0].0, Severity::Note);
