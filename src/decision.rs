@@ -51,7 +51,7 @@ pub use watchdog::Watchdog;
 
 use crate::incident::{
     Alert, BlobRef, EvidenceFile, Fingerprint, IncidentId, Judgement, Observation, RampId, Reason, Revision,
-    RolloutName, RolloutState, Share, SnapshotPoint, Stage, StepRecord, StoredAs, Verification,
+    RolloutName, RolloutState, Share, SnapshotPoint, Stage, Step, StepRecord, StoredAs, Verification,
 };
 use crate::text::shown;
 
@@ -208,6 +208,11 @@ pub enum Input {
         /// Between 0 and 1: how much of its share of chance the next gap gets.
         jitter: f64,
     },
+    /// A change of a running ramp is about to be sent; it may have been decided long ago, before a restart.
+    RampStepDue {
+        ramp: RampId,
+        step: Step,
+    },
     /// A change of a running ramp ended.
     RampStepEnded {
         ramp: RampId,
@@ -321,6 +326,7 @@ pub fn decide(state: RolloutState, input: &Input, context: &Context<'_>) -> Deci
         Input::MessageEnded { message, call, sending, jitter } => {
             delivery::ended(&mut draft, message, call, sending, *jitter)
         }
+        Input::RampStepDue { ramp, step } => ramp::step_due(&mut draft, ramp, *step),
         Input::RampStepEnded { ramp, step } => ramp::step_ended(&mut draft, ramp, step),
         Input::RampJudged { ramp, stage, judgements } => ramp::judged(&mut draft, ramp, *stage, judgements),
         Input::RampEvidenceWritten { ramp, stage, files, problems } => {

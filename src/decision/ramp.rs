@@ -16,7 +16,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 
 pub use change::canary_replicas;
-pub(super) use inputs::{evidence_written, judged, step_ended};
+pub(super) use inputs::{evidence_written, judged, step_due, step_ended};
 pub use refusal::{RampRefusal, RampRefusalName};
 pub(super) use requests::asked;
 pub(super) use review::review;

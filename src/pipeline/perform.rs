@@ -8,11 +8,11 @@ use sha2::{Digest, Sha256};
 
 use super::observed_target::{ActedOn, ObservedTarget};
 use super::{Rollout, Submission, Worker};
-use crate::decision::{self, Command, Input, Next, due};
+use crate::decision::{self, Command, Input, Next, Reading, due};
 use crate::evidence::{EvidenceBlobs, Recorded};
 use crate::execution::{StepLimits, run_step};
 use crate::incident::{
-    Alert, BlobRef, Epoch, Incident, IncidentId, RolloutName, SnapshotPoint, Step, StepRecord,
+    Alert, BlobRef, Epoch, Incident, IncidentId, RolloutName, Share, SnapshotPoint, Step, StepRecord,
 };
 
 /// The longest a reading of the share may delay a decision: a critical waits for it. Shorter than
@@ -157,6 +157,20 @@ impl Worker {
         let acts_on_it = incident.or_else(of_ramp).is_some_and(|revision| revision.may_be(there));
         let asks = acts_on_it && due(state, &rollout.policy, now).commands.contains(command);
         asks.then_some(state.epoch)
+    }
+
+    /// Whether the state asks for this command, if nobody has seen another revision since.
+    pub(super) fn is_asked_for(&self, rollout: &Rollout, command: &Command) -> bool {
+        self.asks_for(rollout, command).is_some()
+    }
+
+    /// The share that is read now, within [`READ_TIMEOUT`].
+    pub(super) async fn share_now(&self, rollout: &Rollout) -> Option<Share> {
+        self.observe(rollout).await.ok()?;
+        match self.observed.reading(&rollout.name, self.clock.now()).0 {
+            Reading::At { share, .. } => share,
+            Reading::Never | Reading::NotConfigured => None,
+        }
     }
 
     /// Observes until the next step can be decided on, or why it can't has to be recorded.

@@ -19,6 +19,10 @@ impl Worker {
             return;
         }
         let command = Command::RunRampStep { ramp: ramp.clone(), step };
+        self.report(&rollout.name, Input::RampStepDue { ramp: ramp.clone(), step }).await;
+        if !self.is_asked_for(rollout, &command) {
+            return;
+        }
         // Once: whatever comes of it, the next look says whether it is still to be done. A second order could undo
         // what a person has set in between.
         let limits = StepLimits { max_attempts: 1, ..rollout.step_limits };
@@ -40,7 +44,11 @@ impl Worker {
         step: Step,
     ) -> Option<StepRecord> {
         let wanted = step.sets_share()?;
-        let has = self.share_reader.before_acting(rollout).await;
+        let has = match self.share_reader.before_acting(rollout).await {
+            Some(share) => Some(share),
+            // Unlike a rollback it has time for a slow answer.
+            None => self.share_now(rollout).await,
+        };
         let states = self.journal.states();
         let known = states.get(&rollout.name)?.running_ramp().filter(|known| known.id == *ramp)?;
         let is_as_known = has.is_some_and(|share| share == wanted || share == known.share_set());

@@ -11,6 +11,10 @@ pub(super) const READ_PATIENCE: TimeDelta = TimeDelta::seconds(10);
 /// For so long pods may take to get ready: images are pulled, programs start.
 const PODS_PATIENCE: TimeDelta = TimeDelta::seconds(60);
 
+/// For so long a stage that has passed lets the next share be set. Longer than that takes where nothing is in its
+/// way, and not half of the five minutes over which criteria look back.
+pub(super) const PASS_VALID: TimeDelta = TimeDelta::seconds(120);
+
 /// What comes next while a stage's share is being set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Change {
@@ -121,6 +125,10 @@ pub(super) enum Progress {
 /// Carries on with what takes the canary to its stage's share.
 pub(super) fn carry_on(draft: &mut Draft<'_>, ramp: &Ramp) -> Progress {
     match next_change(draft, ramp) {
+        Change::Do(step) if is_too_late(draft, ramp, step) => {
+            let stage = ramp.last_begun().map_or(ramp.stage, |record| record.stage);
+            draft.ramp_event(&ramp.id, RampEvent::StageReopened { stage });
+        }
         Change::Do(step) => draft.ramp_event(&ramp.id, RampEvent::StepStarted { step }),
         Change::Set => stage_begins(draft, ramp),
         Change::Look => return Progress::Waits,
@@ -128,6 +136,15 @@ pub(super) fn carry_on(draft: &mut Draft<'_>, ramp: &Ramp) -> Progress {
         Change::Gone => super::review::ended_outside(draft, ramp),
     }
     Progress::Goes
+}
+
+/// Whether a share would be raised on what was good too long ago: pods took their time, something was in the way,
+/// or nobody was there.
+pub(super) fn is_too_late(draft: &Draft<'_>, ramp: &Ramp, step: Step) -> bool {
+    let passed_at = ramp.last_begun().and_then(|record| record.passed_at);
+    let age = passed_at.map(|passed_at| draft.now() - passed_at);
+    // A clock that was set back says nothing of the age.
+    step.sets_share().is_some() && age.is_some_and(|age| age < TimeDelta::zero() || age > PASS_VALID)
 }
 
 /// Its share was read back as set.

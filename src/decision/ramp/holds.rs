@@ -112,7 +112,8 @@ pub(super) fn counts_at_once(reason: HoldReason) -> bool {
         | HoldReason::ShareChanged
         | HoldReason::RevisionChanged
         | HoldReason::StepFailed
-        | HoldReason::NotArmed => true,
+        | HoldReason::NotArmed
+        | HoldReason::EvidenceUnwritten => true,
         HoldReason::CriterionUnknown
         | HoldReason::ApprovalMissing
         | HoldReason::IncidentOpen

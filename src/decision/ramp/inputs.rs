@@ -1,13 +1,13 @@
 //! What the world reports of a ramp.
 
-use super::change::stage_begins;
-use super::holds::{go_on, hold};
+use super::change::{is_too_late, stage_begins};
+use super::holds::{go_on, hold, of_the_rollout};
 use super::review::{begin_anew_after_another_canary, has_lasted, in_the_way};
 use crate::decision::Draft;
 use crate::decision::draft::Opening;
 use crate::incident::{
     Cause, EvidenceFile, GateVerdict, Judgement, OnFail, Ramp, RampEvent, RampId, RampSaid, Reason, Severity,
-    Share, StepOutcome, StepRecord, Trigger,
+    Share, Step, StepOutcome, StepRecord, Trigger,
 };
 use crate::text::{kept, shown};
 
@@ -96,6 +96,21 @@ fn pass(draft: &mut Draft<'_>, ramp: &Ramp, judgements: &[Judgement], is_full: b
     let next = if is_full { last } else { stage + 1 };
     let share = ramp.plan.stages.get(next).map_or(Share::ZERO, |stage| stage.share);
     draft.ramp_event(&ramp.id, RampEvent::NextStage { stage: next, share });
+}
+
+/// Whatever was decided, what is in the way now keeps a share from being raised: an alert, a pause, a restart
+/// in another mode or hours later may have come in between.
+pub(in crate::decision) fn step_due(draft: &mut Draft<'_>, id: &RampId, step: Step) -> Option<Reason> {
+    let ramp = draft.ramp_now().filter(|ramp| ramp.id == *id && ramp.step == Some(step))?;
+    let is_in_order = of_the_rollout(draft, &ramp).is_empty() && !is_too_late(draft, &ramp, step);
+    if !is_in_order {
+        let (now, attempts) = (draft.now(), Vec::new());
+        let (outcome, share_before, decided_at) = (StepOutcome::NotNow, None, None);
+        let record =
+            StepRecord { step, started_at: now, ended_at: now, attempts, outcome, share_before, decided_at };
+        draft.ramp_event(id, RampEvent::StepEnded { record });
+    }
+    None
 }
 
 /// Ignored where it is no longer the ramp's, or not the change that it has begun.

@@ -1,5 +1,7 @@
 //! Looks at a ramp after every input: what ended it, what holds it, what is to be changed.
 
+use chrono::TimeDelta;
+
 use super::change::{Progress, READ_PATIENCE, carry_on, stage_begins};
 use super::holds::{self, InTheWay, changed_to, counts_at_once, go_on, hold};
 use crate::decision::{Draft, OBSERVATION_VALID, PlanPolicy, Reading};
@@ -104,7 +106,10 @@ fn watch(draft: &mut Draft<'_>, ramp: &Ramp) {
     in_the_way.retain(|(reason, _)| counts || *reason != HoldReason::CriterionUnknown);
     begin_anew_after_another_canary(draft, ramp, &in_the_way);
     if in_the_way.is_empty() {
-        go_on(draft, ramp);
+        // A stage that is judged once more because the next share can't be set is no better for it.
+        if ramp.failures == 0 {
+            go_on(draft, ramp);
+        }
     } else {
         hold(draft, ramp, in_the_way);
     }
@@ -149,9 +154,19 @@ pub(super) fn has_lasted(draft: &Draft<'_>, ramp: &Ramp) -> bool {
     is_promoted || elapsed.num_milliseconds() >= i64::from(stage.duration_seconds) * 1_000
 }
 
+/// For so long evidence may be gathered before it is called late: pictures and programs take their time.
+const EVIDENCE_PATIENCE: TimeDelta = TimeDelta::seconds(180);
+
 /// What comes last: the evidence of the last stage, and the stable version's pods where that is set.
 fn finish(draft: &mut Draft<'_>, ramp: &Ramp) {
-    if ramp.record().is_none_or(|record| record.evidence.is_empty()) {
+    if ramp.unwritten_stages().next().is_some() {
+        if ramp.unchanged_for(draft.now()) >= EVIDENCE_PATIENCE {
+            hold(
+                draft,
+                ramp,
+                vec![(HoldReason::EvidenceUnwritten, "look at the evidence folder".to_owned())],
+            );
+        }
         return;
     }
     let is_known = matches!(draft.context.reading, Reading::At { share: Some(_), .. });

@@ -1,6 +1,7 @@
 //! Every row of a ramp's semantics.
 
 mod ends;
+mod late;
 mod people;
 mod promises;
 mod records;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Approval, Holding, Judgement, Paused, Promotion, Ramp, RampEvent, RampPhase, RampSaid, RampStarted,
-    StageRecord,
+    Approval, HoldReason, Holding, Judgement, Paused, Promotion, Ramp, RampEvent, RampPhase, RampSaid,
+    RampStarted, StageRecord,
 };
 use crate::incident::{NoticeFact, RampId, Share, StepOutcome, StepRecord};
 
@@ -55,7 +55,9 @@ impl Ramp {
                     record.began_at = Some(at);
                     record.paused_seconds = 0;
                     record.judgements.clear();
+                    (record.approval, record.promotion, record.promoted_at) = (None, None, None);
                 }
+                (self.failures, self.retry_at) = (0, None);
                 // A pause that began before the clock did takes nothing from it.
                 if let Some(paused) = &mut self.paused {
                     paused.at = at;
@@ -68,6 +70,10 @@ impl Ramp {
             RampEvent::HoldStarted { reasons, detail } => {
                 let since = self.holding.as_ref().map_or(at, |holding| holding.since);
                 self.phase = RampPhase::StageHolding { reasons: reasons.clone() };
+                if !reasons.contains(&HoldReason::StepFailed) {
+                    // A change that failed is begun anew once what holds it is over, and not tried meanwhile.
+                    (self.failures, self.retry_at) = (0, None);
+                }
                 let (told_at, is_overdue_reported) = self
                     .holding
                     .as_ref()
@@ -98,14 +104,16 @@ impl Ramp {
                 if let Some(record) = self.record_mut(*stage) {
                     record.passed_at = Some(at);
                 }
-                self.goes_on();
+                if self.failures == 0 {
+                    self.goes_on();
+                }
             }
             RampEvent::NextStage { stage, share } => {
                 self.stage = *stage;
                 self.stages.push(StageRecord::new(*stage, *share));
-                self.failures = 0;
                 self.retry_at = None;
             }
+            RampEvent::StageReopened { stage } => self.reopened(*stage),
             RampEvent::EvidenceWritten { stage: Some(stage), files, problems } => {
                 if let Some(record) = self.record_mut(*stage) {
                     record.evidence.clone_from(files);
@@ -194,6 +202,24 @@ impl Ramp {
             let pause = FIRST_PAUSE * (1 << self.failures.min(6));
             self.failures += 1;
             self.retry_at = Some(at + pause.min(LONGEST_PAUSE));
+        }
+    }
+
+    /// Back to the stage whose share the canary has.
+    fn reopened(&mut self, stage: usize) {
+        while self.stages.last().is_some_and(|last| last.stage != stage && last.began_at.is_none()) {
+            self.stages.pop();
+        }
+        self.stage = stage;
+        // How often the change has failed is not forgotten: people would hear of it anew at each try.
+        self.retry_at = None;
+        let Some(record) = self.record_mut(stage) else { return };
+        let passed_at = record.passed_at.take();
+        if let Some(passed_at) = passed_at.filter(|_| !record.evidence.is_empty()) {
+            let passed_at = passed_at.format("%H:%M:%S UTC");
+            record.evidence_problems.push(format!(
+                "the files are of {passed_at}, when it first passed; what its criteria said as it was left is in no file"
+            ));
         }
     }
 

@@ -113,6 +113,10 @@ pub enum RampEvent {
         stage: usize,
         share: Share,
     },
+    /// The next share was not set in time: this stage, whose share the canary still has, is judged once more.
+    StageReopened {
+        stage: usize,
+    },
     /// These files are the evidence of a stage; `stage` is none for the record of the whole.
     EvidenceWritten {
         stage: Option<usize>,
@@ -155,6 +159,7 @@ impl RampEvent {
             Self::Approved { .. } => "ramp_approved",
             Self::Promoted(_) => "ramp_promoted",
             Self::StagePassed { .. } => "ramp_stage_passed",
+            Self::StageReopened { .. } => "ramp_stage_reopened",
             Self::NextStage { .. } => "ramp_next_stage",
             Self::EvidenceWritten { .. } => "ramp_evidence_written",
             Self::Finishing => "ramp_finishing",

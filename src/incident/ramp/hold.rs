@@ -20,6 +20,7 @@ named! {
         CanaryNotReady => "canary_not_ready", "Too few pods of the canary are ready for the next share.";
         Frozen => "frozen", "A freeze window is open.";
         NotArmed => "not_armed", "The rollout is no longer armed.";
+        EvidenceUnwritten => "evidence_unwritten", "The evidence of a stage can't be written.";
     }
 }
 
@@ -31,16 +32,10 @@ impl HoldReason {
     }
 
     /// Whether a person may go on in spite of it, with a reason. What is not the gates' is not for a person
-    /// to overrule: the ramp would act on something else than it believes.
+    /// to overrule: the next share would not be set all the same, or the ramp would act on something else than it
+    /// believes.
     #[must_use]
     pub fn may_be_forced(self) -> bool {
-        matches!(
-            self,
-            Self::CriterionFails
-                | Self::CriterionUnknown
-                | Self::ApprovalMissing
-                | Self::WatchdogSilent
-                | Self::Frozen
-        )
+        matches!(self, Self::CriterionFails | Self::CriterionUnknown | Self::ApprovalMissing)
     }
 }

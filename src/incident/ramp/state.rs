@@ -128,17 +128,22 @@ impl Ramp {
         self.stage_plan().map_or(Share::ZERO, |stage| stage.share)
     }
 
+    /// The stage whose share was last read back as set.
+    #[must_use]
+    pub fn last_begun(&self) -> Option<&StageRecord> {
+        self.stages.iter().rev().find(|record| record.began_at.is_some())
+    }
+
     /// The share that was last read back as set; 0 % before the first.
     #[must_use]
     pub fn share_set(&self) -> Share {
-        let began = self.stages.iter().rev().find(|record| record.began_at.is_some());
-        began.map_or(Share::ZERO, |record| record.share)
+        self.last_begun().map_or(Share::ZERO, |record| record.share)
     }
 
     /// When a stage's share was last read back as set.
     #[must_use]
     pub fn last_began_at(&self) -> Option<DateTime<Utc>> {
-        self.stages.iter().rev().find_map(|record| record.began_at)
+        self.last_begun()?.began_at
     }
 
     /// Whether its stage is the plan's last.
@@ -170,7 +175,9 @@ impl Ramp {
     pub fn unchanged_for(&self, now: DateTime<Utc>) -> TimeDelta {
         let passed = self.stages.iter().filter_map(|record| record.passed_at).max();
         let changed_at = [Some(self.started_at), self.last_step_ended_at, passed].into_iter().max().flatten();
-        now - changed_at.unwrap_or(self.started_at)
+        let unchanged = now - changed_at.unwrap_or(self.started_at);
+        // Of a clock that was set back nobody knows; who waits for a while has waited.
+        if unchanged < TimeDelta::zero() { TimeDelta::MAX } else { unchanged }
     }
 
     /// The record of the stage that it is in.

@@ -40,6 +40,10 @@ impl RampEvent {
                 format!("{} promotes the ramp {to}{words}", shown(&promotion.actor))
             }
             Self::StagePassed { stage, .. } => format!("stage {} is passed", stage + 1),
+            Self::StageReopened { stage } => format!(
+                "stage {} is judged once more: it passed too long ago to raise the share by it",
+                stage + 1
+            ),
             Self::NextStage { stage, share } => format!("stage {} follows: {share}", stage + 1),
             Self::EvidenceWritten { stage: Some(stage), files, .. } => {
                 format!("the evidence of stage {} is written: {} files", stage + 1, files.len())

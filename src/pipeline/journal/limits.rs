@@ -33,6 +33,7 @@ fn may_lead_to_a_rollback(input: &Input) -> bool {
         }
         Input::MessageBegun { .. }
         | Input::MessageEnded { .. }
+        | Input::RampStepDue { .. }
         | Input::RampStepEnded { .. }
         | Input::RampEvidenceWritten { .. } => false,
         Input::RampJudged { .. }
@@ -65,6 +66,7 @@ pub(super) fn is_urgent(input: &Input, events: &[StoredAs]) -> bool {
         | Input::Verified { .. }
         | Input::Snapshot { .. }
         | Input::EvidenceWritten { .. }
+        | Input::RampStepDue { .. }
         | Input::RampStepEnded { .. }
         | Input::RampEvidenceWritten { .. }
         | Input::MessageBegun { .. }

@@ -101,6 +101,7 @@ struct Stage {
     began_at: Option<chrono::DateTime<chrono::Utc>>,
     paused_at: Option<chrono::DateTime<chrono::Utc>>,
     paused_seconds: i64,
+    passed_at: Option<chrono::DateTime<chrono::Utc>>,
     promotion: Option<Promotion>,
 }
 
@@ -126,7 +127,7 @@ fn were_good(judgements: &[Judgement], promotion: Option<&Promotion>) -> bool {
 
 /// Reads the whole journal as an auditor would.
 fn audit(scene: &Scene) -> Result<(), String> {
-    let (mut stage, mut allowed, mut runs) = (Stage::default(), Share::ZERO, false);
+    let (mut before, mut stage, mut allowed, mut runs) = (None, Stage::default(), Share::ZERO, false);
     for stored in &scene.world.journal {
         let at = stored.at;
         let happened = match &stored.event {
@@ -139,13 +140,21 @@ fn audit(scene: &Scene) -> Result<(), String> {
         };
         match happened {
             RampEvent::Started(started) => {
-                (stage, allowed, runs) = (Stage::default(), started.plan.stages[0].share, true);
+                (before, stage, allowed, runs) = (None, Stage::default(), started.plan.stages[0].share, true);
             }
             RampEvent::StepStarted { step: Step::SetShare { share, .. } } if !runs || *share > allowed => {
                 return Err(format!("{share} is set at {at}, and {allowed} is allowed"));
             }
+            RampEvent::StepStarted { step: Step::SetShare { share, .. } } => {
+                let passed_at = before.as_ref().and_then(|(before, _): &(Stage, Share)| before.passed_at);
+                if passed_at.is_some_and(|passed_at| (at - passed_at).num_seconds() > 120) {
+                    return Err(format!("{share} is set at {at} by what was good at {passed_at:?}"));
+                }
+            }
             // It may begin anew, after another share or revision.
-            RampEvent::StageBegan { .. } => (stage.began_at, stage.paused_seconds) = (Some(at), 0),
+            RampEvent::StageBegan { .. } => {
+                stage = Stage { began_at: Some(at), paused_at: stage.paused_at, ..Stage::default() };
+            }
             RampEvent::Paused { .. } => stage.paused_at = Some(at),
             RampEvent::Resumed { .. } => stage.resume(at),
             RampEvent::Promoted(promotion) => stage.promotion = Some(promotion.clone()),
@@ -159,7 +168,14 @@ fn audit(scene: &Scene) -> Result<(), String> {
                     return Err(format!("a stage is passed with {judgements:?}"));
                 }
             }
-            RampEvent::NextStage { share, .. } => (stage, allowed) = (Stage::default(), *share),
+            RampEvent::NextStage { share, .. } => {
+                let passed = std::mem::replace(&mut stage, Stage::default());
+                before = Some((Stage { passed_at: Some(at), ..passed }, allowed));
+                allowed = *share;
+            }
+            RampEvent::StageReopened { .. } => {
+                (stage, allowed) = before.take().ok_or("no stage was before the one that is reopened")?;
+            }
             RampEvent::RolledBack { .. }
             | RampEvent::Aborted { .. }
             | RampEvent::EndedOutside { .. }
