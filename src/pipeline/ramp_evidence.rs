@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::Retryable;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt, stream};
 
 pub use snapshot::StageSnapshot;
@@ -43,6 +43,9 @@ const AT_ONCE: usize = 4;
 const ASKED_AGAIN: u32 = 5;
 const PAUSE: Duration = Duration::from_secs(5);
 
+/// What is read longer after a stage was left is of another moment.
+const READ_AT_ONCE: TimeDelta = TimeDelta::seconds(30);
+
 /// The longest metrics that are kept: a Prometheus that scraped ten times as much would be reconfigured.
 const MAX_METRICS_BYTES: usize = 8 << 20;
 
@@ -63,6 +66,18 @@ impl Gathered {
             Err(why) => self.problems.push(format!("{name} is missing: {why}")),
         }
     }
+}
+
+/// That these files, which can only be read as they are now, are of another moment than the stage's end: after a
+/// restart, for instance. The picture is of the stage, whenever it is drawn.
+fn read_late(files: &[KeptFile], left_at: DateTime<Utc>, read_at: DateTime<Utc>) -> Option<String> {
+    let is_of_now = |name: &&str| !name.starts_with("stage_") && !name.starts_with("grafana_screenshot_");
+    let names: Vec<_> = files.iter().map(|file| file.name.as_str()).filter(is_of_now).collect();
+    let is_late = !names.is_empty() && read_at - left_at > READ_AT_ONCE;
+    let at = |at: DateTime<Utc>| at.format("%Y-%m-%d %H:%M:%S UTC").to_string();
+    is_late.then(|| {
+        format!("read at {}, and the stage was left at {}: {}", at(read_at), at(left_at), names.join(", "))
+    })
 }
 
 /// A stage of a ramp that is over.
@@ -128,6 +143,7 @@ impl Worker {
     async fn gather_stage(&self, left: Left<'_>) -> Gathered {
         let mut gathered = Gathered::default();
         let percent = left.record.share.0;
+        let read_at = self.clock.now();
         // The metrics first, and beside all else: they change as the next share is set.
         let (metrics, (round, picture), screenshot) = tokio::join!(
             self.metrics_text(left.rollout),
@@ -152,6 +168,9 @@ impl Worker {
         }
         if let Some(screenshot) = screenshot {
             gathered.take(format!("grafana_screenshot_{percent}.png"), screenshot);
+        }
+        if !left.is_snapshot {
+            gathered.problems.extend(read_late(&gathered.files, left.at, read_at));
         }
         // Of a snapshot that asks nobody the gates say nothing.
         let Some(round) = round.filter(|round| !left.is_snapshot || !round.gates.is_empty()) else {

@@ -308,3 +308,26 @@ async fn with_the_record_of_a_success_its_tag_is_at_the_remote_and_with_a_stages
     assert!(!ramp.evidence.is_empty());
     assert_eq!(at_the_remote(), "v1.4.0");
 }
+
+#[test]
+fn what_was_read_long_after_its_stage_says_so_and_a_picture_of_the_stage_does_not() {
+    let files = |names: &[&str]| -> Vec<KeptFile> {
+        names.iter().map(|name| KeptFile { name: (*name).to_owned(), bytes: Vec::new() }).collect()
+    };
+    let all = files(&[
+        "rollout_stage_100.txt",
+        "pods_stage_100.txt",
+        "stage_100.png",
+        "grafana_screenshot_100.png",
+    ]);
+    let late = |files: &[KeptFile], seconds| read_late(files, start(), start() + TimeDelta::seconds(seconds));
+    assert_eq!(late(&all, 30), None, "at once");
+    let said = late(&all, 2_400).expect("said");
+    let expected = "read at 2026-11-24 03:40:00 UTC, and the stage was left at 2026-11-24 03:00:00 UTC: rollout_stage_100.txt, pods_stage_100.txt";
+    assert_eq!(said, expected);
+    assert_eq!(
+        late(&files(&["stage_100.png"]), 2_400),
+        None,
+        "the metrics are missing, which is said already"
+    );
+}
