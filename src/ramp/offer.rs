@@ -81,7 +81,8 @@ impl RampOffer {
             Ok(StagePlan {
                 share,
                 duration_seconds: duration.max(least),
-                needs_approval: self.approval.contains(&share),
+                // Whoever ramps by other stages passes over none of the approvals.
+                needs_approval: self.approval.iter().any(|wanted| (previous < *wanted) && *wanted <= share),
                 criteria: self.criteria.of_stage(share, previous, &revision)?,
             })
         };

@@ -187,6 +187,29 @@ async fn what_is_born_with_its_first_block_or_violation_is_seen_by_the_shipped_c
     measured.prometheus.kill().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_that_is_not_scraped_is_not_taken_for_one_without_errors() {
+    prepare();
+    let api = TradingApi::start(0, 0).await.expect("started");
+    let site = Site::new("#monitoring", &rollout_toml("judged", "{ rollout = \"judged\" }", "8s", &api));
+    let mut measured = Measured::new(&site, "", &[]).await;
+    let judge = judge(&measured.prometheus.url());
+    measured.until("count_over_time(up[1m]) > 4", true).await;
+    let began = SystemClock.now();
+    let without_errors =
+        ["risk-blocks", "csp-violations", "money-errors", "position-violations"].map(shipped);
+    for none in &without_errors {
+        until(&judge, none, began, GateReason::Within).await;
+    }
+    measured.fail();
+    // Those that count from the stage's start know of a target that was there.
+    let reasons = [GateReason::NoData, GateReason::NoData, GateReason::Gaps, GateReason::Gaps];
+    for (unseen, reason) in without_errors.iter().zip(reasons) {
+        assert_eq!(until(&judge, unseen, began, reason).await.verdict, GateVerdict::Unknown);
+    }
+    measured.prometheus.kill().await;
+}
+
 /// Answers everything alike; ends when dropped.
 async fn stranger(status: u16, body: String) -> (String, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

@@ -14,7 +14,9 @@ pub enum RampRefusal {
         "the evidence of ramp {0} is not written yet, and a new ramp would leave it so: try again in a moment, or mend the evidence folder"
     )]
     EvidenceUnwritten(RampId),
-    #[error("no ramp runs: start one with `backstop rollout start --revision …`")]
+    #[error(
+        "no ramp runs: start one with `backstop rollout start --revision …`, or take the traffic off the canary with `backstop rollback --reason …`"
+    )]
     NotRunning,
     #[error("the rollout's mode is not \"armed\": nothing would roll the canary back; arm it first")]
     NotArmed,

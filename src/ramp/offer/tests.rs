@@ -74,6 +74,8 @@ fn a_person_may_ask_for_other_stages_and_times_but_not_for_a_shorter_last_stage(
         let found: Vec<_> = plan.stages.iter().map(|stage| (stage.share.0, stage.duration_seconds)).collect();
         assert_eq!(found, [(10, seconds), (100, last)]);
         assert_eq!(plan.stages[0].criteria.len(), 2, "what is passed over is asked all the same");
+        let approved: Vec<_> = plan.stages.iter().map(|stage| stage.needs_approval).collect();
+        assert_eq!(approved, [false, true], "and so is the approval at 25 %");
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::routing::get;
 use backstop::demo::monitoring::{PrometheusSettings, ScrapeTarget, Server};
 use tokio::net::TcpListener;
@@ -15,7 +16,8 @@ use tokio::task::JoinSet;
 use super::alerting::{alertmanager, programs};
 use super::{Site, wait_for};
 
-type Values = Arc<Mutex<BTreeMap<String, f64>>>;
+/// `None`: it fails.
+type Values = Arc<Mutex<Option<BTreeMap<String, f64>>>>;
 
 /// Ends when dropped.
 pub(crate) struct Measured {
@@ -25,15 +27,16 @@ pub(crate) struct Measured {
     _exporter: JoinSet<()>,
 }
 
-async fn metrics(State(values): State<Values>) -> String {
+async fn metrics(State(values): State<Values>) -> Result<String, StatusCode> {
     let values = values.lock().expect("no panic");
-    values.iter().map(|(series, value)| format!("{series} {value}\n")).collect()
+    let values = values.as_ref().ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
+    Ok(values.iter().map(|(series, value)| format!("{series} {value}\n")).collect())
 }
 
 impl Measured {
     /// Starts everything but Backstop. `rules` are the entries of one group; a Watchdog is added.
     pub(crate) async fn new(site: &Site, rules: &str, relabel: &[&str]) -> Self {
-        let values = Values::default();
+        let values: Values = Arc::new(Mutex::new(Some(BTreeMap::new())));
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let routes = Router::new().route("/metrics", get(metrics)).with_state(Arc::clone(&values));
@@ -64,7 +67,13 @@ impl Measured {
 
     /// Shows this from the next scrape on.
     pub(crate) fn set(&self, series: &str, value: f64) {
-        self.values.lock().expect("no panic").insert(series.to_owned(), value);
+        let mut values = self.values.lock().expect("no panic");
+        values.get_or_insert_default().insert(series.to_owned(), value);
+    }
+
+    /// Answers no scrape any more.
+    pub(crate) fn fail(&self) {
+        *self.values.lock().expect("no panic") = None;
     }
 
     /// Waits until a query of Prometheus has, or has not, a result.

@@ -169,7 +169,7 @@ fn audit(scene: &Scene) -> Result<(), String> {
                 }
             }
             RampEvent::NextStage { share, .. } => {
-                let passed = std::mem::replace(&mut stage, Stage::default());
+                let passed = std::mem::take(&mut stage);
                 before = Some((Stage { passed_at: Some(at), ..passed }, allowed));
                 allowed = *share;
             }
