@@ -59,9 +59,10 @@ pub use owner::{Owner, Stance};
 pub use phase::{GraceCause, Hold, Phase};
 pub use plan::{Goal, Pause, Plan, Progress};
 pub use ramp::{
-    Approval, Bound, CommandCheck, Criterion, GateReason, GateVerdict, HoldReason, Holding, HttpCheck,
-    Judgement, LogCheck, OnFail, Paused, Promotion, Question, Ramp, RampEvent, RampFact, RampPhase, RampPlan,
-    RampSaid, RampStarted, RangeQuery, Shortened, StagePlan, StageRecord, UnfitRevision, Unit,
+    Approval, Bound, CommandCheck, Course, Criterion, GateReason, GateVerdict, Happening, HoldReason,
+    Holding, HttpCheck, Judgement, LogCheck, OnFail, Paused, Promotion, Question, Ramp, RampEvent, RampFact,
+    RampPhase, RampPlan, RampSaid, RampStarted, RangeQuery, Shortened, StagePlan, StageRecord, UnfitRevision,
+    Unit,
 };
 pub use reaction::Reaction;
 pub(crate) use reason::named;

@@ -1,6 +1,7 @@
 //! The staged ramp of a revision: its plan, what is judged before it goes on, and how it stands.
 
 mod apply;
+mod course;
 mod criterion;
 mod event;
 mod filled;
@@ -13,6 +14,7 @@ mod plan;
 mod state;
 mod words;
 
+pub use course::{Course, Happening};
 pub use criterion::{
     Bound, CommandCheck, Criterion, HttpCheck, LogCheck, OnFail, Question, RangeQuery, Unit,
 };

@@ -71,7 +71,21 @@ pub fn render_ramp(ramp: &Ramp) -> Option<String> {
         lines.push(String::new());
         lines.extend(stage(ramp, record));
     }
+    lines.extend(course(ramp));
     Some(lines.join("\n") + "\n")
+}
+
+fn course(ramp: &Ramp) -> Vec<String> {
+    if ramp.course.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec![String::new(), "What Happened:".to_owned()];
+    let said = ramp.course.happened.iter();
+    lines.extend(said.map(|happening| format!("  {}  {}", time(happening.at), shown(&happening.what))));
+    if ramp.course.left_out > 0 {
+        lines.push(format!("  and {} more, in the journal", ramp.course.left_out));
+    }
+    lines
 }
 
 fn how_it_ended(phase: &RampPhase) -> Option<&'static str> {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Approval, HoldReason, Holding, Judgement, Paused, Promotion, Ramp, RampEvent, RampPhase, RampSaid,
-    RampStarted, StageRecord,
+    Approval, Course, HoldReason, Holding, Judgement, Paused, Promotion, Ramp, RampEvent, RampPhase,
+    RampSaid, RampStarted, StageRecord,
 };
 use crate::incident::{NoticeFact, RampId, Share, StepOutcome, StepRecord};
 
@@ -38,6 +38,7 @@ impl Ramp {
             failures: 0,
             paused: None,
             holding: None,
+            course: Course::default(),
             evidence: Vec::new(),
             evidence_problems: Vec::new(),
         }
@@ -45,6 +46,7 @@ impl Ramp {
 
     /// Applies one event of this ramp. Replaying the same events gives the same ramp.
     pub(in crate::incident) fn apply(&mut self, at: DateTime<Utc>, event: &RampEvent) {
+        self.remember(at, event);
         match event {
             RampEvent::Started(_) => {}
             RampEvent::StepStarted { step } => self.step = Some(*step),

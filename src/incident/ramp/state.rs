@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Criterion, Judgement, Promotion, RampPhase, RampPlan, StagePlan};
+use super::{Course, Criterion, Judgement, Promotion, RampPhase, RampPlan, StagePlan};
 use crate::incident::{CriterionName, EvidenceFile, RampId, Share, Step};
 
 /// One ramp: running, or the last that ran.
@@ -35,6 +35,9 @@ pub struct Ramp {
     pub failures: u32,
     pub paused: Option<Paused>,
     pub holding: Option<Holding>,
+    /// For its record.
+    #[serde(default, skip_serializing_if = "Course::is_empty")]
+    pub course: Course,
     /// The record of the whole, once it is written.
     pub evidence: Vec<EvidenceFile>,
     /// What is missing of it, a tag for instance, in sentences.

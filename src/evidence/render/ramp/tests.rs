@@ -68,6 +68,12 @@ Stage 1 (1 %): from 2026-11-04T03:00:00Z to 2026-11-04T03:15:00Z
 
 Stage 2 (100 %): from 2026-11-04T03:15:00Z to 2026-11-04T03:30:00Z
   PASS api-p95: 0.12 s < 0.2 s
+
+What Happened:
+  2026-11-04T03:00:00Z  stage 1 begins: its share was read back
+  2026-11-04T03:15:00Z  stage 1 is passed
+  2026-11-04T03:15:00Z  stage 2 begins: its share was read back
+  2026-11-04T03:30:00Z  stage 2 is passed
 ";
     assert_eq!(story.text().expect("a success"), expected);
 }
@@ -169,6 +175,11 @@ Stage 1 (1 %): from 2026-11-04T03:00:00Z to 2026-11-04T03:15:00Z
   PASS api-p95: 0.12 s < 0.2 s
 
 Stage 2 (100 %): from 2026-11-04T03:15:00Z to -
+
+What Happened:
+  2026-11-04T03:00:00Z  stage 1 begins: its share was read back
+  2026-11-04T03:15:00Z  stage 1 is passed
+  2026-11-04T03:15:00Z  stage 2 begins: its share was read back
 ";
     assert_eq!(story.text().expect("it has ended"), expected);
 }
