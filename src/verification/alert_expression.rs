@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::CanaryRequests;
-use super::expressions::expressions;
+use super::expressions::Expressions;
 use super::probe::{CanaryEnd, Probe, Round, Seen};
 use crate::incident::{CheckName, CheckOutcome};
 use crate::signals::RuleSource;
@@ -33,14 +33,17 @@ impl Probe for AlertExpression {
         if round.alerts.is_empty() {
             return Seen::left_out("no alert caused it");
         }
-        let ask = |end| expressions(prometheus.as_ref(), round.alerts, end);
+        let mut expressions = match Expressions::of(prometheus.as_ref()).await {
+            Ok(expressions) => expressions,
+            Err(error) => return Seen::unknown(error.to_string()),
+        };
         if round.canary_is_gone().await {
-            return ask(Some(CanaryEnd::NoPods)).await;
+            return expressions.seen(round.alerts, Some(CanaryEnd::NoPods)).await;
         }
-        let seen = ask(None).await;
+        let seen = expressions.seen(round.alerts, None).await;
         let is_unknown = seen.outcome == CheckOutcome::Unknown;
         if is_unknown && self.requests.read(round).await.outcome == CheckOutcome::Pass {
-            return ask(Some(CanaryEnd::NoRequests)).await;
+            return expressions.seen(round.alerts, Some(CanaryEnd::NoRequests)).await;
         }
         seen
     }
@@ -92,11 +95,20 @@ mod tests {
             Some(value) => source.with_value(&asked, &[("seen", name)], value),
             None => source,
         });
-        let prometheus: Arc<dyn RuleSource> = Arc::new(source);
+        let source = Arc::new(source);
+        let prometheus: Arc<dyn RuleSource> = source.clone();
         let requests = CanaryRequests::of(Some(Arc::clone(&prometheus)), Some(counter));
-        let probe = AlertExpression { prometheus: Some(prometheus), requests };
+        let probe = AlertExpression { prometheus: Some(prometheus), requests: requests.clone() };
         let alerts = [alert("Slow", &[])];
-        probe.read(&Round::new(&Flag, &alerts, Duration::from_secs(off_seconds))).await.outcome
+        let round = Round::new(&Flag, &alerts, Duration::from_secs(off_seconds));
+        let outcome = probe.read(&round).await.outcome;
+        requests.read(&round).await;
+        let mut questions = source.asked.lock().expect("no panic").clone();
+        questions.sort();
+        let all = questions.len();
+        questions.dedup();
+        assert_eq!(questions.len(), all, "each is asked once in a round: {questions:?}");
+        outcome
     }
 
     #[tokio::test]

@@ -82,6 +82,12 @@ impl Probe for CanaryRequests {
     }
 
     async fn read(&self, round: &Round<'_>) -> Seen {
+        round.canary_requests.get_or_init(|| self.look(round)).await.clone()
+    }
+}
+
+impl CanaryRequests {
+    async fn look(&self, round: &Round<'_>) -> Seen {
         let Some(prometheus) = &self.prometheus else {
             return Seen::left_out("prometheus.url is not configured");
         };

@@ -16,7 +16,7 @@ use crate::text::shown;
 pub(super) struct Round<'a> {
     source: &'a dyn RuleSource,
     /// `None`: as far as is known there is still something to measure.
-    canary_end: Option<CanaryEnd>,
+    pub(super) canary_end: Option<CanaryEnd>,
     answers: BTreeMap<String, Result<Arc<[Sample]>, SignalError>>,
     gone: Option<SignalError>,
 }
@@ -52,8 +52,8 @@ pub(super) fn worst(outcomes: impl Iterator<Item = CheckOutcome>) -> CheckOutcom
 }
 
 impl<'a> Round<'a> {
-    pub(super) fn of(source: &'a dyn RuleSource, canary_end: Option<CanaryEnd>) -> Self {
-        Self { source, canary_end, answers: BTreeMap::new(), gone: None }
+    pub(super) fn of(source: &'a dyn RuleSource) -> Self {
+        Self { source, canary_end: None, answers: BTreeMap::new(), gone: None }
     }
 
     async fn query(&mut self, expression: &str) -> Result<Arc<[Sample]>, SignalError> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::condition::{Judged, Round, worst};
 use super::probe::{CanaryEnd, Seen};
 use crate::incident::{Alert, CheckOutcome};
-use crate::signals::{AlertRule, RuleSource, conditions, in_brackets, rules_of};
+use crate::signals::{AlertRule, RuleSource, SignalError, conditions, in_brackets, rules_of};
 use crate::text::shown;
 
 /// The most rules asked in one round: several times the protocol's, bounded for storms.
@@ -17,23 +17,32 @@ const MAX_ALERTS: usize = 1_000;
 /// The most sentences in one check's detail, the worst first.
 const MAX_SENTENCES: usize = 20;
 
-/// Reads every alert's own expression. What isn't asked is never said to pass, and neither is what has no data
-/// because there is no canary to measure any more.
-pub(super) async fn expressions(
-    source: &dyn RuleSource,
-    alerts: &[Alert],
-    canary_end: Option<CanaryEnd>,
-) -> Seen {
-    let rules = match source.rules().await {
-        Ok(rules) => rules,
-        Err(error) => return Seen::unknown(error.to_string()),
-    };
-    let mut round = Round::of(source, canary_end);
+/// The rules of a Prometheus, and what it has answered of them: asked once, however often it is judged.
+#[derive(Debug)]
+pub(super) struct Expressions<'a> {
+    rules: Vec<AlertRule>,
+    round: Round<'a>,
+}
+
+impl<'a> Expressions<'a> {
+    pub(super) async fn of(source: &'a dyn RuleSource) -> Result<Self, SignalError> {
+        Ok(Self { rules: source.rules().await?, round: Round::of(source) })
+    }
+
+    /// Reads every alert's own expression. What isn't asked is never said to pass, and neither is what has no data
+    /// because there is no canary to measure any more.
+    pub(super) async fn seen(&mut self, alerts: &[Alert], canary_end: Option<CanaryEnd>) -> Seen {
+        self.round.canary_end = canary_end;
+        seen(&self.rules, &mut self.round, alerts).await
+    }
+}
+
+async fn seen(rules: &[AlertRule], round: &mut Round<'_>, alerts: &[Alert]) -> Seen {
     let mut asked = BTreeSet::new();
     let mut left_out = alerts.len().saturating_sub(MAX_ALERTS);
     let mut judged: Vec<Judged> = Vec::new();
     for alert in alerts.iter().take(MAX_ALERTS) {
-        let of_alert = rules_of(&rules, alert);
+        let of_alert = rules_of(rules, alert);
         let keys: Vec<_> = of_alert.iter().map(|(rule, _)| (&rule.name, &rule.labels, &rule.query)).collect();
         let news = keys.iter().filter(|key| !asked.contains(*key)).count();
         if asked.len() + news > MAX_RULES {
@@ -46,7 +55,7 @@ pub(super) async fn expressions(
             of_this.push(Judged::unknown("Prometheus has no rule of this name"));
         }
         for (rule, differences) in of_alert {
-            let seen = rule_seen(&mut round, rule, alert).await;
+            let seen = rule_seen(round, rule, alert).await;
             let sentence = format!("{}{}", seen.sentence, in_brackets(&differences));
             of_this.push(Judged { sentence, ..seen });
         }

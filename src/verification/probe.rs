@@ -106,6 +106,8 @@ impl CanaryEnd {
 pub struct Round<'a> {
     subject: &'a dyn Subject,
     observed: OnceCell<Result<Observation, ReadError>>,
+    /// What the canary's own counter says, which two probes ask for.
+    pub(super) canary_requests: OnceCell<Seen>,
     /// The incident's alerts as the round began.
     pub alerts: &'a [Alert],
     /// For how long the traffic has been off the canary, by the clock that nobody sets.
@@ -116,7 +118,7 @@ impl<'a> Round<'a> {
     /// A round that has read nothing yet.
     #[must_use]
     pub fn new(subject: &'a dyn Subject, alerts: &'a [Alert], off_for: Duration) -> Self {
-        Self { subject, observed: OnceCell::new(), alerts, off_for }
+        Self { subject, observed: OnceCell::new(), canary_requests: OnceCell::new(), alerts, off_for }
     }
 
     /// What was rolled back, as it is in this round: observed once, however many probes ask.

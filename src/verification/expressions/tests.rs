@@ -4,6 +4,10 @@ use super::*;
 use crate::verification::fixtures::{Scripted, alert};
 use CheckOutcome::{Fail, Gone, Pass, Unknown};
 
+async fn expressions(source: &Scripted, alerts: &[Alert], canary_end: Option<CanaryEnd>) -> Seen {
+    Expressions::of(source).await.expect("rules").seen(alerts, canary_end).await
+}
+
 async fn seen(source: &Scripted, alerts: &[Alert]) -> (CheckOutcome, String) {
     let check = expressions(source, alerts, None).await;
     (check.outcome, check.detail)
