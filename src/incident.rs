@@ -69,7 +69,7 @@ pub(crate) use reason::named;
 pub use reason::{NoticeKind, Reason};
 pub use records::{
     Answer, Attempt, BlobRef, Check, CheckName, CheckOutcome, EvidenceFile, SnapshotPoint, StepOutcome,
-    StepRecord, Verdict, Verification,
+    StepRecord, Verdict, Verification, sha256_hex,
 };
 pub use refusals::{GivenUp, Refusals};
 pub use rollout::{CanaryRun, Epoch, RolloutState};

@@ -7,10 +7,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use rustix::fs::OFlags;
-use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 use super::EvidenceError;
+pub(super) use crate::incident::sha256_hex as sha256;
 use crate::ownership::{give_to_owner_around, make_folders, open_or_make};
 
 /// Evidence holds labels, answers and addresses: nobody's business but that of Backstop's user, and
@@ -24,11 +24,6 @@ const MAX_SET_ASIDE: usize = 99;
 /// How often the lock is tried: writing takes milliseconds.
 const LOCK_TRIES: u32 = 40;
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
-
-/// SHA-256 in lower-case hex.
-pub(super) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 pub(super) fn io<'a>(
     path: &'a Path,

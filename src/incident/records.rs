@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::{Observation, Share, Step};
 
@@ -88,6 +89,13 @@ pub struct StepRecord {
 const BEGUN_AGAIN_AFTER: TimeDelta = TimeDelta::milliseconds(1_500);
 
 impl StepRecord {
+    /// Of a step that was decided and is not the thing to do any more: nothing was sent.
+    #[must_use]
+    pub fn not_begun(step: Step, now: DateTime<Utc>, share_before: Option<Share>) -> Self {
+        let (attempts, outcome, decided_at) = (Vec::new(), StepOutcome::NotNow, None);
+        Self { step, started_at: now, ended_at: now, attempts, outcome, share_before, decided_at }
+    }
+
     /// How long after its decision it began, where that is so late that an earlier process may have
     /// begun it before.
     #[must_use]
@@ -214,6 +222,12 @@ impl Verification {
             Some(CheckOutcome::Fail | CheckOutcome::Unknown | CheckOutcome::Gone) => false,
         }
     }
+}
+
+/// The SHA-256 of these bytes, in lower-case hex.
+#[must_use]
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Bytes stored beside the events, found by their SHA-256.

@@ -4,20 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
-use sha2::{Digest, Sha256};
 
 use super::observed_target::{ActedOn, ObservedTarget};
 use super::{Rollout, Submission, Worker};
-use crate::decision::{self, Command, Input, Next, Reading, due};
+use crate::decision::{self, Command, Input, Next, due};
 use crate::evidence::{EvidenceBlobs, Recorded};
 use crate::execution::{StepLimits, run_step};
 use crate::incident::{
-    Alert, BlobRef, Epoch, Incident, IncidentId, RolloutName, Share, SnapshotPoint, Step, StepRecord,
+    Alert, BlobRef, Epoch, Incident, IncidentId, RolloutName, SnapshotPoint, Step, StepRecord, sha256_hex,
 };
 
 /// The longest a reading of the share may delay a decision: a critical waits for it. Shorter than
 /// a reading of 0 % is relied upon after it was asked for, or a slow one could never be.
-const READ_TIMEOUT: Duration = Duration::from_millis(1_500);
+pub(super) const READ_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// The pause between two looks at a target while a rollback can't go on: what it waits for are pods,
 /// which take seconds.
@@ -145,7 +144,7 @@ impl Worker {
 
     /// The decision that a command to act is for, if the state asks for it and nobody has seen another
     /// revision since.
-    fn asks_for(&self, rollout: &Rollout, command: &Command) -> Option<Epoch> {
+    pub(super) fn asks_for(&self, rollout: &Rollout, command: &Command) -> Option<Epoch> {
         let states = self.journal.states();
         let state = states.get(&rollout.name)?;
         let now = self.clock.now();
@@ -157,20 +156,6 @@ impl Worker {
         let acts_on_it = incident.or_else(of_ramp).is_some_and(|revision| revision.may_be(there));
         let asks = acts_on_it && due(state, &rollout.policy, now).commands.contains(command);
         asks.then_some(state.epoch)
-    }
-
-    /// Whether the state asks for this command, if nobody has seen another revision since.
-    pub(super) fn is_asked_for(&self, rollout: &Rollout, command: &Command) -> bool {
-        self.asks_for(rollout, command).is_some()
-    }
-
-    /// The share that is read now, within [`READ_TIMEOUT`].
-    pub(super) async fn share_now(&self, rollout: &Rollout) -> Option<Share> {
-        self.observe(rollout).await.ok()?;
-        match self.observed.reading(&rollout.name, self.clock.now()).0 {
-            Reading::At { share, .. } => share,
-            Reading::Never | Reading::NotConfigured => None,
-        }
     }
 
     /// Observes until the next step can be decided on, or why it can't has to be recorded.
@@ -332,6 +317,5 @@ pub(super) fn untiring() -> ExponentialBuilder {
 /// The SHA-256 and the length of bytes that are stored beside the events.
 #[must_use]
 pub fn blob_ref(bytes: &[u8]) -> BlobRef {
-    let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    BlobRef { sha256, bytes: bytes.len() as u64 }
+    BlobRef { sha256: sha256_hex(bytes), bytes: bytes.len() as u64 }
 }

@@ -1,9 +1,10 @@
 //! Carries out what a ramp asks for.
 
+use super::perform::READ_TIMEOUT;
 use super::{Rollout, Worker};
 use crate::decision::{Command, Input};
 use crate::execution::StepLimits;
-use crate::incident::{RampId, Step, StepOutcome, StepRecord};
+use crate::incident::{RampId, Step, StepRecord};
 
 impl Worker {
     /// One change of a ramp. It enters the rollout's lane as a rollback does, so that whatever is decided later
@@ -20,7 +21,7 @@ impl Worker {
         }
         let command = Command::RunRampStep { ramp: ramp.clone(), step };
         self.report(&rollout.name, Input::RampStepDue { ramp: ramp.clone(), step }).await;
-        if !self.is_asked_for(rollout, &command) {
+        if self.asks_for(rollout, &command).is_none() {
             return;
         }
         // Once: whatever comes of it, the next look says whether it is still to be done. A second order could undo
@@ -44,23 +45,10 @@ impl Worker {
         step: Step,
     ) -> Option<StepRecord> {
         let wanted = step.sets_share()?;
-        let has = match self.share_reader.before_acting(rollout).await {
-            Some(share) => Some(share),
-            // Unlike a rollback it has time for a slow answer.
-            None => self.share_now(rollout).await,
-        };
+        let has = self.share_reader.within(rollout, READ_TIMEOUT).await;
         let states = self.journal.states();
         let known = states.get(&rollout.name)?.running_ramp().filter(|known| known.id == *ramp)?;
         let is_as_known = has.is_some_and(|share| share == wanted || share == known.share_set());
-        let now = self.clock.now();
-        (!is_as_known).then(|| StepRecord {
-            step,
-            started_at: now,
-            ended_at: now,
-            attempts: Vec::new(),
-            outcome: StepOutcome::NotNow,
-            share_before: has,
-            decided_at: None,
-        })
+        (!is_as_known).then(|| StepRecord::not_begun(step, self.clock.now(), has))
     }
 }

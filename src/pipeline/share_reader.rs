@@ -50,7 +50,7 @@ impl ShareReader {
         let Ok(turn) = Arc::clone(turn).try_lock_owned() else { return };
         let (reader, rollout) = (self.clone(), Arc::clone(rollout));
         tokio::spawn(async move {
-            reader.read(&rollout).await;
+            reader.read(&rollout, BEFORE_ACTING).await;
             drop(turn);
         });
     }
@@ -58,6 +58,11 @@ impl ShareReader {
     /// The share now: the reading that was decided on or begun with it, if it is of this moment, or
     /// else another one. `None`: it can't be read in time.
     pub(super) async fn before_acting(&self, rollout: &Rollout) -> Option<Share> {
+        self.within(rollout, BEFORE_ACTING).await
+    }
+
+    /// The same for who has time for a slow answer.
+    pub(super) async fn within(&self, rollout: &Rollout, limit: Duration) -> Option<Share> {
         if !rollout.lane.target().can_observe() {
             return None;
         }
@@ -66,10 +71,10 @@ impl ShareReader {
             let _turn = turn.lock().await;
             match self.of_this_moment(rollout) {
                 Some(share) => share,
-                None => self.read(rollout).await,
+                None => self.read(rollout, limit).await,
             }
         };
-        tokio::time::timeout(BEFORE_ACTING, read).await.ok()?
+        tokio::time::timeout(limit, read).await.ok()?
     }
 
     fn of_this_moment(&self, rollout: &Rollout) -> Option<Option<Share>> {
@@ -81,7 +86,7 @@ impl ShareReader {
     }
 
     /// A failure is not recorded: the reading from before it says more, and whoever acts tries anyway.
-    async fn read(&self, rollout: &Rollout) -> Option<Share> {
+    async fn read(&self, rollout: &Rollout, limit: Duration) -> Option<Share> {
         let target = ObservedTarget { rollout, observed: &self.observed, clock: self.clock.as_ref() };
         let read = async {
             match target.glance().await {
@@ -89,7 +94,7 @@ impl ShareReader {
                 None => target.observe().await.ok()?.whole_share(),
             }
         };
-        tokio::time::timeout(BEFORE_ACTING, read).await.ok()?
+        tokio::time::timeout(limit, read).await.ok()?
     }
 }
 

@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use sha2::{Digest, Sha256};
 
 use super::GatesFile;
-use crate::incident::{Criterion, Question, Ramp, RampPlan, StageRecord};
+use crate::incident::{Criterion, Question, Ramp, RampPlan, StageRecord, sha256_hex};
 use crate::text::shown;
 
 /// The SHA-256 of a plan in hex: of its JSON without any space.
@@ -16,7 +15,7 @@ use crate::text::shown;
 /// # Errors
 /// When a member can't be written as JSON.
 pub fn plan_sha256(plan: &RampPlan) -> Result<String, serde_json::Error> {
-    serde_json::to_string(plan).map(|json| sha256(&json))
+    serde_json::to_string(plan).map(|json| sha256_hex(json.as_bytes()))
 }
 
 /// Why the plan in a ramp's record is not the one that the ramp was started with; `None`: it is.
@@ -40,15 +39,11 @@ pub fn changed_plan(record: &str) -> Option<String> {
         Ok(record) => record,
         Err(error) => return Some(format!("it is no record of a ramp ({error})")),
     };
-    let found = sha256(&compact(ramp.plan.get()));
+    let found = sha256_hex(compact(ramp.plan.get()).as_bytes());
     (found != ramp.plan_sha256).then(|| {
         let named = shown(&ramp.plan_sha256);
         format!("its plan has the SHA-256 {found}, and {named} is the one that the ramp was started with")
     })
-}
-
-fn sha256(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// JSON without the spaces between its tokens.

@@ -104,10 +104,7 @@ pub(in crate::decision) fn step_due(draft: &mut Draft<'_>, id: &RampId, step: St
     let ramp = draft.ramp_now().filter(|ramp| ramp.id == *id && ramp.step == Some(step))?;
     let is_in_order = of_the_rollout(draft, &ramp).is_empty() && !is_too_late(draft, &ramp, step);
     if !is_in_order {
-        let (now, attempts) = (draft.now(), Vec::new());
-        let (outcome, share_before, decided_at) = (StepOutcome::NotNow, None, None);
-        let record =
-            StepRecord { step, started_at: now, ended_at: now, attempts, outcome, share_before, decided_at };
+        let record = StepRecord::not_begun(step, draft.now(), None);
         draft.ramp_event(id, RampEvent::StepEnded { record });
     }
     None

@@ -6,7 +6,7 @@ use super::{RampRefusal, RampRequest};
 use crate::decision::Draft;
 use crate::decision::draft::Activity;
 use crate::decision::grace::roll_back;
-use crate::incident::{HoldReason, Judgement, Promotion, Ramp, RampEvent, RampSaid, Reason, Share};
+use crate::incident::{HoldReason, Promotion, Ramp, RampEvent, RampSaid, Reason, Share};
 
 pub(in crate::decision) fn asked(
     draft: &mut Draft<'_>,
@@ -68,8 +68,7 @@ fn approval(draft: &Draft<'_>, ramp: &Ramp, actor: String, through: &str) -> Res
         };
         return Err(RampRefusal::ApprovedTooEarly { stage, why });
     }
-    let known: Vec<_> = record.judgements.values().cloned().collect();
-    let mut in_the_way = in_the_way(draft, ramp, &known);
+    let mut in_the_way = in_the_way(draft, ramp, &ramp.judgements());
     in_the_way.retain(|(reason, _)| *reason != HoldReason::ApprovalMissing);
     if !in_the_way.is_empty() {
         return Err(RampRefusal::ApprovedTooEarly { stage, why: in_words(&in_the_way) });
@@ -95,8 +94,7 @@ fn promotion(
     if ramp.is_in_last_stage() && !is_forced {
         return Err(RampRefusal::LastStageIsWatched { stage });
     }
-    let known: Vec<Judgement> =
-        ramp.record().map(|record| record.judgements.values().cloned().collect()).unwrap_or_default();
+    let known = ramp.judgements();
     // As if its time were over: only then all that is in the way counts.
     let promoted = ramp.clone().promoted(promotion.clone());
     let mut in_the_way = in_the_way(draft, &promoted, &known);

@@ -95,8 +95,7 @@ const FAILURES_TOLD: u32 = 3;
 /// Before a stage has lasted its time only that holds it which somebody has to do something about; and what was
 /// not asked yet is nothing to be told of.
 fn watch(draft: &mut Draft<'_>, ramp: &Ramp) {
-    let known: Vec<Judgement> =
-        ramp.record().into_iter().flat_map(|record| record.judgements.values().cloned()).collect();
+    let known = ramp.judgements();
     let mut in_the_way = in_the_way(draft, ramp, &known);
     let is_judged =
         |criterion: &Criterion| known.iter().any(|judgement| judgement.criterion == criterion.name);

@@ -94,13 +94,7 @@ impl Ramp {
                     record.approval = Some(Approval { at, actor, through });
                 }
             }
-            RampEvent::Promoted(promotion) => {
-                self.promote(promotion.clone());
-                let stage = self.stage;
-                if let Some(record) = self.record_mut(stage) {
-                    record.promoted_at = Some(at);
-                }
-            }
+            RampEvent::Promoted(promotion) => self.promote(promotion.clone(), Some(at)),
             RampEvent::StagePassed { stage, judgements } => {
                 self.judged(*stage, judgements);
                 if let Some(record) = self.record_mut(*stage) {
@@ -260,14 +254,14 @@ impl Ramp {
     /// The same ramp with its stage promoted, to see what would be in the way.
     #[must_use]
     pub fn promoted(mut self, promotion: Promotion) -> Self {
-        self.promote(promotion);
+        self.promote(promotion, None);
         self
     }
 
-    fn promote(&mut self, promotion: Promotion) {
+    fn promote(&mut self, promotion: Promotion, at: Option<DateTime<Utc>>) {
         let stage = self.stage;
         if let Some(record) = self.record_mut(stage) {
-            record.promotion = Some(promotion);
+            (record.promotion, record.promoted_at) = (Some(promotion), at);
         }
     }
 }

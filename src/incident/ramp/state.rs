@@ -195,6 +195,12 @@ impl Ramp {
         self.stages.iter().rev().find(|record| record.stage == stage)
     }
 
+    /// The latest verdicts on the stage that it is in.
+    #[must_use]
+    pub fn judgements(&self) -> Vec<Judgement> {
+        self.record().into_iter().flat_map(|record| record.judgements.values().cloned()).collect()
+    }
+
     /// What the stage at this place in the plan is judged by.
     #[must_use]
     pub fn criteria_of(&self, stage: usize) -> &[Criterion] {
