@@ -86,14 +86,14 @@ fn places(args: &EvidenceArgs, common: &Common) -> Option<Places> {
         Some(directory) => {
             Places { directory: EvidenceDir::new(directory.clone()), fallback: None, database: None }
         }
-        None => match check_config::open(common) {
-            Some(config) => Places {
+        None => {
+            let config = check_config::open(common)?;
+            Places {
                 directory: EvidenceDir::new(config.evidence.directory),
                 fallback: Some(EvidenceDir::new(config.evidence.fallback_directory)),
                 database: Some(config.store.path),
-            },
-            None => return None,
-        },
+            }
+        }
     })
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::cli::Outcome;
 use crate::cli::output::{Output, fail, print, print_json};
 use crate::evidence::{AgainstPlan, RecordedGates, recorded_gates};
-use crate::incident::{Criterion, GateVerdict, Judgement, Question};
+use crate::incident::{Criterion, Judgement, Question};
 use crate::ramp::{GatesFile, Replayed};
 use crate::text::shown;
 
@@ -111,18 +111,14 @@ fn gate_text(one: &Replayed<'_>) -> String {
         format!("; ASKED {} s AFTER that time: it says how things were then", late.num_seconds().max(1))
     });
     if one.agrees() {
-        return format!("  same     {:<8}{title}: {seen}{late}", word(one.again.verdict));
+        return format!("  same     {:<8}{title}: {seen}{late}", one.again.verdict.in_capitals());
     }
     let (recorded, again) = (said(one.recorded), said(&one.again));
     format!("  DIFFERS  {title}: recorded {recorded}; now {again}: {seen}{late}")
 }
 
 fn said(judgement: &Judgement) -> String {
-    format!("{} ({})", word(judgement.verdict), judgement.reason.meaning().trim_end_matches('.'))
-}
-
-fn word(verdict: GateVerdict) -> String {
-    verdict.as_str().to_ascii_uppercase()
+    format!("{} ({})", judgement.verdict.in_capitals(), judgement.reason.meaning().trim_end_matches('.'))
 }
 
 fn file_json(file: &RecordedGates) -> Value {

@@ -146,9 +146,8 @@ fn stage(ramp: &Ramp, record: &StageRecord) -> Vec<String> {
     if let Some(promotion) = record.promotion.as_ref().filter(|promotion| !promotion.in_spite_of.is_empty()) {
         let reasons = promotion.in_spite_of.iter().map(|reason| reason.meaning().to_owned());
         let of_criteria = promotion.in_spite_of_criteria.iter();
-        let criteria = of_criteria.map(|(name, verdict)| {
-            format!("{}: {}", shown(name.as_str()), verdict.as_str().to_ascii_uppercase())
-        });
+        let criteria =
+            of_criteria.map(|(name, verdict)| format!("{}: {}", shown(name.as_str()), verdict.in_capitals()));
         let all: Vec<_> = reasons.chain(criteria).collect();
         lines.push(format!("  overruled was this: {}", all.join(" ")));
     }
@@ -182,7 +181,7 @@ fn by_a_person(ramp: &Ramp, record: &StageRecord, promotion: &Promotion) -> Stri
 }
 
 fn gate(judgement: &Judgement) -> String {
-    let verdict = judgement.verdict.as_str().to_ascii_uppercase();
+    let verdict = judgement.verdict.in_capitals();
     format!("{verdict} {}: {}", shown(judgement.criterion.as_str()), shown(&judgement.detail))
 }
 

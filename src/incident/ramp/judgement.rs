@@ -15,6 +15,14 @@ named! {
     }
 }
 
+impl GateVerdict {
+    /// As evidence and terminals write it: `PASS`.
+    #[must_use]
+    pub fn in_capitals(self) -> String {
+        self.as_str().to_ascii_uppercase()
+    }
+}
+
 named! {
     /// Why a criterion got its verdict.
     GateReason {

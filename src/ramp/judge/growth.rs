@@ -22,11 +22,8 @@ pub(super) fn growth(series: &[Vec<Option<f64>>], handed_over: &[Option<f64>]) -
     let is_start_known = series.iter().any(|points| points.first().copied().flatten().is_some());
     let mut totals = vec![None; points];
     for (which, points) in series.iter().enumerate() {
-        let certain = match handed_over.get(which).copied().flatten() {
-            _ if !is_start_known => None,
-            Some(total) => Some(total),
-            None => Some(0.0),
-        };
+        let total_before = handed_over.get(which).copied().flatten().unwrap_or(0.0);
+        let certain = is_start_known.then_some(total_before);
         let (mut before, mut grown) = (None, Range { least: 0.0, most: 0.0 });
         for (number, total) in totals.iter_mut().enumerate() {
             let value = points.get(number).copied().flatten();
