@@ -19,13 +19,11 @@ use crate::gateway::Gateway;
 use crate::own_commit::OwnCommit;
 use crate::report::{Report, Times};
 use crate::rollouts::{Rollout, Router, Traffic, rules};
-use crate::site::{Served, Site, WEBHOOK, alert, body, single};
+use crate::site::{OPERATOR, Served, Site, WEBHOOK, alert, body, single};
 use crate::webhook::WARM_UP;
 
 /// Longer than an observation is relied upon: so long ago was the last poll, in life.
 const POLLED_BEFORE: Duration = Duration::from_millis(2_200);
-
-const OPERATOR: &str = "operator-token";
 
 /// The object that the bare PATCH changes.
 const BARE: &str = "bare";
@@ -244,12 +242,8 @@ impl Scene {
             let rollout = rollout().await;
             (rollout["share_percent"] == 0).then(|| rollout["revision"].clone())
         });
-        let body = json!({ "actor": "bench", "revision": revision.await, "yes": true });
-        let url = self.served.url("/api/v1/rollouts/r0/ramp");
-        let answer = reqwest::Client::new().post(url).bearer_auth(OPERATOR).json(&body).send().await;
-        let answer = answer.expect("an answer");
-        let (status, text) = (answer.status(), answer.text().await.unwrap_or_default());
-        assert!(status.is_success(), "{status}: {text}");
+        let revision = revision.await;
+        self.served.start_ramp("r0", revision.as_str().expect("a revision")).await;
         wait_for("the first stage", || async { (rollout().await["share_percent"] == 1).then_some(()) }).await;
         let shown = self.requests_a_minute(plan).await;
         report.row(["API requests per minute while a ramp waits", "", &shown, "", "", ""]);

@@ -3,18 +3,14 @@
 
 use std::time::{Duration, Instant};
 
-use backstop::demo::monitoring::{
-    AlertmanagerSettings, INSTALL_HINT, Programs, PrometheusSettings, ScrapeTarget, Server, free_port,
-};
-use serde_json::json;
-
 use crate::Plan;
 use crate::counted::Counted;
 use crate::flag_api::{FlagApi, SPOT_CHECK};
 use crate::report::{Report, mebibytes, shown};
-use crate::site::{Served, Site};
-
-const OPERATOR: &str = "operator-token";
+use crate::site::{OPERATOR, Served, Site};
+use backstop::demo::monitoring::{
+    AlertmanagerSettings, INSTALL_HINT, Programs, PrometheusSettings, ScrapeTarget, Server, free_port,
+};
 
 /// As many as the protocol's stages have in the middle; and one that asks the application itself.
 const CRITERIA: usize = 8;
@@ -42,11 +38,11 @@ pub(crate) async fn run(plan: &Plan, report: &mut Report) {
     api.all_polled().await;
     let without = cost(&served, &api, &monitoring, window).await;
     let one = {
-        start(&served, 0).await;
+        served.start_ramp("r0", "v1.4.0").await;
         cost(&served, &api, &monitoring, window).await
     };
     for number in 1..count {
-        start(&served, number).await;
+        served.start_ramp(&format!("r{number}"), "v1.4.0").await;
     }
     api.all_at(50).await;
     let all = cost(&served, &api, &monitoring, window).await;
@@ -150,16 +146,6 @@ fn site(api: &FlagApi, count: usize, monitoring: &Monitoring) -> Site {
     std::fs::write(site.folder.path().join("criteria.toml"), criteria).expect("written");
     std::fs::write(site.folder.path().join("operator"), OPERATOR).expect("written");
     site
-}
-
-/// Starts a rollout's ramp.
-async fn start(served: &Served, number: usize) {
-    let url = served.url(&format!("/api/v1/rollouts/r{number}/ramp"));
-    let body = json!({ "actor": "bench", "revision": "v1.4.0", "yes": true });
-    let answer = reqwest::Client::new().post(url).bearer_auth(OPERATOR).json(&body).send().await;
-    let answer = answer.expect("an answer");
-    let (status, text) = (answer.status(), answer.text().await.unwrap_or_default());
-    assert!(status.is_success(), "{status}: {text}");
 }
 
 /// What is spent in a window, as a minute.

@@ -16,6 +16,8 @@ use crate::wire::Wire;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_backstop");
 const TOKEN: &str = "hook-token";
+/// Of a site whose configuration names the file `operator`.
+pub(crate) const OPERATOR: &str = "operator-token";
 pub(crate) const WEBHOOK: &str = "/api/v1/alertmanager";
 
 /// The folder.
@@ -120,6 +122,16 @@ impl Served {
 
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.listen)
+    }
+
+    /// Starts a rollout's ramp.
+    pub(crate) async fn start_ramp(&self, rollout: &str, revision: &str) {
+        let url = self.url(&format!("/api/v1/rollouts/{rollout}/ramp"));
+        let body = serde_json::json!({ "actor": "bench", "revision": revision, "yes": true });
+        let answer = reqwest::Client::new().post(url).bearer_auth(OPERATOR).json(&body).send().await;
+        let answer = answer.expect("an answer");
+        let (status, text) = (answer.status(), answer.text().await.unwrap_or_default());
+        assert!(status.is_success(), "{status}: {text}");
     }
 
     /// The processor time that it has used since its start, of all its threads.

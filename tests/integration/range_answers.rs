@@ -24,6 +24,15 @@ use tokio::task::JoinSet;
 use crate::support::measured::Measured;
 use crate::support::{Site, prepare, rollout_toml, wait_for};
 
+/// An application that the real Prometheus watches, and the folder that it writes into.
+async fn watched_application() -> (Site, Measured) {
+    prepare();
+    let api = TradingApi::start(0, 0).await.expect("started");
+    let site = Site::new("#monitoring", &rollout_toml("judged", "{ rollout = \"judged\" }", "8s", &api));
+    let measured = Measured::new(&site, "", &[]).await;
+    (site, measured)
+}
+
 fn prometheus(url: &str) -> Prometheus {
     let outbound = Outbound::new(Duration::from_secs(5), None).expect("a client");
     Prometheus::new(outbound, Url::parse(url).expect("a URL"))
@@ -82,10 +91,7 @@ async fn until(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn criteria_are_judged_by_what_the_real_prometheus_has_of_the_stage() {
-    prepare();
-    let api = TradingApi::start(0, 0).await.expect("started");
-    let site = Site::new("#monitoring", &rollout_toml("judged", "{ rollout = \"judged\" }", "8s", &api));
-    let mut measured = Measured::new(&site, "", &[]).await;
+    let (_site, mut measured) = watched_application().await;
     let judge = judge(&measured.prometheus.url());
     measured.set("depth", 1.0);
     measured.until("depth", true).await;
@@ -133,10 +139,7 @@ async fn criteria_are_judged_by_what_the_real_prometheus_has_of_the_stage() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_metric_that_only_another_application_has_is_not_there() {
-    prepare();
-    let api = TradingApi::start(0, 0).await.expect("started");
-    let site = Site::new("#monitoring", &rollout_toml("judged", "{ rollout = \"judged\" }", "8s", &api));
-    let mut measured = Measured::new(&site, "", &[]).await;
+    let (_site, mut measured) = watched_application().await;
     measured.set("depth", 1.0);
     measured.until("depth", true).await;
     let of = |whose: &str, name: &str| Metric { whose: whose.to_owned(), name: name.to_owned() };
@@ -165,10 +168,7 @@ const ROLLOUT: &str = "[[rollouts]]\nname = \"judged\"\ntraffic = { kind = \"fea
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_born_with_its_first_block_or_violation_is_seen_by_the_shipped_criteria() {
-    prepare();
-    let api = TradingApi::start(0, 0).await.expect("started");
-    let site = Site::new("#monitoring", &rollout_toml("judged", "{ rollout = \"judged\" }", "8s", &api));
-    let mut measured = Measured::new(&site, "", &[]).await;
+    let (_site, mut measured) = watched_application().await;
     let judge = judge(&measured.prometheus.url());
     measured.until("count_over_time(up[1m]) > 4", true).await;
     let began = SystemClock.now();
@@ -189,10 +189,7 @@ async fn what_is_born_with_its_first_block_or_violation_is_seen_by_the_shipped_c
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_application_that_is_not_scraped_is_not_taken_for_one_without_errors() {
-    prepare();
-    let api = TradingApi::start(0, 0).await.expect("started");
-    let site = Site::new("#monitoring", &rollout_toml("judged", "{ rollout = \"judged\" }", "8s", &api));
-    let mut measured = Measured::new(&site, "", &[]).await;
+    let (_site, mut measured) = watched_application().await;
     let judge = judge(&measured.prometheus.url());
     measured.until("count_over_time(up[1m]) > 4", true).await;
     let began = SystemClock.now();
