@@ -22,6 +22,7 @@ mod ramp_steps;
 mod revision;
 mod rights;
 mod router;
+mod stable_endpoints;
 mod steps;
 mod surroundings;
 
@@ -51,6 +52,7 @@ use self::ingress_nginx::IngressNginx;
 use self::just_read::JustRead;
 use self::object::{DEPLOYMENT, Object};
 use self::router::Router;
+use self::stable_endpoints::KnownSlices;
 use self::surroundings::{Claim, Surroundings};
 use super::{ActError, Glance, ReadError, Target};
 use crate::clock::Clock;
@@ -58,10 +60,10 @@ use crate::config::{KubernetesConfig, RevisionSource, RouterConfig};
 use crate::incident::{Answer, Observation, Step, Workloads};
 
 /// The longest that one try of a step can take, for `timeout` of a call: the last round may begin at its
-/// limit, and reads once and writes once.
+/// limit, and reads once, but for slices that are asked for by name before, and writes once.
 #[must_use]
 pub fn longest_try(timeout: Duration) -> Duration {
-    steps::ROUNDS_WITHIN + 2 * timeout
+    steps::ROUNDS_WITHIN + stable_endpoints::BY_NAME_WITHIN + 2 * timeout
 }
 
 /// The Deployments, Services and the router's object of one rollout.
@@ -77,6 +79,7 @@ pub struct KubernetesTarget {
     surroundings: Surroundings,
     events: Events,
     just_read: JustRead,
+    known_slices: KnownSlices,
     /// Steps that were begun: only the last is decided again after a conflict, which a later one may be.
     begun: AtomicU64,
 }
@@ -99,6 +102,7 @@ impl KubernetesTarget {
             canary_service: canary.service.clone(),
             revision: config.revision.clone(),
             just_read: JustRead::default(),
+            known_slices: KnownSlices::default(),
             begun: AtomicU64::new(0),
         }
     }
@@ -132,11 +136,6 @@ impl KubernetesTarget {
             "there is no {} in the namespace {namespace}: a rollback can take its traffic off, and not scale it down",
             self.canary
         )
-    }
-
-    /// Of the stable version.
-    async fn ready_endpoints(&self) -> Result<u16, CallError> {
-        self.endpoints(&self.stable_service).await.map(|slices| pods::ready_endpoints(&slices))
     }
 }
 
@@ -201,7 +200,7 @@ impl Target for KubernetesTarget {
             self.router_object(),
             self.caller.get::<Deployment>(&self.stable, None),
             self.caller.get::<Deployment>(&self.canary, None),
-            self.endpoints(&self.stable_service),
+            self.stable_slices(),
             self.endpoints(&self.canary_service),
             self.surroundings.known(),
         );

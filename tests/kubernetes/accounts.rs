@@ -24,7 +24,7 @@ pub(crate) fn rules(router: Router, without: Option<(&str, &str)>) -> Value {
         routed,
         ("apps", "deployments", deployments, &["get"]),
         ("apps", "deployments/scale", deployments, &["get", "patch"]),
-        ("discovery.k8s.io", "endpointslices", &[], &["list"]),
+        ("discovery.k8s.io", "endpointslices", &[], &["get", "list"]),
         ("events.k8s.io", "events", &[], &["create"]),
         ("autoscaling", "horizontalpodautoscalers", &[], &["list"]),
         ("argoproj.io", "rollouts", &[], &["list"]),

@@ -86,6 +86,10 @@ impl On {
     }
 
     fn fits(&self, method: &str, path: &str) -> bool {
+        const SLICES: &str = "/endpointslices";
+        // One that is asked for by its generated name is read in place of their list.
+        let slices = path.find(&format!("{SLICES}/")).map(|at| &path[..at + SLICES.len()]);
+        let path = slices.unwrap_or(path);
         (self.method.is_empty() || self.method == method)
             && path.contains(&format!("/namespaces/{}/", self.namespace))
             && path.ends_with(self.end)

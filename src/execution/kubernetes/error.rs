@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::object::Object;
+use super::object::{ENDPOINT_SLICE, Object};
 use crate::execution::{ActError, ReadError};
 use crate::incident::Answer;
 use crate::outbound::OutboundError;
@@ -47,9 +47,9 @@ impl fmt::Display for Call {
 }
 
 impl Call {
-    /// Whether a right to it can be limited to the object's name.
+    /// Whether a right to it can be limited to the object's name. The names of EndpointSlices are generated.
     pub(super) fn is_named(&self) -> bool {
-        matches!(self.verb, Verb::Get | Verb::Patch | Verb::Update)
+        matches!(self.verb, Verb::Get | Verb::Patch | Verb::Update) && self.object.kind != ENDPOINT_SLICE
     }
 
     /// What to add to the Role, as it is written there.

@@ -5,7 +5,6 @@ use k8s_openapi::api::apps::v1::Deployment;
 use tokio::time::Instant;
 
 use super::error::CallError;
-use super::pods::ready_endpoints;
 use super::{KubernetesTarget, revision};
 use crate::execution::{Glance, ReadError};
 
@@ -13,17 +12,17 @@ impl KubernetesTarget {
     /// What the change of traffic then depends on is kept for it.
     pub(super) async fn at_a_glance(&self) -> Result<Glance, ReadError> {
         let asked_at = Instant::now();
-        let (object, canary, of_stable) = tokio::join!(
+        let (object, canary, ready) = tokio::join!(
             self.router_object(),
             self.caller.get::<Deployment>(&self.canary, None),
-            self.endpoints(&self.stable_service),
+            self.ready_endpoints(1),
         );
         let object = object.map_err(CallError::of_an_observation)?;
         let canary = canary.map_err(CallError::of_an_observation)?;
-        let of_stable = of_stable.map_err(CallError::of_an_observation)?;
+        let ready = ready.map_err(CallError::of_an_observation)?;
         self.events.seen(&self.canary, canary.metadata.uid.as_deref());
         let route = self.router.route(&object).map_err(ReadError::NotUnderstood)?;
-        self.just_read.keep(asked_at, object, ready_endpoints(&of_stable));
+        self.just_read.keep(asked_at, object, ready);
         Ok(Glance { share: route.share, revision: revision::revision(&canary, &self.revision) })
     }
 }

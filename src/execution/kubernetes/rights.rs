@@ -105,6 +105,10 @@ pub fn rights(config: &KubernetesConfig) -> Vec<Right> {
     let beside = |right: Right, words| Right { need: Need::Beside(words), ..right };
     let for_doctor = |right: Right, words| Right { need: Need::Doctor(words), ..right };
     rights.push(beside(
+        named(ENDPOINT_SLICE, "of the Services", Verb::Get, None),
+        "a rollback waits for a list of them, up to a tenth of a second",
+    ));
+    rights.push(beside(
         named(EVENT, "of a rollback", Verb::Create, None),
         "kubectl describe says nothing of a rollback",
     ));

@@ -137,7 +137,7 @@ impl KubernetesTarget {
         if let Some(planned) = known.filter(|planned| planned.leads_to_a_change(needed)) {
             return Ok(planned);
         }
-        let (object, ready) = tokio::join!(self.router_object(), self.ready_endpoints());
+        let (object, ready) = tokio::join!(self.router_object(), self.ready_endpoints(needed));
         self.planned(
             &Reading { router_object: object.map_err(before)?, ready: ready.map_err(before)? },
             share,
@@ -151,11 +151,12 @@ impl KubernetesTarget {
     }
 
     async fn canary_down(&self, step: Step, ready_at_least: u16) -> Result<Answer, Ended> {
+        let needed = ready_at_least.max(1);
         let (scale, object, stable, ready, unowned) = tokio::join!(
             self.caller.get::<Scale>(&self.canary, Some("scale")),
             self.router_object(),
             self.caller.get::<Deployment>(&self.stable, None),
-            self.ready_endpoints(),
+            self.ready_endpoints(needed),
             self.is_unowned(),
         );
         let scale = scale.map_err(before)?;
@@ -169,7 +170,6 @@ impl KubernetesTarget {
             return Err(not_now(format!("the canary still has traffic: {}", words(&route))));
         }
         let (available, ready) = (available(&stable.map_err(before)?), ready.map_err(before)?);
-        let needed = ready_at_least.max(1);
         if available < needed || ready < needed {
             let Self { stable, stable_service, .. } = self;
             return Err(not_now(format!(

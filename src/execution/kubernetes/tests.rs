@@ -4,6 +4,7 @@ mod fake;
 mod just_read;
 mod observations;
 mod ramp_steps;
+mod stable_endpoints;
 mod surroundings;
 
 use std::time::Duration;
@@ -13,7 +14,7 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::incident::{Pods, Share};
-use fake::{CANARY, Fake, Fault, INGRESS, SLICES, STABLE, deployment, ingress, slices};
+use fake::{CANARY, Fake, Fault, INGRESS, SLICE, SLICES, STABLE, deployment, ingress, slices};
 
 const OFF: Step = Step::Shift { share: Share::ZERO, ready_at_least: 3 };
 const UP: Step = Step::StableUp { replicas: 3 };

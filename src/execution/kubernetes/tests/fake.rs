@@ -25,6 +25,8 @@ pub(super) const AUTOSCALERS: &str = "horizontalpodautoscalers";
 pub(super) const ROLLOUT: &str = "rollouts/api";
 pub(super) const FLAGGER: &str = "canaries/api";
 pub(super) const SLICES: &str = "endpointslices";
+/// Of the stable version, by its name.
+pub(super) const SLICE: &str = "stable-x7k2p";
 
 /// Kinds that are listed.
 const OWNERS: [&str; 2] = ["rollouts", "canaries"];
@@ -187,6 +189,11 @@ impl World {
                 json_response(200, &json!({ "items": items }))
             };
         }
+        if let Some((_, name)) = path.split_once("/endpointslices/") {
+            let slice = self.objects[SLICES]["items"].as_array().into_iter().flatten();
+            let slice = slice.into_iter().find(|slice| slice["metadata"]["name"] == name);
+            return slice.map_or_else(|| status(404), |slice| json_response(200, slice));
+        }
         let is_scale = path.ends_with("/scale");
         let place = path.trim_end_matches("/scale").trim_end_matches("/status");
         let Some(end) = self.objects.keys().copied().find(|end| place.ends_with(*end)) else {
@@ -263,7 +270,11 @@ pub(super) fn slices(ready: usize) -> Value {
     let endpoints: Vec<_> = (0..ready)
         .map(|one| json!({ "addresses": [format!("10.0.0.{one}")], "conditions": { "ready": true } }))
         .collect();
-    json!({ "metadata": {}, "items": [{ "addressType": "IPv4", "metadata": {}, "endpoints": endpoints }] })
+    json!({ "metadata": {}, "items": [{
+        "addressType": "IPv4",
+        "metadata": { "name": SLICE, "labels": { "kubernetes.io/service-name": "stable" } },
+        "endpoints": endpoints,
+    }] })
 }
 
 pub(super) fn ingress(weight: &str) -> Value {
