@@ -84,8 +84,10 @@ impl Scene {
             Router::Nginx => ("ingress-nginx", "canary_ingress"),
             Router::Gateway => ("gateway-api", "http_route"),
         };
+        // There is no Watchdog, which a ramp waits for after three minutes.
         let site = Site::of(&format!(
-            "auth.operator_token_files = [\"operator\"]\n[alertmanager]\npoll_interval = \"20s\"\n\
+            "auth.operator_token_files = [\"operator\"]\n\
+             [alertmanager]\npoll_interval = \"20s\"\nwatchdog_timeout = \"1h\"\n\
              [[rollouts]]\nname = \"r0\"\nmatch = {{ rollout = \"r0\" }}\n\
              verify.window = \"5s\"\nverify.interval = \"100ms\"\nverify.guard = \"0s\"\n\
              [rollouts.traffic]\nkind = \"{kind}\"\nnamespace = \"{namespace}\"\n{object} = \"api\"\n\
