@@ -109,8 +109,12 @@ impl KubernetesTarget {
 
     async fn router_object(&self) -> Result<Value, CallError> {
         let object: Value = self.caller.get(self.router.object(), None).await?;
-        self.events.seen(self.router.object(), object["metadata"]["uid"].as_str());
+        self.seen_router_object(&object);
         Ok(object)
+    }
+
+    fn seen_router_object(&self, object: &Value) {
+        self.events.seen(self.router.object(), object["metadata"]["uid"].as_str());
     }
 
     async fn endpoints(&self, service: &str) -> Result<Vec<EndpointSlice>, CallError> {

@@ -65,6 +65,13 @@ impl Caller {
         self.answer(call, request, Vec::new()).await
     }
 
+    /// The same as the API server has it in memory, which may be a little old: no answer waits for etcd.
+    pub(super) async fn get_cached<T: DeserializeOwned>(&self, object: &Object) -> Result<T, CallError> {
+        let call = Call { verb: Verb::Get, object: object.clone(), subresource: None };
+        let uri = format!("{}?resourceVersion=0", path(object, None));
+        self.answer(call, http::Request::get(uri).header("accept", JSON), Vec::new()).await
+    }
+
     /// All EndpointSlices of a Service. Their names are generated, so they are found by label.
     pub(super) async fn endpoint_slices<T: DeserializeOwned>(
         &self,

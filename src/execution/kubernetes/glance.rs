@@ -1,7 +1,12 @@
 //! Three reads instead of an observation's five and more, for a critical alert whose rollback is decided by the
 //! last poll: each of the others would only take processor time from them.
+//!
+//! Only who is ready is read from etcd. The other two may be as old as the API server's cache: a change of a
+//! router's object that is another by now is refused, and of a canary that is another by now the last poll did
+//! not know either.
 
 use k8s_openapi::api::apps::v1::Deployment;
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::error::CallError;
@@ -13,13 +18,14 @@ impl KubernetesTarget {
     pub(super) async fn at_a_glance(&self) -> Result<Glance, ReadError> {
         let asked_at = Instant::now();
         let (object, canary, ready) = tokio::join!(
-            self.router_object(),
-            self.caller.get::<Deployment>(&self.canary, None),
+            self.caller.get_cached::<Value>(self.router.object()),
+            self.caller.get_cached::<Deployment>(&self.canary),
             self.ready_endpoints(1),
         );
         let object = object.map_err(CallError::of_an_observation)?;
         let canary = canary.map_err(CallError::of_an_observation)?;
         let ready = ready.map_err(CallError::of_an_observation)?;
+        self.seen_router_object(&object);
         self.events.seen(&self.canary, canary.metadata.uid.as_deref());
         let route = self.router.route(&object).map_err(ReadError::NotUnderstood)?;
         self.just_read.keep(asked_at, object, ready);
