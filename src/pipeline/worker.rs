@@ -36,6 +36,10 @@ const AFTER_PANIC: Duration = Duration::from_secs(5);
 /// and again.
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
 
+/// What only records, or tells people, leaves a step so much time to send its request: it would take the
+/// processor and the disk from it, and from an API server on the same machine.
+const HEAD_START: Duration = Duration::from_millis(20);
+
 /// The configured channels to people, by name.
 pub type Channels = Arc<BTreeMap<ChannelName, Arc<dyn Channel>>>;
 
@@ -157,6 +161,7 @@ impl Worker {
             if commands.is_empty() {
                 running.resting.insert(name.clone(), (Arc::clone(state), next));
             }
+            let a_step_is_due = commands.iter().any(Command::acts);
             for command in commands {
                 let key = (name.clone(), command);
                 if running.keys.contains(&key) {
@@ -169,10 +174,10 @@ impl Worker {
                 let worker = Arc::clone(self);
                 let rollout = Arc::clone(rollout);
                 let command = key.1.clone();
+                let leaves_a_head_start = a_step_is_due && !command.acts();
                 let handle = tasks.spawn(async move {
-                    // The runtime begins with what was spawned last: what only records lets the step go first.
-                    if !command.acts() {
-                        tokio::task::yield_now().await;
+                    if leaves_a_head_start {
+                        tokio::time::sleep(HEAD_START).await;
                     }
                     // Every line that is logged on the way says of what it is.
                     let span = tracing::info_span!("incident", rollout = %rollout.name, incident = command.incident().map(tracing::field::display));
@@ -213,3 +218,6 @@ pub(super) async fn changed(states: &mut watch::Receiver<States>) {
         std::future::pending::<()>().await;
     }
 }
+
+#[cfg(test)]
+mod tests;
