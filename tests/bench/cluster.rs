@@ -25,6 +25,13 @@ use crate::webhook::WARM_UP;
 /// Longer than an observation is relied upon: so long ago was the last poll, in life.
 const POLLED_BEFORE: Duration = Duration::from_millis(2_200);
 
+/// By then the traffic is off. Whoever asks before takes the processor from what is measured: it is the API
+/// server's, too.
+const LOOKED_AT_AFTER: Duration = Duration::from_millis(100);
+
+/// A process that has just begun to observe still opens connections.
+const SETTLED_AFTER: Duration = Duration::from_secs(3);
+
 /// The object that the bare PATCH changes.
 const BARE: &str = "bare";
 
@@ -36,6 +43,7 @@ struct Scene {
     namespace: &'static str,
     _site: Site,
     served: Served,
+    api: reqwest::Client,
     own: OwnCommit,
     last: Option<(usize, Vec<u8>)>,
     /// Takes over what the route says, as a gateway does.
@@ -44,6 +52,7 @@ struct Scene {
 
 pub(crate) async fn run(plan: &Plan, report: &mut Report) {
     let mut scene = Scene::set("bench-nginx", Router::Nginx).await;
+    scene.memory_at_rest(report).await;
     for (what, polled_before, samples) in [
         ("critical -> weight 0, acknowledged by the API server", POLLED_BEFORE, plan.samples(30, 3)),
         ("the same, polled a moment before", Duration::ZERO, plan.samples(30, 3)),
@@ -102,7 +111,8 @@ impl Scene {
         std::fs::write(site.folder.path().join("criteria.toml"), approval).expect("written");
         let served = site.serve().await;
         let own = OwnCommit::new(site.folder.path()).await;
-        Self { rollout, namespace, _site: site, served, own, last: None, _gateway: gateway }
+        let api = reqwest::Client::new();
+        Self { rollout, namespace, _site: site, served, api, own, last: None, _gateway: gateway }
     }
 
     /// The floor's times and ours, one of each in turns and out of the same rest: whoever has just asked an API
@@ -122,6 +132,7 @@ impl Scene {
             sent.push(SystemClock.now());
             assert_eq!(wire.post(WEBHOOK, &critical).await.0, 200);
             self.last = Some((number, critical));
+            tokio::time::sleep(LOOKED_AT_AFTER).await;
             self.rolled_back().await;
         }
         let ours = self.acknowledged("api", "fieldManager=backstop", &sent).await;
@@ -196,7 +207,7 @@ impl Scene {
         let cut = cut.replace("\"truncatedAlerts\":0", "\"truncatedAlerts\":1");
         assert_eq!(wire.post(WEBHOOK, cut.as_bytes()).await.0, 200);
         wait_for("the new version to be seen", || async {
-            let rollout = &read(&self.served, "/api/v1/rollouts").await[0];
+            let rollout = &self.read("/api/v1/rollouts").await[0];
             let firing = rollout["firing_alerts"].as_array().is_some_and(|alerts| !alerts.is_empty());
             (rollout["share_percent"] == 25 && rollout["revision"] == version.as_str() && !firing)
                 .then_some(())
@@ -219,7 +230,7 @@ impl Scene {
 
     async fn rolled_back(&self) {
         wait_for("the rollback's end", || async {
-            let incident = &read(&self.served, "/api/v1/incidents?limit=1").await[0];
+            let incident = &self.read("/api/v1/incidents?limit=1").await[0];
             (incident["state"] == "rolled_back").then_some(())
         })
         .await;
@@ -229,7 +240,19 @@ impl Scene {
     async fn idle(&self, plan: &Plan, report: &mut Report) {
         let shown = self.requests_a_minute(plan).await;
         report.row(["API requests per minute while idle (a poll each 20 s)", "", &shown, "", "", ""]);
-        report.size("memory at rest with a cluster", self.served.memory("VmRSS"), 20 << 20);
+        let memory = self.served.memory("VmRSS");
+        report.size("memory at rest with a cluster, after these rollbacks", memory, None);
+    }
+
+    /// What it takes before anything has happened, once it has observed its rollout.
+    async fn memory_at_rest(&self, report: &mut Report) {
+        wait_for("an observation", || async {
+            let rollout = &self.read("/api/v1/rollouts").await[0];
+            rollout["share_percent"].is_u64().then_some(())
+        })
+        .await;
+        tokio::time::sleep(SETTLED_AFTER).await;
+        report.size("memory at rest with a cluster", self.served.memory("VmRSS"), Some(20 << 20));
     }
 
     /// What the API server is asked while a ramp waits in its first stage.
@@ -239,7 +262,7 @@ impl Scene {
             Router::Nginx => self.rollout.annotate(&[("x/canary-weight", "0")]).await,
             Router::Gateway => self.route("api", Traffic::Weight(0)).await,
         }
-        let rollout = async || read(&self.served, "/api/v1/rollouts").await[0].clone();
+        let rollout = async || self.read("/api/v1/rollouts").await[0].clone();
         let revision = wait_for("the canary at 0 %", || async {
             let rollout = rollout().await;
             (rollout["share_percent"] == 0).then(|| rollout["revision"].clone())
@@ -261,11 +284,11 @@ impl Scene {
         let each_minute = asked as f64 * 60.0 / began.1.elapsed().as_secs_f64();
         format!("{each_minute:.0}")
     }
-}
 
-async fn read(served: &Served, path: &str) -> Value {
-    let answer = reqwest::Client::new().get(served.url(path)).bearer_auth(OPERATOR).send().await;
-    let answer = answer.expect("an answer");
-    assert_eq!(answer.status(), 200);
-    answer.json().await.expect("JSON")
+    async fn read(&self, path: &str) -> Value {
+        let answer = self.api.get(self.served.url(path)).bearer_auth(OPERATOR).send().await;
+        let answer = answer.expect("an answer");
+        assert_eq!(answer.status(), 200);
+        answer.json().await.expect("JSON")
+    }
 }

@@ -79,10 +79,10 @@ impl Report {
         self.row([what, &floor, &shown(ours), &ratio, &format!("< {}", shown(limit)), met]);
     }
 
-    /// A size under a limit.
-    pub(crate) fn size(&mut self, what: &str, ours: u64, limit: u64) {
-        let met = if ours < limit { "yes" } else { "NO" };
-        let limit = format!("< {}", mebibytes(limit));
+    /// A size, under a limit where there is one.
+    pub(crate) fn size(&mut self, what: &str, ours: u64, limit: Option<u64>) {
+        let met = limit.map_or("", |limit| if ours < limit { "yes" } else { "NO" });
+        let limit = limit.map_or(String::new(), |limit| format!("< {}", mebibytes(limit)));
         self.row([what, "", &mebibytes(ours), "", &limit, met]);
     }
 

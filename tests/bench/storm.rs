@@ -59,7 +59,7 @@ pub(crate) async fn one_body(plan: &Plan, report: &mut Report) {
         acted.p50(),
         Duration::from_secs(1),
     );
-    report.size("10,000 alerts in one body, peak memory", peak, 200 << 20);
+    report.size("10,000 alerts in one body, peak memory", peak, Some(200 << 20));
 }
 
 pub(crate) async fn many_sockets(_: &Plan, report: &mut Report) {
