@@ -45,8 +45,9 @@ async fn used(namespace: &str) -> (BTreeSet<Right>, Vec<String>) {
         }
         let subresource = if object.subresource.is_empty() { "" } else { "/" };
         let resource = format!("{}{subresource}{}", object.resource, object.subresource);
-        // What is listed or created can't be limited to a name.
-        let is_named = !["list", "create"].contains(&event.verb.as_str());
+        // What is listed or created can't be limited to a name, nor what has a generated one.
+        let is_named =
+            !["list", "create"].contains(&event.verb.as_str()) && object.resource != "endpointslices";
         let name = if is_named { object.name } else { String::new() };
         all.insert((event.verb, resource, name));
     }

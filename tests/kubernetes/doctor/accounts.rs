@@ -33,6 +33,7 @@ async fn each_right_that_is_missing_is_named_with_what_to_add() {
     for (number, (verb, resource, severity)) in [
         ("patch", "ingresses", "error"),
         ("list", "endpointslices", "error"),
+        ("get", "endpointslices", "note"),
         ("create", "events", "note"),
         ("list", "horizontalpodautoscalers", "note"),
     ]
