@@ -88,6 +88,22 @@ impl Command {
         }
     }
 
+    /// Whether it writes down or tells people what has happened, for which milliseconds don't count.
+    #[must_use]
+    pub fn tells(&self) -> bool {
+        match self {
+            Self::WriteEvidence { .. } | Self::WriteRampEvidence { .. } | Self::Deliver(_) => true,
+            Self::RunStep { .. }
+            | Self::RunRampStep { .. }
+            | Self::ReadShare
+            | Self::Look { .. }
+            | Self::Verify { .. }
+            | Self::Confirm { .. }
+            | Self::Snapshot { .. }
+            | Self::Tick => false,
+        }
+    }
+
     /// The incident that it is for, if it is for one.
     #[must_use]
     pub fn incident(&self) -> Option<&IncidentId> {

@@ -47,6 +47,7 @@ use self::caller::Caller;
 use self::changes::{REPLICAS, last_change};
 use self::error::CallError;
 use self::events::Events;
+use self::glance::LastVersion;
 use self::http_route::HttpRoute;
 use self::ingress_nginx::IngressNginx;
 use self::just_read::JustRead;
@@ -79,6 +80,8 @@ pub struct KubernetesTarget {
     surroundings: Surroundings,
     events: Events,
     just_read: JustRead,
+    router_version: LastVersion,
+    canary_version: LastVersion,
     known_slices: KnownSlices,
     /// Steps that were begun: only the last is decided again after a conflict, which a later one may be.
     begun: AtomicU64,
@@ -102,6 +105,8 @@ impl KubernetesTarget {
             canary_service: canary.service.clone(),
             revision: config.revision.clone(),
             just_read: JustRead::default(),
+            router_version: LastVersion::default(),
+            canary_version: LastVersion::default(),
             known_slices: KnownSlices::default(),
             begun: AtomicU64::new(0),
         }
@@ -109,12 +114,9 @@ impl KubernetesTarget {
 
     async fn router_object(&self) -> Result<Value, CallError> {
         let object: Value = self.caller.get(self.router.object(), None).await?;
-        self.seen_router_object(&object);
-        Ok(object)
-    }
-
-    fn seen_router_object(&self, object: &Value) {
         self.events.seen(self.router.object(), object["metadata"]["uid"].as_str());
+        self.router_version.keep(object["metadata"]["resourceVersion"].as_str());
+        Ok(object)
     }
 
     async fn endpoints(&self, service: &str) -> Result<Vec<EndpointSlice>, CallError> {
@@ -224,6 +226,8 @@ impl Target for KubernetesTarget {
         let of_canary = of_canary.map_err(CallError::of_an_observation)?;
         let uid = canary.as_ref().and_then(|canary| canary.metadata.uid.as_deref());
         self.events.seen(&self.canary, uid);
+        let version = canary.as_ref().and_then(|canary| canary.metadata.resource_version.as_deref());
+        self.canary_version.keep(version);
         let is_missing = canary.is_none() && runs_itself.is_none();
         let without_canary = is_missing.then(|| self.without_canary());
         let route = self.router.route(&object).map_err(ReadError::NotUnderstood)?;

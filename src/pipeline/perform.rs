@@ -6,6 +6,7 @@ use std::time::Duration;
 use backon::{ExponentialBuilder, Retryable};
 
 use super::observed_target::{ActedOn, ObservedTarget};
+use super::worker::HEAD_START;
 use super::{Rollout, Submission, Worker};
 use crate::decision::{self, Command, Input, Next, due};
 use crate::evidence::{EvidenceBlobs, Recorded};
@@ -209,7 +210,13 @@ impl Worker {
     }
 
     async fn snapshot(&self, rollout: &Rollout, incident: IncidentId, when: SnapshotPoint) {
-        let text = rollout.application.metrics().await;
+        // Asked for at once, and stored when the step has been sent: a commit takes the disk and the processor.
+        let head_start = async {
+            if when == SnapshotPoint::Before {
+                tokio::time::sleep(HEAD_START).await;
+            }
+        };
+        let (text, ()) = tokio::join!(rollout.application.metrics(), head_start);
         let mut blobs = Vec::new();
         let body = text.map(|text| {
             let blob = blob_ref(&text);

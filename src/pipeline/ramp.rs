@@ -45,7 +45,7 @@ impl Worker {
         step: Step,
     ) -> Option<StepRecord> {
         let wanted = step.sets_share()?;
-        let has = self.share_reader.within(rollout, READ_TIMEOUT).await;
+        let has = self.share_reader.observed_within(rollout, READ_TIMEOUT).await;
         let states = self.journal.states();
         let known = states.get(&rollout.name)?.running_ramp().filter(|known| known.id == *ramp)?;
         let is_as_known = has.is_some_and(|share| share == wanted || share == known.share_set());

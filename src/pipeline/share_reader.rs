@@ -23,6 +23,14 @@ const OF_THIS_MOMENT: TimeDelta = TimeDelta::seconds(1);
 /// evidence, and changes nothing. A healthy flag API answers in milliseconds.
 const BEFORE_ACTING: Duration = Duration::from_millis(100);
 
+/// How closely a share is looked at.
+#[derive(Debug, Clone, Copy)]
+enum Look {
+    /// As few reads as possible, see [`ObservedTarget::glance`].
+    Glance,
+    Observation,
+}
+
 /// Reads shares. Clones take turns with each other.
 #[derive(Debug, Clone)]
 pub struct ShareReader {
@@ -50,7 +58,7 @@ impl ShareReader {
         let Ok(turn) = Arc::clone(turn).try_lock_owned() else { return };
         let (reader, rollout) = (self.clone(), Arc::clone(rollout));
         tokio::spawn(async move {
-            reader.read(&rollout, BEFORE_ACTING).await;
+            reader.read(&rollout, BEFORE_ACTING, Look::Glance).await;
             drop(turn);
         });
     }
@@ -58,11 +66,15 @@ impl ShareReader {
     /// The share now: the reading that was decided on or begun with it, if it is of this moment, or
     /// else another one. `None`: it can't be read in time.
     pub(super) async fn before_acting(&self, rollout: &Rollout) -> Option<Share> {
-        self.within(rollout, BEFORE_ACTING).await
+        self.within(rollout, BEFORE_ACTING, Look::Glance).await
     }
 
-    /// The same for who has time for a slow answer.
-    pub(super) async fn within(&self, rollout: &Rollout, limit: Duration) -> Option<Share> {
+    /// The same for who has time, and has to know what anybody has set by now.
+    pub(super) async fn observed_within(&self, rollout: &Rollout, limit: Duration) -> Option<Share> {
+        self.within(rollout, limit, Look::Observation).await
+    }
+
+    async fn within(&self, rollout: &Rollout, limit: Duration, look: Look) -> Option<Share> {
         if !rollout.lane.target().can_observe() {
             return None;
         }
@@ -71,7 +83,7 @@ impl ShareReader {
             let _turn = turn.lock().await;
             match self.of_this_moment(rollout) {
                 Some(share) => share,
-                None => self.read(rollout, limit).await,
+                None => self.read(rollout, limit, look).await,
             }
         };
         tokio::time::timeout(limit, read).await.ok()?
@@ -86,10 +98,14 @@ impl ShareReader {
     }
 
     /// A failure is not recorded: the reading from before it says more, and whoever acts tries anyway.
-    async fn read(&self, rollout: &Rollout, limit: Duration) -> Option<Share> {
+    async fn read(&self, rollout: &Rollout, limit: Duration, look: Look) -> Option<Share> {
         let target = ObservedTarget { rollout, observed: &self.observed, clock: self.clock.as_ref() };
         let read = async {
-            match target.glance().await {
+            let glanced = match look {
+                Look::Glance => target.glance().await,
+                Look::Observation => None,
+            };
+            match glanced {
                 Some(share) => Some(share),
                 None => target.observe().await.ok()?.whole_share(),
             }
@@ -192,6 +208,19 @@ mod tests {
         assert_eq!((scene.before_acting().await, scene.reads()), (Some(Share(5)), 0));
         tokio::time::sleep(Duration::from_millis(1)).await;
         assert_eq!((scene.before_acting().await, scene.reads()), (Some(Share(25)), 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_to_know_what_anybody_has_set_is_not_content_with_a_glance() {
+        let scene = Scene::of(Some(Share(25)));
+        let revision = Some(Revision::new("v1"));
+        let known = Observation { revision: revision.clone(), ..Observation::of_share(Share(1)) };
+        let record = &scene.reader.observed;
+        record.target(&scene.rollout.name, record.moment(), known);
+        tokio::time::advance(Duration::from_secs(20)).await;
+        *scene.flag.glance.lock().expect("whole") = Some(Glance { share: Share(5), revision });
+        let share = scene.reader.observed_within(&scene.rollout, Duration::from_secs(1)).await;
+        assert_eq!((share, scene.reads()), (Some(Share(25)), 1));
     }
 
     #[tokio::test(start_paused = true)]

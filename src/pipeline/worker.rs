@@ -36,9 +36,9 @@ const AFTER_PANIC: Duration = Duration::from_secs(5);
 /// and again.
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
 
-/// What only records, or tells people, leaves a step so much time to send its request: it would take the
-/// processor and the disk from it, and from an API server on the same machine.
-const HEAD_START: Duration = Duration::from_millis(20);
+/// What is only written down or told leaves a step so much time to send its request: it would take the processor
+/// and the disk from it, and from an API server on the same machine.
+pub(super) const HEAD_START: Duration = Duration::from_millis(20);
 
 /// The configured channels to people, by name.
 pub type Channels = Arc<BTreeMap<ChannelName, Arc<dyn Channel>>>;
@@ -174,10 +174,13 @@ impl Worker {
                 let worker = Arc::clone(self);
                 let rollout = Arc::clone(rollout);
                 let command = key.1.clone();
-                let leaves_a_head_start = a_step_is_due && !command.acts();
+                let leaves_a_head_start = a_step_is_due && command.tells();
                 let handle = tasks.spawn(async move {
                     if leaves_a_head_start {
                         tokio::time::sleep(HEAD_START).await;
+                    } else if !command.acts() {
+                        // The runtime begins with what was spawned last: whatever else is due lets the step go first.
+                        tokio::task::yield_now().await;
                     }
                     // Every line that is logged on the way says of what it is.
                     let span = tracing::info_span!("incident", rollout = %rollout.name, incident = command.incident().map(tracing::field::display));

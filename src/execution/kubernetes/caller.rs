@@ -65,10 +65,14 @@ impl Caller {
         self.answer(call, request, Vec::new()).await
     }
 
-    /// The same as the API server has it in memory, which may be a little old: no answer waits for etcd.
-    pub(super) async fn get_cached<T: DeserializeOwned>(&self, object: &Object) -> Result<T, CallError> {
+    /// The same from the API server's memory, as of this version or later: no answer waits for etcd.
+    pub(super) async fn get_since<T: DeserializeOwned>(
+        &self,
+        object: &Object,
+        version: &str,
+    ) -> Result<T, CallError> {
         let call = Call { verb: Verb::Get, object: object.clone(), subresource: None };
-        let uri = format!("{}?resourceVersion=0", path(object, None));
+        let uri = format!("{}?resourceVersion={version}", path(object, None));
         self.answer(call, http::Request::get(uri).header("accept", JSON), Vec::new()).await
     }
 

@@ -120,6 +120,7 @@ impl KubernetesTarget {
     /// Sends a change of the router's object.
     pub(super) async fn move_traffic(&self, step: Step, change: Change) -> Result<Answer, Ended> {
         self.events.started(step);
+        self.router_version.forget();
         let object = self.router.object();
         let sent = match change.send {
             Send::MergePatch(patch) => self.caller.merge_patch(object, None, &patch).await,

@@ -66,9 +66,36 @@ async fn a_glance_reads_what_the_change_depends_on_and_the_revision_and_nothing_
     let before = reads(&fake);
     target.glance().await.expect("a cluster has one").expect("read");
     let asked: Vec<_> = fake.asked("GET").into_iter().skip(before).map(|(path, _)| path).collect();
-    let cached = asked.iter().filter(|path| path.ends_with("?resourceVersion=0")).count();
+    let cached = asked.iter().filter(|path| path.ends_with("?resourceVersion=1")).count();
     let by_name = asked.iter().filter(|path| path.ends_with(SLICE)).count();
     assert_eq!((asked.len(), cached, by_name), (3, 2, 1), "who is ready isn't asked of a cache: {asked:?}");
     target.apply(OFF).await.expect("done");
     assert_eq!((reads(&fake) - before, writes(&fake)), (3, 1), "the change rests on it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_its_own_change_a_glance_asks_etcd_and_no_memory_that_may_not_know_of_it_yet() {
+    let fake = Fake::new(3);
+    let mut serving = JoinSet::new();
+    let target = fake.target(&mut serving);
+    let in_memory = |before: usize| {
+        let asked = fake.asked("GET").into_iter().skip(before).map(|(path, _)| path);
+        asked.filter(|path| path.contains("resourceVersion=")).collect::<Vec<_>>()
+    };
+    target.observe().await.expect("observed");
+    target.apply(OFF).await.expect("done");
+    let before = reads(&fake);
+    let glance = target.glance().await.expect("a cluster has one").expect("read");
+    let asked = in_memory(before);
+    assert_eq!(glance.share, Share::ZERO);
+    assert!(asked.iter().all(|path| path.contains("deployments/canary")), "{asked:?}");
+
+    target.observe().await.expect("observed");
+    let before = reads(&fake);
+    target.glance().await.expect("a cluster has one").expect("read");
+    assert!(
+        in_memory(before).contains(
+            &"/apis/networking.k8s.io/v1/namespaces/spark/ingresses/api?resourceVersion=2".to_owned()
+        )
+    );
 }
