@@ -31,6 +31,24 @@ impl ControlPlane {
     /// Stops a part's processors: it takes connections, and answers nothing.
     pub(crate) fn freeze(&mut self, part: Part) {
         self.signal(part, Signal::STOP);
+        // Until the signal has come to all of its threads it would answer.
+        let deadline = Instant::now() + PATIENCE;
+        while !self.is_stopped(part) {
+            assert!(Instant::now() < deadline, "{part:?} does not stop");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Whether each of its threads is in the state `T` of proc(5), which follows the name in brackets.
+    fn is_stopped(&self, part: Part) -> bool {
+        let pid = self.pid(part).as_raw_nonzero();
+        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("its threads");
+        let stats = threads.map(|thread| std::fs::read_to_string(thread.expect("one").path().join("stat")));
+        stats.into_iter().all(|stat| {
+            stat.is_ok_and(|stat| {
+                stat.rsplit_once(')').is_some_and(|(_, fields)| fields.trim_start().starts_with('T'))
+            })
+        })
     }
 
     /// Lets a frozen part go on where it was.
@@ -39,8 +57,12 @@ impl ControlPlane {
     }
 
     fn signal(&self, part: Part, signal: Signal) {
+        rustix::process::kill_process(self.pid(part), signal).expect("signalled");
+    }
+
+    fn pid(&self, part: Part) -> Pid {
         let child = self.running.get(&part).unwrap_or_else(|| panic!("{part:?} doesn't run"));
-        rustix::process::kill_process(Pid::from_child(child), signal).expect("signalled");
+        Pid::from_child(child)
     }
 
     async fn is_ready(&mut self) {
