@@ -282,12 +282,13 @@ fn record(incident: &Incident, plan: &mut Plan) {
     if closed && !taken(SnapshotPoint::After) {
         plan.now(Command::Snapshot { incident: id(), when: SnapshotPoint::After });
     }
+    let has_both = taken(SnapshotPoint::Before) && taken(SnapshotPoint::After);
     if incident.evidence.is_empty() {
         // A clock that was set back since must not put it off by hours.
         let waits = incident.steps.is_empty() && plan.now >= started_at;
         let first = if waits { started_at + EVIDENCE_AFTER } else { plan.now };
         plan.at(first, Command::WriteEvidence { incident: id(), complete: false });
-    } else if closed && !incident.evidence_complete && taken(SnapshotPoint::After) {
+    } else if closed && !incident.evidence_complete && has_both {
         plan.now(Command::WriteEvidence { incident: id(), complete: true });
     }
 }

@@ -95,6 +95,20 @@ fn evidence_waits_for_no_time_once_the_step_has_ended_and_is_completed_after_the
 }
 
 #[test]
+fn evidence_of_a_rollback_that_is_over_at_once_is_completed_when_both_snapshots_are_there() {
+    let mut world = World::with_canary();
+    world.critical("ErrorRate");
+    world.step(StepOutcome::Done);
+    world.record_evidence(false);
+    world.share(0);
+    world.verify(Verdict::Verified, CheckOutcome::Pass);
+    world.record_snapshot(SnapshotPoint::After);
+    assert_eq!(world.due(), [world.snapshot(SnapshotPoint::Before)], "it is still being taken");
+    world.record_snapshot(SnapshotPoint::Before);
+    assert_eq!(world.due(), [world.evidence(true)]);
+}
+
+#[test]
 fn what_is_wrong_with_the_evidence_is_reported_and_what_is_well_is_not() {
     let mut world = World::with_canary();
     world.critical("ErrorRate");
