@@ -60,9 +60,7 @@ impl Caller {
         object: &Object,
         subresource: Option<&'static str>,
     ) -> Result<T, CallError> {
-        let call = Call { verb: Verb::Get, object: object.clone(), subresource };
-        let request = http::Request::get(path(object, subresource)).header("accept", JSON);
-        self.answer(call, request, Vec::new()).await
+        self.get_at(object, subresource, path(object, subresource)).await
     }
 
     /// The same from the API server's memory, as of this version or later: no answer waits for etcd.
@@ -71,8 +69,17 @@ impl Caller {
         object: &Object,
         version: &str,
     ) -> Result<T, CallError> {
-        let call = Call { verb: Verb::Get, object: object.clone(), subresource: None };
         let uri = format!("{}?resourceVersion={version}", path(object, None));
+        self.get_at(object, None, uri).await
+    }
+
+    async fn get_at<T: DeserializeOwned>(
+        &self,
+        object: &Object,
+        subresource: Option<&'static str>,
+        uri: String,
+    ) -> Result<T, CallError> {
+        let call = Call { verb: Verb::Get, object: object.clone(), subresource };
         self.answer(call, http::Request::get(uri).header("accept", JSON), Vec::new()).await
     }
 
